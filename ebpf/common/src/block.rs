@@ -1,0 +1,1 @@
+//! Kernel records of the block collector.

@@ -1,0 +1,6 @@
+//! What kernel programs and user space agree on: the bytes of each map's records and the histogram's bucket rule.
+#![no_std]
+
+pub mod block;
+pub mod histogram;
+pub mod sched;

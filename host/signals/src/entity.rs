@@ -1,0 +1,28 @@
+//! Names of what owns a signal.
+
+use serde::{Deserialize, Serialize};
+
+/// A control group and what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cgroup {
+    /// The kernel's number of it (kernfs node id of the hierarchy in use).
+    pub id: u64,
+    /// Path below the hierarchy's root, `/` for the root. `None` when the group was gone before it could be named.
+    pub path: Option<String>,
+    /// systemd unit (service, scope or slice), when the path ends in one.
+    pub unit: Option<String>,
+    /// Container id, 64 hexadecimal digits, when the path names one.
+    pub container: Option<String>,
+}
+
+/// What manages the workloads of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// A Kubernetes node.
+    Kubernetes,
+    /// systemd units.
+    Systemd,
+    /// Neither.
+    BareMetal,
+}

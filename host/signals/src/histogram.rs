@@ -1,0 +1,150 @@
+//! Distributions of durations as the kernel programs count them, and their quantiles.
+
+use kerno_ebpf_common::histogram::{BUCKETS, bucket_of, lower_bound, upper_bound};
+use serde::{Deserialize, Serialize};
+
+/// Sparse log-linear histogram: `(bucket, count)` pairs in ascending order of bucket, no zero counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Histogram(Vec<(u16, u64)>);
+
+impl Histogram {
+    /// From the counts of all buckets, in order; counts past the last bucket are ignored.
+    pub fn from_counts(counts: impl IntoIterator<Item = u64>) -> Self {
+        Self((0..BUCKETS as u16).zip(counts).filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// Number of durations counted.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Adds another histogram, exactly.
+    pub fn add(&mut self, other: &Self) {
+        let mut counts = vec![0; BUCKETS];
+        for (bucket, count) in self.0.iter().chain(&other.0) {
+            if let Some(sum) = counts.get_mut(usize::from(*bucket)) {
+                *sum += count;
+            }
+        }
+        *self = Self::from_counts(counts);
+    }
+
+    /// The duration, in nanoseconds, below which a share `q` (0–1) of the durations lies: the midpoint of its bucket.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let total = self.count();
+        let rank = ((q * total as f64).ceil() as u64).clamp(1, total.max(1));
+        let mut seen = 0;
+        for (bucket, count) in &self.0 {
+            seen += count;
+            if seen >= rank {
+                let bucket = usize::from(*bucket).min(BUCKETS - 1);
+                return Some(u64::midpoint(lower_bound(bucket), upper_bound(bucket)));
+            }
+        }
+        None
+    }
+}
+
+/// A distribution with its exact count, sum and maximum. Without a histogram only the average is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Number of durations.
+    pub count: u64,
+    /// Their sum, nanoseconds.
+    pub sum_ns: u64,
+    /// The largest, nanoseconds; `None` when the source has no maximum.
+    pub max_ns: Option<u64>,
+    /// The distribution; `None` when the source has totals only.
+    pub histogram: Option<Histogram>,
+}
+
+impl Latency {
+    /// From single durations, in nanoseconds.
+    pub fn from_samples(samples: impl IntoIterator<Item = u64>) -> Self {
+        let mut counts = vec![0; BUCKETS];
+        let (mut count, mut sum_ns, mut max_ns) = (0, 0, 0);
+        for sample in samples {
+            counts[bucket_of(sample) as usize] += 1;
+            count += 1;
+            sum_ns += sample;
+            max_ns = sample.max(max_ns);
+        }
+        Self { count, sum_ns, max_ns: Some(max_ns), histogram: Some(Histogram::from_counts(counts)) }
+    }
+
+    /// Adds another distribution, exactly. What one side does not know, the sum does not know.
+    pub fn add(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = other.clone();
+            return;
+        }
+        self.count += other.count;
+        self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.zip(other.max_ns).map(|(a, b)| a.max(b));
+        self.histogram = self.histogram.take().zip(other.histogram.as_ref()).map(|(mut a, b)| {
+            a.add(b);
+            a
+        });
+    }
+
+    /// The `q` quantile (0–1), nanoseconds, never above the exact maximum. Below `1 / (1 - q)` samples it is the maximum.
+    #[must_use]
+    pub fn quantile_ns(&self, q: f64) -> Option<u64> {
+        let quantile = self.histogram.as_ref()?.quantile(q)?;
+        Some(self.max_ns.map_or(quantile, |max| if (self.count as f64) * (1.0 - q) < 1.0 { max } else { quantile.min(max) }))
+    }
+
+    /// The average, nanoseconds.
+    #[must_use]
+    pub fn mean_ns(&self) -> Option<u64> {
+        self.sum_ns.checked_div(self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_the_promised_error(mut samples in prop::collection::vec(2_048u64..60_000_000_000, 100..400)) {
+            let latency = Latency::from_samples(samples.clone());
+            samples.sort_unstable();
+            for q in [0.5, 0.95, 0.99] {
+                let exact = samples[(q * samples.len() as f64).ceil() as usize - 1] as f64;
+                let told = latency.quantile_ns(q).unwrap() as f64;
+                prop_assert!((told - exact).abs() / exact <= 0.032, "q {q}: {told} for {exact}");
+            }
+        }
+
+        #[test]
+        fn adding_is_exact(a in prop::collection::vec(any::<u32>(), 0..99), b in prop::collection::vec(any::<u32>(), 0..99)) {
+            let of = |samples: &[u32]| Latency::from_samples(samples.iter().map(|s| u64::from(*s)));
+            let mut sum = of(&a);
+            sum.add(&of(&b));
+            prop_assert_eq!(sum.count, (a.len() + b.len()) as u64);
+            if sum.count > 0 {
+                prop_assert_eq!(sum, of(&[a, b].concat()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_p99_of_few_samples_is_the_largest() {
+        assert_eq!(Latency::from_samples([10_000, 20_000, 33_333]).quantile_ns(0.99), Some(33_333));
+    }
+
+    #[test]
+    fn an_average_source_has_no_quantile() {
+        let latency = Latency { count: 4, sum_ns: 40, max_ns: None, histogram: None };
+        assert_eq!(latency.quantile_ns(0.99), None);
+        assert_eq!(latency.mean_ns(), Some(10));
+    }
+}

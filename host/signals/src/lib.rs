@@ -1,0 +1,19 @@
+//! One window of kernel data: families, histograms, and the questions that rules ask of them.
+//!
+//! A [`Snapshot`] is immutable and serializable: the host shows it to rules, a recording of it replays to the same report, and a
+//! rule's fixtures are such recordings. Times in it are nanoseconds, sizes bytes; only the report turns them into other units.
+#![forbid(unsafe_code)]
+
+mod block;
+mod collector;
+mod entity;
+mod histogram;
+mod sched;
+mod snapshot;
+
+pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
+pub use collector::{CollectorReport, CollectorStatus, Coverage};
+pub use entity::{Cgroup, Environment};
+pub use histogram::{Histogram, Latency};
+pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
+pub use snapshot::{Host, Snapshot, Window};

@@ -1,0 +1,169 @@
+//! What rules found: findings, their identity, and the state of each rule.
+
+use std::collections::BTreeMap;
+
+use kerno_signals::Coverage;
+use serde::{Deserialize, Serialize};
+
+/// How bad. Ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// A fact; changes no verdict.
+    Info,
+    /// Act today.
+    Warning,
+    /// Act now.
+    Critical,
+}
+
+/// When a fix should be tried. Ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Urgency {
+    /// At once.
+    #[serde(rename = "now")]
+    Now,
+    /// Within five minutes.
+    #[serde(rename = "5min")]
+    FiveMinutes,
+    /// When things are calm.
+    #[serde(rename = "later")]
+    Later,
+}
+
+/// What kind of thing a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum EntityKind {
+    Node,
+    Pod,
+    Container,
+    Unit,
+    Cgroup,
+    Process,
+    Device,
+    Mount,
+    NetworkInterface,
+    Remote,
+}
+
+/// What a finding is about, with every name known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entity {
+    /// Its kind.
+    pub kind: EntityKind,
+    /// `device` → `nvme0n1`, `mount` → `/data` …
+    pub names: BTreeMap<String, String>,
+}
+
+/// The measured value that crossed its threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// `fsync p99`, `run-queue delay p99` …
+    pub name: String,
+    /// Measured, in `unit`.
+    pub value: f64,
+    /// What it was compared with, in `unit`.
+    pub threshold: f64,
+    /// `seconds`, `bytes`, `count` or `ratio`.
+    pub unit: String,
+}
+
+/// A number that supports a finding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was measured.
+    pub key: String,
+    /// In `unit`.
+    pub value: f64,
+    /// `seconds`, `bytes`, `count` or `ratio`.
+    pub unit: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fix {
+    /// How soon.
+    pub when: Urgency,
+    /// In words.
+    pub title: String,
+    /// A command to paste, real names filled in.
+    pub command: String,
+}
+
+/// One fault, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable hash of rule, entity kind and names: the same fault has the same id in every window and on every run.
+    pub id: String,
+    /// The rule that found it.
+    pub rule: String,
+    /// How bad.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// What it is about.
+    pub entity: Entity,
+    /// What crossed its threshold.
+    pub signal: Signal,
+    /// Why it happens.
+    pub cause: String,
+    /// What users of the host feel.
+    pub impact: String,
+    /// Numbers behind it.
+    pub evidence: Vec<Evidence>,
+    /// What to do, in the rule's order.
+    pub fixes: Vec<Fix>,
+    /// Seconds until a growing value meets its limit.
+    pub eta_seconds: Option<f64>,
+    /// RFC 3339 UTC; known once windows are made of ticks.
+    pub first_seen: Option<String>,
+    /// RFC 3339 UTC.
+    pub last_seen: Option<String>,
+    /// 0–1, from sample size and coverage.
+    pub confidence: f64,
+    /// Ids of findings that follow from this one.
+    pub consequences: Vec<String>,
+    /// The collector whose numbers these are.
+    pub collector: String,
+    /// How well that collector saw.
+    pub coverage: Option<Coverage>,
+    /// The named objective that it burns.
+    pub slo: Option<String>,
+    /// Why it is suppressed by configuration.
+    pub suppressed: Option<String>,
+}
+
+/// What became of a rule in this window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleStatus {
+    /// At least one finding.
+    Fired,
+    /// Nothing crossed its threshold.
+    Quiet,
+    /// A signal that it needs is missing, incomplete or of too little coverage.
+    NotEvaluated,
+    /// It did not load, trapped, ran out of time or memory, or reported an error.
+    Failed,
+    /// Switched off by configuration.
+    Disabled,
+}
+
+/// A rule's outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleReport {
+    /// Its id; a file's stem when it never loaded.
+    pub id: String,
+    /// Its version, when it loaded.
+    pub version: Option<String>,
+    /// `builtin`, or the path of its file.
+    pub source: String,
+    /// What became of it.
+    pub status: RuleStatus,
+    /// Why: one sentence, always there unless it fired.
+    pub reason: Option<String>,
+    /// What it found.
+    pub findings: Vec<Finding>,
+}
