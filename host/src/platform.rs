@@ -1,1 +1,20 @@
-//! To be written.
+//! Facts about this host. The only readers of `/proc`, `/sys`, control groups, PSI and the clock.
+//!
+//! Every reader takes a [`Root`], so that tests read a directory of their own, and hands the text to a pure parser. A file that
+//! cannot be read or understood is an [`Error`] that names it, never a zero.
+
+pub mod block_device;
+pub mod capabilities;
+pub mod cgroup;
+pub mod clock;
+pub mod diskstats;
+pub mod host;
+pub mod kernel;
+pub mod mounts;
+pub mod process;
+pub mod psi;
+mod root;
+pub mod schedstat;
+pub mod stat;
+
+pub use root::{Error, Root};

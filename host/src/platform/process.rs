@@ -1,0 +1,206 @@
+//! Processes and threads: names, CPU time, scheduling policy, and whether one is still inside a system call.
+
+use std::collections::HashMap;
+
+use super::{Error, Root};
+
+/// What `/proc/<pid>/stat` tells of a process or thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Command name, at most 15 bytes.
+    pub comm: String,
+    /// State: `R`, `S`, `D`, `Z` …
+    pub state: char,
+    /// Time on a CPU, user and system, in clock ticks; of a process: all its threads, ended ones too.
+    pub cpu_ticks: u64,
+    /// Nice value, −20 to 19.
+    pub nice: i32,
+    /// Start, clock ticks after boot: with the pid it names one process for ever.
+    pub start_ticks: u64,
+    /// Scheduling policy: 0 normal, 1 FIFO, 2 round-robin, 3 batch, 5 idle, 6 deadline.
+    pub policy: u32,
+}
+
+impl Stat {
+    /// It asked to wait: a normal task with nice ≥ 10, `SCHED_BATCH` or `SCHED_IDLE`. Real-time tasks have no nice value.
+    #[must_use]
+    pub fn is_background(&self) -> bool {
+        matches!((self.policy, self.nice), (3 | 5, _) | (0, 10..))
+    }
+}
+
+/// CPU time of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuTime {
+    /// Command name.
+    pub comm: String,
+    /// Start, clock ticks after boot.
+    pub start_ticks: u64,
+    /// CPU time, nanoseconds, in steps of a clock tick (10 ms).
+    pub cpu_ns: u64,
+}
+
+/// Where a thread is, from `/proc/<pid>/task/<tid>/syscall`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// On a CPU or runnable: the kernel does not tell more.
+    Running,
+    /// Blocked outside a system call (page fault, kernel thread).
+    Blocked,
+    /// Blocked in the system call of this number.
+    InSyscall(i64),
+}
+
+/// Command name of a process.
+pub fn comm(root: &Root, pid: u32) -> Result<String, Error> {
+    Ok(root.read(format!("/proc/{pid}/comm"))?.trim_end_matches('\n').to_owned())
+}
+
+/// Whether the process is there (a zombie is).
+#[must_use]
+pub fn exists(root: &Root, pid: u32) -> bool {
+    root.exists(format!("/proc/{pid}/stat"))
+}
+
+/// All process ids, none when `/proc` cannot be listed.
+#[must_use]
+pub fn pids(root: &Root) -> Vec<u32> {
+    numbers(root, "/proc")
+}
+
+/// Thread ids of a process, none when it is gone.
+#[must_use]
+pub fn tids(root: &Root, pid: u32) -> Vec<u32> {
+    numbers(root, &format!("/proc/{pid}/task"))
+}
+
+/// A process.
+pub fn stat(root: &Root, pid: u32) -> Result<Stat, Error> {
+    root.parse(format!("/proc/{pid}/stat"), "at least 41 fields", parse_stat)
+}
+
+/// One thread.
+pub fn thread_stat(root: &Root, pid: u32, tid: u32) -> Result<Stat, Error> {
+    root.parse(format!("/proc/{pid}/task/{tid}/stat"), "at least 41 fields", parse_stat)
+}
+
+/// CPU time of every process now; one that ends while reading is left out.
+#[must_use]
+pub fn cpu_times(root: &Root) -> HashMap<u32, CpuTime> {
+    let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    let one = |pid| {
+        let Stat { comm, start_ticks, cpu_ticks, .. } = stat(root, pid).ok()?;
+        Some((pid, CpuTime { comm, start_ticks, cpu_ns: cpu_ticks * tick_ns }))
+    };
+    pids(root).into_iter().filter_map(one).collect()
+}
+
+/// CPU time that processes used since `start`, nanoseconds, with their names, most first; those that used none are left out. A
+/// process born since then, also under an old pid, counts whole.
+#[must_use]
+pub fn cpu_used(start: &HashMap<u32, CpuTime>, end: HashMap<u32, CpuTime>) -> Vec<(u32, String, u64)> {
+    let used = |pid: &u32, now: &CpuTime| match start.get(pid) {
+        Some(before) if before.start_ticks == now.start_ticks => now.cpu_ns.saturating_sub(before.cpu_ns),
+        _ => now.cpu_ns,
+    };
+    let mut all: Vec<_> = end.into_iter().map(|(pid, now)| (pid, used(&pid, &now), now.comm)).collect();
+    all.retain(|(_, used, _)| *used > 0);
+    all.sort_by_key(|(pid, used, _)| (std::cmp::Reverse(*used), *pid));
+    all.into_iter().map(|(pid, used, comm)| (pid, comm, used)).collect()
+}
+
+/// Where a thread is. Needs `CAP_SYS_PTRACE` for other users' threads.
+pub fn position(root: &Root, pid: u32, tid: u32) -> Result<Position, Error> {
+    root.parse(format!("/proc/{pid}/task/{tid}/syscall"), "`running` or a number", parse_position)
+}
+
+fn numbers(root: &Root, directory: &str) -> Vec<u32> {
+    root.names(directory).iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// `pid (comm) state ppid …`: the name may hold spaces and parentheses, so fields are counted from the last `)`.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (open, close) = (text.find('(')?, text.rfind(')')?);
+    let comm = text.get(open + 1..close)?.to_owned();
+    let rest: Vec<&str> = text.get(close + 1..)?.split_whitespace().collect();
+    // Numbers are those of proc(5), which counts pid as 1 and comm as 2.
+    let field = |number: usize| rest.get(number - 3).copied();
+    Some(Stat {
+        comm,
+        state: field(3)?.chars().next()?,
+        cpu_ticks: field(14)?.parse::<u64>().ok()? + field(15)?.parse::<u64>().ok()?,
+        nice: field(19)?.parse().ok()?,
+        start_ticks: field(22)?.parse().ok()?,
+        policy: field(41)?.parse().ok()?,
+    })
+}
+
+fn parse_position(text: &str) -> Option<Position> {
+    match text.split_whitespace().next()? {
+        "running" => Some(Position::Running),
+        "-1" => Some(Position::Blocked),
+        number => number.parse().ok().map(Position::InSyscall),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(comm: &str, nice: i32, policy: u32) -> String {
+        let before = "R 11726 11726 8410 0 -1 4194304 99 0 0 0 120 30 0 0 20";
+        let zeros = "0 ".repeat(18);
+        format!("11744 ({comm}) {before} {nice} 1 0 174672 {zeros}{policy} 0 0 0\n")
+    }
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_moves_no_field() {
+        for comm in ["cat", "a b", "x) R 1 (y", ""] {
+            let stat = parse_stat(&line(comm, 5, 0)).unwrap();
+            assert_eq!((stat.comm.as_str(), stat.state, stat.cpu_ticks), (comm, 'R', 150));
+            assert_eq!((stat.nice, stat.start_ticks, stat.policy), (5, 174_672, 0));
+        }
+        assert_eq!(parse_stat("1 (short) R 1 2 3"), None);
+    }
+
+    #[test]
+    fn background_is_what_asked_to_wait() {
+        let cases = [(0, 0, false), (9, 0, false), (10, 0, true), (19, 0, true), (0, 3, true), (0, 5, true), (19, 1, false)];
+        for (nice, policy, background) in cases {
+            assert_eq!(parse_stat(&line("x", nice, policy)).unwrap().is_background(), background, "nice {nice} policy {policy}");
+        }
+    }
+
+    #[test]
+    fn positions_of_a_thread() {
+        assert_eq!(parse_position("running\n"), Some(Position::Running));
+        assert_eq!(parse_position("-1 0x7ffc 0x7f5e\n"), Some(Position::Blocked));
+        assert_eq!(parse_position("74 0x3 0x0 0x0 0x0 0x0 0x0 0x7ffc 0x7f5e\n"), Some(Position::InSyscall(74)));
+        assert_eq!(parse_position(""), None);
+    }
+
+    #[test]
+    fn a_reused_pid_counts_from_nothing() {
+        let time = |start_ticks, cpu_ns| CpuTime { comm: "x".to_owned(), start_ticks, cpu_ns };
+        let start = HashMap::from([(1, time(5, 100)), (2, time(6, 100)), (3, time(7, 100))]);
+        let end = HashMap::from([(1, time(5, 150)), (2, time(9, 90)), (3, time(7, 100)), (4, time(9, 60))]);
+        let used: Vec<_> = cpu_used(&start, end).into_iter().map(|(pid, _, used)| (pid, used)).collect();
+        assert_eq!(used, [(2, 90), (4, 60), (1, 50)]);
+    }
+
+    #[test]
+    fn this_process_is_seen_working() {
+        let root = Root::default();
+        let pid = std::process::id();
+        let start = cpu_times(&root);
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(60);
+        while std::time::Instant::now() < until {
+            std::hint::black_box(0);
+        }
+        assert!(cpu_used(&start, cpu_times(&root)).iter().any(|(found, _, _)| *found == pid));
+        assert!(exists(&root, pid) && !exists(&root, u32::MAX));
+        assert_eq!(comm(&root, pid).unwrap(), stat(&root, pid).unwrap().comm);
+        assert!(tids(&root, pid).contains(&pid));
+        assert!(comm(&root, u32::MAX).unwrap_err().is_not_found());
+    }
+}
