@@ -1,1 +1,43 @@
-//! To be written.
+//! The eBPF objects and rule components embedded in this binary; `build.rs` finds them and writes the tables.
+
+include!(concat!(env!("OUT_DIR"), "/artifacts.rs"));
+
+/// Bytes at an address that is a multiple of 8, as the ELF parser wants them.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+/// The eBPF object of a collector (`sched`, `block`); `None` when there is no such collector or its object was not built in.
+#[must_use]
+pub fn ebpf_object(collector: &str) -> Option<&'static [u8]> {
+    let (_, object) = EBPF_OBJECTS.iter().find(|(name, _)| *name == collector)?;
+    object.as_ref().map(|object| &object.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_collector_and_rule_is_listed() {
+        let names: Vec<_> = EBPF_OBJECTS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["block", "sched"]);
+        let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
+        assert_eq!(ids, ["disk-io-bottleneck", "scheduler-contention"]);
+    }
+
+    #[test]
+    fn embedded_bytes_are_what_they_claim_to_be() {
+        for object in ["block", "sched"].into_iter().filter_map(ebpf_object) {
+            assert!(object.starts_with(b"\x7fELF"));
+            assert_eq!(object.as_ptr().align_offset(8), 0);
+        }
+        for (id, component) in BUILT_IN_RULES {
+            assert!(component.is_none_or(|bytes| bytes.starts_with(b"\0asm\x0d\0\x01\0")), "{id} is no component");
+        }
+    }
+
+    #[test]
+    fn an_unknown_collector_has_no_object() {
+        assert_eq!(ebpf_object("weather"), None);
+    }
+}

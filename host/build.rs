@@ -1,0 +1,83 @@
+//! Finds the eBPF objects and rule components that `cargo xtask build` made and embeds them in the library.
+//!
+//! They are looked for in `$KERNO_ARTIFACTS` (default: `target/kerno` in the workspace). One that is absent becomes `None`, which
+//! the binary reports as "not built in", so that `cargo test` works without a BPF or wasm toolchain. With
+//! `KERNO_REQUIRE_ARTIFACTS=1` an absent one is an error: packages and CI are not made without them.
+#![expect(clippy::print_stdout, reason = "standard output is how a build script talks to cargo")]
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs};
+
+/// The kernel programs' objects; each is a binary of `ebpf/programs`.
+const COLLECTORS: [&str; 2] = ["block", "sched"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=KERNO_ARTIFACTS");
+    println!("cargo::rerun-if-env-changed=KERNO_REQUIRE_ARTIFACTS");
+    let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let artifacts = match env::var_os("KERNO_ARTIFACTS") {
+        Some(directory) if !directory.is_empty() => workspace.join(directory),
+        _ => workspace.join("target/kerno"),
+    };
+    let ebpf = watched(artifacts.join("ebpf"))?;
+    let rules = watched(artifacts.join("rules"))?;
+
+    let objects: Vec<_> = COLLECTORS.iter().map(|name| (name.to_string(), ebpf.join(format!("{name}.bpf.o")))).collect();
+    let ids = rule_ids(&workspace.join("rules-builtin"))?;
+    let components: Vec<_> = ids.into_iter().map(|id| (id.clone(), rules.join(format!("{id}.wasm")))).collect();
+
+    if env::var("KERNO_REQUIRE_ARTIFACTS").is_ok_and(|value| value == "1") {
+        for (_, path) in objects.iter().chain(&components).filter(|(_, path)| !path.is_file()) {
+            println!("cargo::error={} is absent and KERNO_REQUIRE_ARTIFACTS=1: run `cargo xtask build` first", path.display());
+        }
+    }
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("artifacts.rs"), source(&objects, &components)?)?;
+    Ok(())
+}
+
+/// Makes `directory` if it is absent and has cargo watch it: a watched path that is absent would rebuild the crate every time, one
+/// that is newer than this run the next time.
+fn watched(directory: PathBuf) -> Result<PathBuf, Box<dyn Error>> {
+    if !directory.is_dir() {
+        fs::create_dir_all(&directory)?;
+        fs::File::open(&directory)?.set_modified(SystemTime::UNIX_EPOCH)?;
+    }
+    println!("cargo::rerun-if-changed={}", directory.display());
+    Ok(directory)
+}
+
+/// The built-in rules' ids, in order: the directories of `rules-builtin`. A new one is a new line in the workspace's manifest, which
+/// is watched in its place: the rules' sources are no business of this crate.
+fn rule_ids(directory: &Path) -> Result<Vec<String>, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=../Cargo.toml");
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            ids.push(entry.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?);
+        }
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+/// The generated part of `src/artifacts.rs`. Objects are aligned, because ELF headers are read in place.
+fn source(objects: &[(String, PathBuf)], components: &[(String, PathBuf)]) -> Result<String, Box<dyn Error>> {
+    let mut text = String::from("static EBPF_OBJECTS: &[(&str, Option<&Aligned<[u8]>>)] = &[\n");
+    for (name, path) in objects {
+        let value = if path.is_file() { format!("Some(&Aligned(*include_bytes!({path:?})))") } else { "None".into() };
+        writeln!(text, "    ({name:?}, {value}),")?;
+    }
+    text.push_str("];\n\n/// The built-in rules by id, each as a component, `None` when it was not built in.\n");
+    text.push_str("pub const BUILT_IN_RULES: &[(&str, Option<&[u8]>)] = &[\n");
+    for (id, path) in components {
+        let value = if path.is_file() { format!("Some(include_bytes!({path:?}))") } else { "None".into() };
+        writeln!(text, "    ({id:?}, {value}),")?;
+    }
+    text.push_str("];\n");
+    Ok(text)
+}
