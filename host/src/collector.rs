@@ -1,1 +1,5 @@
-//! To be written.
+//! Collectors: one per family of signals.
+
+pub mod block;
+pub mod load_error;
+pub mod sched;

@@ -114,6 +114,18 @@ pub fn position(root: &Root, pid: u32, tid: u32) -> Result<Position, Error> {
     root.parse(format!("/proc/{pid}/task/{tid}/syscall"), "`running` or a number", parse_position)
 }
 
+/// Why most processes of the host cannot be seen in `/proc`; `None` when they can.
+#[must_use]
+pub fn hidden(root: &Root) -> Option<&'static str> {
+    /// The kernel's fixed number of the first pid namespace.
+    const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+    let namespace = std::fs::read_link(root.path("/proc/self/ns/pid")).ok();
+    if namespace.is_some_and(|namespace| namespace.as_os_str() != FIRST_NAMESPACE) {
+        return Some("only the processes of kerno's own pid namespace are visible");
+    }
+    (!root.exists("/proc/1/task/1/stat")).then_some("/proc hides other users' processes (hidepid)")
+}
+
 fn numbers(root: &Root, directory: &str) -> Vec<u32> {
     root.names(directory).iter().filter_map(|name| name.parse().ok()).collect()
 }

@@ -1,0 +1,3 @@
+//! Block requests and the fsync family.
+
+pub mod fallback;

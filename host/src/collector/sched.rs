@@ -1,0 +1,3 @@
+//! Run-queue delay.
+
+pub mod fallback;

@@ -1,0 +1,352 @@
+//! Run-queue delay without eBPF: totals from the scheduler's own account in `/proc`. Averages, no percentiles, no single waits.
+//!
+//! `/proc/schedstat` (`CONFIG_SCHEDSTATS`) has the host's total, every ended task included. `/proc/<pid>/task/<tid>/schedstat`
+//! (`CONFIG_SCHED_INFO`) has each living thread, from which come the control groups, background and own work, and who ran; where
+//! the former is absent, the host's total is their sum. The kernel counts every arrival on a CPU as the end of a wait and leaves
+//! the idle task out.
+
+use std::collections::HashMap;
+
+use kerno_signals::{Cgroup, CgroupDelay, Latency, Runner, Sched};
+
+use crate::platform::cgroup::{self, Names};
+use crate::platform::schedstat::{self, Waits};
+use crate::platform::{self, Root, process};
+
+/// How many processes are listed in [`Sched::runners`].
+const RUNNERS: usize = 20;
+
+/// Why run-queue delay cannot be had from `/proc`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither file is there.
+    #[error("the kernel does not count run-queue delay (built without CONFIG_SCHEDSTATS and CONFIG_SCHED_INFO)")]
+    NotCounted(#[source] platform::Error),
+    /// Only threads are counted, and most of them cannot be seen.
+    #[error("/proc/schedstat is not there (kernel built without CONFIG_SCHEDSTATS), and {0}")]
+    Hidden(&'static str),
+}
+
+/// A running measurement.
+#[derive(Debug)]
+pub struct SchedFallback {
+    root: Root,
+    names: Result<Names, platform::Error>,
+    /// The host's total at the start.
+    start: Option<Waits>,
+    /// What each thread had at the last scan, by process and thread id.
+    threads: HashMap<(u32, u32), Waits>,
+    sums: Sums,
+}
+
+/// What was added since the start.
+#[derive(Debug, Default)]
+struct Sums {
+    foreground: Waits,
+    background: Waits,
+    own: Waits,
+    groups: HashMap<String, Group>,
+    processes: HashMap<u32, Process>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    foreground: Waits,
+    background_waits: u64,
+    cpu_ns: u64,
+}
+
+#[derive(Debug, Default)]
+struct Process {
+    comm: String,
+    cgroup: Option<String>,
+    cpu_ns: u64,
+}
+
+impl SchedFallback {
+    /// Takes the first reading.
+    pub fn start() -> Result<Self, Error> {
+        Self::start_at(Root::default())
+    }
+
+    fn start_at(root: Root) -> Result<Self, Error> {
+        let own = std::process::id();
+        let start = match (schedstat::host(&root), schedstat::thread(&root, own, own)) {
+            (Ok(total), _) => Some(total),
+            (Err(_), Ok(_)) => None,
+            (Err(error), Err(_)) => return Err(Error::NotCounted(error)),
+        };
+        if let (None, Some(hidden)) = (start, process::hidden(&root)) {
+            return Err(Error::Hidden(hidden));
+        }
+        let names = Names::new(root.clone());
+        let threads = read_threads(&root);
+        Ok(Self { root, names, start, threads, sums: Sums::default() })
+    }
+
+    /// Reads all threads again, so that those which end before the window does are counted up to now, and returns
+    /// [`events`](Self::events).
+    pub fn tick(&mut self) -> u64 {
+        let now = read_threads(&self.root);
+        let mut advanced: HashMap<u32, Vec<(u32, Waits)>> = HashMap::new();
+        for ((pid, tid), waits) in &now {
+            // A thread not seen before was born in the window, and so was one whose counters fell: an old id used again.
+            let before =
+                self.threads.get(&(*pid, *tid)).filter(|before| before.count <= waits.count).copied().unwrap_or_default();
+            let added = waits.since(before);
+            if added != Waits::default() {
+                advanced.entry(*pid).or_default().push((*tid, added));
+            }
+        }
+        self.threads = now;
+        for (pid, threads) in advanced {
+            self.add(pid, &threads);
+        }
+        if let Ok(names) = &mut self.names
+            && let Err(error) = names.refresh()
+        {
+            tracing::debug!(%error, "control groups keep the names of the last scan");
+        }
+        self.events()
+    }
+
+    fn add(&mut self, pid: u32, threads: &[(u32, Waits)]) {
+        let cgroup = self.names.as_ref().ok().and_then(|names| names.hierarchy().path_of(&self.root, pid).ok());
+        let process = self.sums.processes.entry(pid).or_default();
+        if let Ok(comm) = process::comm(&self.root, pid) {
+            process.comm = comm;
+        }
+        process.cgroup = cgroup.clone().or(process.cgroup.take());
+        let mut group = process.cgroup.clone().map(|path| self.sums.groups.entry(path).or_default());
+        for (tid, added) in threads {
+            process.cpu_ns += added.cpu_ns;
+            let background = process::thread_stat(&self.root, pid, *tid).is_ok_and(|stat| stat.is_background());
+            if let Some(group) = &mut group {
+                group.cpu_ns += added.cpu_ns;
+            }
+            if pid == std::process::id() {
+                self.sums.own.add(*added);
+            } else if background {
+                self.sums.background.add(*added);
+                if let Some(group) = &mut group {
+                    group.background_waits += added.count;
+                }
+            } else {
+                self.sums.foreground.add(*added);
+                if let Some(group) = &mut group {
+                    group.foreground.add(*added);
+                }
+            }
+        }
+    }
+
+    /// Waits counted so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        let counted = self.sums.foreground.count + self.sums.background.count + self.sums.own.count;
+        self.total().map_or(counted, |total| total.count.max(counted))
+    }
+
+    /// What `/proc/schedstat` gained; `None` where it is absent or stands still.
+    fn total(&self) -> Option<Waits> {
+        let total = schedstat::host(&self.root).ok()?.since(self.start?);
+        (total.count > 0).then_some(total)
+    }
+
+    /// Takes the last reading. The second value names the files that were read, and what could not be.
+    #[must_use]
+    pub fn finish(mut self) -> (Sched, String) {
+        self.tick();
+        let total = self.total();
+        let Self { root, names, sums, .. } = self;
+        let host = total.map_or(sums.foreground, |total| total.since(sums.background).since(sums.own));
+        let mut source = match total {
+            Some(_) => "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat".to_owned(),
+            None => "/proc/<pid>/task/<tid>/schedstat".to_owned(),
+        };
+        if let Some(hidden) = process::hidden(&root) {
+            source += &format!(" ({hidden})");
+        }
+        if let Err(error) = &names {
+            source += &format!(" (control groups unknown: {error})");
+        }
+        let cgroups = names.map_or_else(|_| Vec::new(), |names| delays(&names, sums.groups));
+        let sched = Sched {
+            host: latency(host),
+            background: latency(sums.background),
+            own: latency(sums.own),
+            cgroups,
+            // The longest single wait of a task is not in these files.
+            tasks: Vec::new(),
+            runners: runners(sums.processes),
+        };
+        (sched, source)
+    }
+}
+
+fn read_threads(root: &Root) -> HashMap<(u32, u32), Waits> {
+    let of = |pid| process::tids(root, pid).into_iter().map(move |tid| (pid, tid));
+    let read = |(pid, tid)| Some(((pid, tid), schedstat::thread(root, pid, tid).ok()?));
+    process::pids(root).into_iter().flat_map(of).filter_map(read).collect()
+}
+
+fn latency(waits: Waits) -> Latency {
+    Latency { count: waits.count, sum_ns: waits.delay_ns, max_ns: None, histogram: None }
+}
+
+fn delays(names: &Names, groups: HashMap<String, Group>) -> Vec<CgroupDelay> {
+    let delay = |(path, group): (String, Group)| {
+        let id = names.id(&path);
+        CgroupDelay {
+            // A group that came and went between two scans has a path, but no number.
+            cgroup: Cgroup {
+                id: id.unwrap_or(0),
+                unit: cgroup::unit(&path),
+                container: cgroup::container(&path),
+                path: Some(path),
+            },
+            delay: latency(group.foreground),
+            background_waits: group.background_waits,
+            cpu_ns: group.cpu_ns,
+            throttled_ns: id.and_then(|id| names.throttled_ns(id)),
+            lowest_weight: id.is_some_and(|id| names.lowest_weight(id)),
+        }
+    };
+    let mut delays: Vec<_> = groups.into_iter().map(delay).collect();
+    delays.sort_by(|a, b| b.delay.sum_ns.cmp(&a.delay.sum_ns).then_with(|| a.cgroup.path.cmp(&b.cgroup.path)));
+    delays
+}
+
+fn runners(processes: HashMap<u32, Process>) -> Vec<Runner> {
+    let own = std::process::id();
+    let runner = |(pid, Process { comm, cgroup, cpu_ns })| Runner { pid, comm, cgroup, cpu_ns, own: pid == own };
+    let mut runners: Vec<_> = processes.into_iter().map(runner).filter(|runner| runner.cpu_ns > 0).collect();
+    runners.sort_by_key(|runner| (std::cmp::Reverse(runner.cpu_ns), runner.pid));
+    runners.truncate(RUNNERS);
+    runners
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Host {
+        directory: tempfile::TempDir,
+    }
+
+    impl Host {
+        fn new() -> Self {
+            let host = Self { directory: tempfile::tempdir().unwrap() };
+            host.write("proc/self/mountinfo", "31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n");
+            host.write("cg/web.slice/cgroup.procs", "");
+            host.thread(std::process::id(), 0, (0, 0, 1));
+            host.thread(1, 0, (0, 0, 0));
+            fs::create_dir_all(host.directory.path().join("proc/self/ns")).unwrap();
+            std::os::unix::fs::symlink("pid:[4026531836]", host.directory.path().join("proc/self/ns/pid")).unwrap();
+            host
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn thread(&self, pid: u32, nice: i32, (cpu, delay, count): (u64, u64, u64)) {
+            let zeros = "0 ".repeat(18);
+            let stat = format!("{pid} (p{pid}) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 {nice} 1 0 5 {zeros}0 0 0\n");
+            self.write(&format!("proc/{pid}/task/{pid}/stat"), &stat);
+            self.write(&format!("proc/{pid}/task/{pid}/schedstat"), &format!("{cpu} {delay} {count}\n"));
+            self.write(&format!("proc/{pid}/comm"), &format!("p{pid}\n"));
+            self.write(&format!("proc/{pid}/cgroup"), "0::/web.slice\n");
+        }
+
+        fn total(&self, delay: u64, count: u64) {
+            self.write("proc/schedstat", &format!("version 17\ntimestamp 1\ncpu0 0 0 0 0 0 0 9 {delay} {count}\n"));
+        }
+
+        fn start(&self) -> Result<SchedFallback, Error> {
+            SchedFallback::start_at(Root::new(self.directory.path()))
+        }
+    }
+
+    #[test]
+    fn work_is_told_apart_and_the_total_includes_tasks_that_ended() {
+        let (host, own) = (Host::new(), std::process::id());
+        host.total(1_000, 100);
+        host.thread(10_000_001, 0, (50, 500, 10));
+        host.thread(10_000_002, 19, (60, 600, 20));
+        let mut running = host.start().unwrap();
+        host.thread(10_000_001, 0, (150, 700, 14));
+        host.thread(10_000_002, 19, (1_060, 900, 23));
+        host.thread(own, 0, (5, 7, 2));
+        host.thread(10_000_003, 0, (1, 40, 2));
+        assert_eq!(running.tick(), 10);
+        fs::remove_dir_all(host.directory.path().join("proc/10000003")).unwrap();
+        host.total(2_000, 150);
+        let (sched, source) = running.finish();
+
+        assert_eq!(source, "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat");
+        assert_eq!((sched.background.count, sched.background.sum_ns), (3, 300));
+        assert_eq!((sched.own.count, sched.own.sum_ns), (1, 7));
+        assert_eq!((sched.host.count, sched.host.sum_ns), (50 - 3 - 1, 1_000 - 300 - 7));
+        assert_eq!((sched.host.max_ns, &sched.host.histogram), (None, &None));
+        let [group] = &sched.cgroups[..] else { panic!("{:?}", sched.cgroups) };
+        assert_eq!(group.cgroup.unit.as_deref(), Some("web.slice"));
+        assert_ne!(group.cgroup.id, 0);
+        assert_eq!((group.delay.count, group.delay.sum_ns, group.background_waits), (4 + 2, 200 + 40, 3));
+        let runners: Vec<_> = sched.runners.iter().map(|runner| (runner.pid, runner.cpu_ns, runner.own)).collect();
+        assert_eq!(runners, [(10_000_002, 1_000, false), (10_000_001, 100, false), (own, 5, true), (10_000_003, 1, false)]);
+        assert!(sched.tasks.is_empty());
+    }
+
+    #[test]
+    fn without_the_total_the_threads_are_added_up() {
+        let host = Host::new();
+        host.thread(10_000_001, 0, (50, 500, 10));
+        let running = host.start().unwrap();
+        host.thread(10_000_001, 0, (50, 800, 13));
+        let (sched, source) = running.finish();
+        assert_eq!(source, "/proc/<pid>/task/<tid>/schedstat");
+        assert_eq!((sched.host.count, sched.host.sum_ns), (3, 300));
+    }
+
+    #[test]
+    fn an_id_used_again_counts_from_nothing() {
+        let host = Host::new();
+        host.thread(10_000_001, 0, (50, 500, 10));
+        let running = host.start().unwrap();
+        host.thread(10_000_001, 0, (3, 30, 2));
+        let (sched, _) = running.finish();
+        assert_eq!((sched.host.count, sched.host.sum_ns), (2, 30));
+    }
+
+    #[test]
+    fn a_host_that_does_not_count_is_an_error_not_a_zero() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = SchedFallback::start_at(Root::new(empty.path())).unwrap_err();
+        assert!(matches!(error, Error::NotCounted(_)), "{error}");
+
+        let host = Host::new();
+        fs::remove_file(host.directory.path().join("proc/self/ns/pid")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026532000]", host.directory.path().join("proc/self/ns/pid")).unwrap();
+        assert!(matches!(host.start().unwrap_err(), Error::Hidden(_)));
+    }
+
+    #[test]
+    fn this_host_is_measured_or_says_why_not() {
+        match SchedFallback::start() {
+            Ok(running) => {
+                let until = std::time::Instant::now() + std::time::Duration::from_millis(200);
+                while std::time::Instant::now() < until {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                let (sched, source) = running.finish();
+                assert!(sched.own.count > 10, "{source}: {:?}", sched.own);
+                assert!(sched.runners.iter().any(|runner| runner.own), "{source}");
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+}
