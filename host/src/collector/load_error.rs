@@ -103,9 +103,10 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
             "boot with lockdown=integrity (on many machines Secure Boot sets the mode), or accept what /proc tells",
         );
     }
-    // A verifier that wrote a log looked at the program: the right to load it was there. Only pointer arithmetic and the like
-    // are refused for a missing CAP_PERFMON, with a log.
-    if !failure.is(&[EPERM]) && !(failure.is(&[EACCES]) && !missing(facts).is_empty()) {
+    // EACCES comes from the verifier: only what it forbids to those without CAP_PERFMON is a matter of privilege.
+    let missing = missing(facts);
+    let refused = failure.is(&[EPERM]) || (failure.is(&[EACCES]) && !missing.is_empty());
+    if !refused {
         return None;
     }
     if facts.user_namespace {
@@ -114,7 +115,6 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
             "run kerno in the host's user namespace (a container: without user namespace remapping or rootless mode)",
         );
     }
-    let missing = missing(facts);
     if !missing.is_empty() {
         return words(format!("kerno lacks {} to load kernel programs", missing.join(" and ")), GRANT);
     }
