@@ -35,7 +35,7 @@ pub fn explain(error: &(dyn Error + 'static), facts: &Facts) -> Explained {
     if let Some(log) = &failure.verifier_log {
         tracing::debug!(%log, "the verifier's log");
     }
-    tracing::debug!(error = %failure.text, ?facts, "kernel programs did not load");
+    tracing::debug!(error = %failure.text, %facts, "kernel programs did not load");
     let (reason, fix) = host_forbids(&failure, facts)
         .or_else(|| kernel_lacks(&failure, facts))
         .or_else(|| verifier_refused(&failure, facts))
@@ -131,7 +131,7 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
         );
     }
     words(
-        "a security module (SELinux, AppArmor …) or the host's hypervisor forbids bpf() although the capabilities are there",
+        "a security module (SELinux, AppArmor, BPF LSM) forbids bpf() although the capabilities are there",
         "look for the denial in the kernel's log (`dmesg`, `ausearch -m avc`) and allow kerno to use bpf",
     )
 }

@@ -1,5 +1,7 @@
 //! What the running kernel offers to tracing programs, and what it forbids. Read when a program did not load, and by checks.
 
+use std::fmt;
+
 use super::{Root, capabilities::Capabilities};
 
 /// Everything that explains why a tracing program did not load.
@@ -45,6 +47,29 @@ pub enum Lockdown {
     Confidentiality,
 }
 
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let release = if self.release.is_empty() { "of unknown release" } else { &self.release };
+        let capabilities = match self.capabilities {
+            None => "capabilities unknown".to_owned(),
+            Some(held) if held.names().is_empty() => "no capabilities".to_owned(),
+            Some(held) => held.names().join(" "),
+        };
+        let tracing = match self.tracing {
+            Tracing::Present => "tracing programs supported",
+            Tracing::Absent => "no tracing programs",
+            Tracing::Unknown => "tracing programs unknown",
+        };
+        let lockdown = match self.lockdown {
+            Lockdown::None => "no lockdown",
+            Lockdown::Integrity => "lockdown integrity",
+            Lockdown::Confidentiality => "lockdown confidentiality",
+        };
+        let btf = if self.btf { "BTF" } else { "no BTF" };
+        write!(f, "Linux {release}, {btf}, {tracing}, {lockdown}, {capabilities}")
+    }
+}
+
 impl Facts {
     /// Reads them; what cannot be read is left at what it would be on an ordinary host.
     #[must_use]
@@ -88,9 +113,9 @@ fn is_partial(uid_map: &str) -> bool {
 /// With `CONFIG_BPF_EVENTS`, and only with it, the headers of tracepoints leave a type `btf_trace_<name>` in the kernel's BTF
 /// (since 5.5). Without BTF the build's own configuration tells, where the distribution installs it.
 fn tracing(btf: Option<&[u8]>, config: Option<&str>) -> Tracing {
-    const NAME: &[u8] = b"\0btf_trace_sched_switch\0";
+    const NAME: &[u8] = b"btf_trace_sched_switch";
     let present = match (btf, config) {
-        (Some(btf), _) => btf.windows(NAME.len()).any(|window| window == NAME),
+        (Some(btf), _) => btf.split(|byte| *byte == 0).any(|name| name == NAME),
         (None, Some(config)) => config.lines().any(|line| line == "CONFIG_BPF_EVENTS=y"),
         (None, None) => return Tracing::Unknown,
     };
@@ -126,6 +151,18 @@ mod tests {
         assert_eq!(tracing(None, Some("CONFIG_BPF=y\nCONFIG_BPF_EVENTS=y\n")), Tracing::Present);
         assert_eq!(tracing(None, Some("# CONFIG_BPF_EVENTS is not set\n")), Tracing::Absent);
         assert_eq!(tracing(None, None), Tracing::Unknown);
+    }
+
+    #[test]
+    fn facts_are_told_in_one_line() {
+        let mut facts = Facts::read(&Root::default());
+        facts.release = "6.12.48".to_owned();
+        (facts.capabilities, facts.btf, facts.tracing) = (Some(Capabilities(1 << 38 | 1 << 39)), true, Tracing::Present);
+        facts.lockdown = Lockdown::Integrity;
+        let told = "Linux 6.12.48, BTF, tracing programs supported, lockdown integrity, CAP_PERFMON CAP_BPF";
+        assert_eq!(facts.to_string(), told);
+        facts.capabilities = Some(Capabilities(0));
+        assert!(facts.to_string().ends_with("no capabilities"));
     }
 
     #[test]

@@ -17,15 +17,15 @@ pub struct Stat {
     pub nice: i32,
     /// Start, clock ticks after boot: with the pid it names one process for ever.
     pub start_ticks: u64,
-    /// Scheduling policy: 0 normal, 1 FIFO, 2 round-robin, 3 batch, 5 idle, 6 deadline.
+    /// Scheduling policy: 0 normal, 1 FIFO, 2 round-robin, 3 batch, 5 idle, 6 deadline, 7 sched_ext.
     pub policy: u32,
 }
 
 impl Stat {
-    /// It asked to wait: a normal task with nice ≥ 10, `SCHED_BATCH` or `SCHED_IDLE`. Real-time tasks have no nice value.
+    /// It asked to wait: a normal (or sched_ext) task with nice ≥ 10, `SCHED_BATCH` or `SCHED_IDLE`. Real-time tasks have no nice value.
     #[must_use]
     pub fn is_background(&self) -> bool {
-        matches!((self.policy, self.nice), (3 | 5, _) | (0, 10..))
+        matches!((self.policy, self.nice), (3 | 5, _) | (0 | 7, 10..))
     }
 }
 
@@ -177,7 +177,16 @@ mod tests {
 
     #[test]
     fn background_is_what_asked_to_wait() {
-        let cases = [(0, 0, false), (9, 0, false), (10, 0, true), (19, 0, true), (0, 3, true), (0, 5, true), (19, 1, false)];
+        let cases = [
+            (0, 0, false),
+            (9, 0, false),
+            (10, 0, true),
+            (19, 0, true),
+            (0, 3, true),
+            (0, 5, true),
+            (19, 1, false),
+            (10, 7, true),
+        ];
         for (nice, policy, background) in cases {
             assert_eq!(parse_stat(&line("x", nice, policy)).unwrap().is_background(), background, "nice {nice} policy {policy}");
         }
