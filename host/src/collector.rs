@@ -1,5 +1,186 @@
-//! Collectors: one per family of signals.
+//! Collectors: one per family of signals. Each measures with eBPF, else from `/proc`, else not at all, and says which and why.
 
 pub mod block;
+pub mod context;
+pub mod fields;
 pub mod load_error;
+pub mod loader;
+mod report;
 pub mod sched;
+
+use kerno_signals::{Block, Cgroup, CollectorReport, Sched};
+
+use crate::platform::{Root, cgroup::Names, kernel::Facts};
+use block::{BlockCollector, fallback::BlockFallback};
+use context::{Context, StartError};
+use load_error::{Explained, explain, not_built_in};
+use sched::{SchedCollector, fallback::SchedFallback};
+
+/// How to measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Use eBPF where it is to be had.
+    pub ebpf: bool,
+}
+
+/// What a collector has counted so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which collector.
+    pub collector: &'static str,
+    /// Kernel events.
+    pub events: u64,
+    /// Where they come from: `eBPF`, `/proc`, or `off`.
+    pub source: &'static str,
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Collected {
+    /// Run-queue delay.
+    pub sched: Option<Sched>,
+    /// Block requests and syncs.
+    pub block: Option<Block>,
+    /// One report per collector.
+    pub reports: Vec<CollectorReport>,
+}
+
+/// How a collector measures.
+enum Source<P, F> {
+    Ebpf(P),
+    Fallback(F, Explained),
+    Off(Explained),
+}
+
+impl<P, F> Source<P, F> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ebpf(_) => "eBPF",
+            Self::Fallback(..) => "/proc",
+            Self::Off(_) => "off",
+        }
+    }
+}
+
+/// The running collectors.
+pub struct Collectors {
+    facts: Facts,
+    names: Option<Names>,
+    sched: Source<SchedCollector, SchedFallback>,
+    block: Source<BlockCollector, BlockFallback>,
+}
+
+impl Collectors {
+    /// Starts them all. What cannot be had is in the reports.
+    #[must_use]
+    pub fn start(options: &Options) -> Self {
+        let root = Root::default();
+        let facts = Facts::read(&root);
+        let names = Names::new(root.clone())
+            .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
+            .ok();
+        let context = options.ebpf.then(|| Context::read(&root, names.as_ref()));
+        let sched = start(&facts, sched::NAME, context.as_ref(), SchedCollector::start, SchedFallback::start);
+        let block = start(&facts, block::NAME, context.as_ref(), BlockCollector::start, BlockFallback::start);
+        Self { facts, names, sched, block }
+    }
+
+    /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
+    pub fn tick(&mut self) -> Vec<Progress> {
+        self.refresh_names();
+        let sched = match &mut self.sched {
+            Source::Ebpf(collector) => collector.events(),
+            Source::Fallback(fallback, _) => fallback.tick(),
+            Source::Off(_) => 0,
+        };
+        let block = match &mut self.block {
+            Source::Ebpf(collector) => {
+                collector.tick();
+                collector.events()
+            }
+            Source::Fallback(fallback, _) => fallback.events(),
+            Source::Off(_) => 0,
+        };
+        vec![
+            Progress { collector: sched::NAME, events: sched, source: self.sched.name() },
+            Progress { collector: block::NAME, events: block, source: self.block.name() },
+        ]
+    }
+
+    /// Ends the window: reads everything and detaches.
+    #[must_use]
+    pub fn finish(mut self) -> Collected {
+        self.refresh_names();
+        let (names, facts) = (self.names.as_ref(), &self.facts);
+        let (sched, sched_report) = match self.sched {
+            Source::Ebpf(collector) => match collector.finish(names) {
+                Ok(measured) => {
+                    (Some(measured.family), report::running(sched::NAME, measured.events, measured.lost))
+                }
+                Err(error) => (None, report::off(sched::NAME, explain(&error, facts))),
+            },
+            Source::Fallback(fallback, why) => {
+                let events = fallback.events();
+                let (family, source) = fallback.finish();
+                (Some(family), report::fallback(sched::NAME, events, source, why))
+            }
+            Source::Off(why) => (None, report::off(sched::NAME, why)),
+        };
+        let (block, block_report) = match self.block {
+            Source::Ebpf(collector) => match collector.finish(names) {
+                Ok(measured) => {
+                    let report = report::running(block::NAME, measured.events, measured.lost);
+                    let partial = measured.partial.map(|error| explain(&error, facts));
+                    (Some(measured.family), report::partial(report, partial))
+                }
+                Err(error) => (None, report::off(block::NAME, explain(&error, facts))),
+            },
+            Source::Fallback(fallback, why) => {
+                let events = fallback.events();
+                match fallback.finish() {
+                    Ok((family, source)) => (Some(family), report::fallback(block::NAME, events, source, why)),
+                    Err(error) => (None, report::off(block::NAME, explain(&error, facts))),
+                }
+            }
+            Source::Off(why) => (None, report::off(block::NAME, why)),
+        };
+        Collected { sched, block, reports: vec![sched_report, block_report] }
+    }
+
+    fn refresh_names(&mut self) {
+        if let Some(names) = &mut self.names
+            && let Err(error) = names.refresh()
+        {
+            tracing::debug!(%error, "control groups keep the names of the last scan");
+        }
+    }
+}
+
+/// Starts a collector with eBPF, else from `/proc`. `context` is `None` when eBPF is switched off.
+fn start<P, F, E: std::error::Error + 'static>(
+    facts: &Facts,
+    name: &str,
+    context: Option<&Result<Context, StartError>>,
+    ebpf: impl FnOnce(&Context) -> Result<P, StartError>,
+    fallback: impl FnOnce() -> Result<F, E>,
+) -> Source<P, F> {
+    let why = match context.map(|context| context.as_ref().map(ebpf)) {
+        Some(Ok(Ok(collector))) => return Source::Ebpf(collector),
+        Some(Ok(Err(StartError::NotBuiltIn))) => not_built_in(name),
+        Some(Ok(Err(error))) => explain(&error, facts),
+        Some(Err(error)) => explain(error, facts),
+        None => Explained { reason: "eBPF is switched off".to_owned(), fix: "unset KERNO_EBPF".to_owned() },
+    };
+    match fallback() {
+        Ok(fallback) => Source::Fallback(fallback, why),
+        Err(error) => {
+            let Explained { reason, fix } = why;
+            Source::Off(Explained { reason: format!("{reason}; instead of it, {error}"), fix })
+        }
+    }
+}
+
+/// Names a control group.
+fn cgroup_of(names: Option<&Names>, id: u64) -> Cgroup {
+    names.map_or(Cgroup { id, path: None, unit: None, container: None }, |names| names.resolve(id))
+}

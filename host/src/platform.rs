@@ -4,6 +4,7 @@
 //! cannot be read or understood is an [`Error`] that names it, never a zero.
 
 pub mod block_device;
+pub mod btf;
 pub mod capabilities;
 pub mod cgroup;
 pub mod clock;

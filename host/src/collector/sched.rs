@@ -1,3 +1,129 @@
-//! Run-queue delay.
+//! Run-queue delay. Hook: `tp_btf/sched_switch`; kernels from 5.8 with BTF and `CONFIG_SCHED_INFO` (which schedstats, taskstats
+//! and PSI-minded kernels all have).
 
+pub mod decode;
 pub mod fallback;
+
+use std::collections::HashMap;
+
+use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, MAX_SHARDS, OTHER, ROWS, TaskWaits};
+use kerno_signals::{Runner, Sched};
+
+use super::{
+    context::{Context, StartError},
+    fields,
+    loader::{LoadError, Object},
+};
+use crate::{
+    artifacts,
+    platform::{
+        Root,
+        cgroup::Names,
+        process::{self, CpuTime},
+    },
+};
+use decode::{Group, Raw};
+
+/// The collector's name everywhere.
+pub const NAME: &str = "sched";
+
+const RUNNERS: usize = 32;
+
+/// The running collector.
+pub struct SchedCollector {
+    root: Root,
+    object: Object,
+    cpus: u32,
+    shards: u32,
+    cpu_times: HashMap<u32, CpuTime>,
+}
+
+/// What it measured.
+pub struct Measured {
+    /// The family.
+    pub family: Sched,
+    /// Switches seen.
+    pub events: u64,
+    /// Waits that are missing or not where they belong.
+    pub lost: u64,
+}
+
+impl SchedCollector {
+    /// Loads and attaches the program; it counts from then on.
+    ///
+    /// # Errors
+    ///
+    /// When this host does not allow it.
+    pub fn start(context: &Context) -> Result<Self, StartError> {
+        let bytes = artifacts::ebpf_object(NAME).ok_or(StartError::NotBuiltIn)?;
+        let shards = context.shards(MAX_SHARDS);
+        let mut globals = context.globals(fields::SCHED)?;
+        globals.extend(context.cgroup_globals()?);
+        globals.extend([("OWN_TGID", std::process::id()), ("SHARDS", shards)]);
+        let sizes = [("CPUS", context.cpus), ("TOTALS", context.cpus * ROWS), ("HISTOGRAMS", shards * ROWS)];
+        let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
+        object.fill("FREE_ROWS", OTHER + 1..ROWS)?;
+        let cpu_times = process::cpu_times(&context.root);
+        object.attach_tracepoint(&context.kernel, "sched_switch", "sched_switch")?;
+        Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, cpu_times })
+    }
+
+    /// Switches seen so far.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
+    }
+
+    /// Reads everything and detaches.
+    ///
+    /// # Errors
+    ///
+    /// When a map cannot be read.
+    pub fn finish(self, names: Option<&Names>) -> Result<Measured, LoadError> {
+        let raw = self.drain()?;
+        let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
+        let lost = decode::lost(&raw.cpus) + self.object.missed();
+        let mut family = decode::decode(raw, names, std::process::id());
+        family.runners = self.runners(names);
+        Ok(Measured { family, events, lost })
+    }
+
+    fn cpu_records(&self) -> Result<Vec<Cpu>, LoadError> {
+        (0..self.cpus).map(|cpu| self.object.get("CPUS", cpu)).collect()
+    }
+
+    fn drain(&self) -> Result<Raw, LoadError> {
+        let known = self.object.entries::<u64, u32>("GROUP_ROWS")?;
+        let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
+        Ok(Raw {
+            groups: groups.map(|(id, row)| self.group(id, row)).collect::<Result<_, _>>()?,
+            cpus: self.cpu_records()?,
+            tasks: self.object.entries::<u32, TaskWaits>("TASKS")?,
+        })
+    }
+
+    /// One group's numbers, summed over CPUs.
+    fn group(&self, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
+        let mut group = Group::new(id);
+        for shard in 0..self.shards {
+            group.add_counts(&self.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
+        }
+        for cpu in 0..self.cpus {
+            group.add_totals(&self.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
+        }
+        Ok(group)
+    }
+
+    fn runners(&self, names: Option<&Names>) -> Vec<Runner> {
+        let own = std::process::id();
+        let used = process::cpu_used(&self.cpu_times, process::cpu_times(&self.root));
+        let runner = |(pid, comm, cpu_ns)| Runner {
+            pid,
+            comm,
+            cgroup: names.and_then(|names| names.hierarchy().path_of(&self.root, pid).ok()),
+            cpu_ns,
+            own: pid == own,
+        };
+        used.into_iter().take(RUNNERS).map(runner).collect()
+    }
+}

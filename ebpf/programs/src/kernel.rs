@@ -1,0 +1,347 @@
+//! Reads of kernel structs, all of them.
+//!
+//! Offsets come from the running kernel's BTF: user space writes them into read-only globals before the load, so the verifier
+//! sees constants and drops the branches that this kernel has no use for.
+use core::ptr::read_volatile;
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+
+/// Declares the read-only globals that user space sets, and reads of them.
+macro_rules! globals {
+    ($($(#[$doc:meta])* $global:ident $function:ident;)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            static $global: u32 = 0;
+
+            $(#[$doc])*
+            #[inline(always)]
+            #[must_use]
+            pub fn $function() -> u32 {
+                // SAFETY: a static is always readable; volatile, because user space changes it after compilation.
+                unsafe { read_volatile(&raw const $global) }
+            }
+        )*
+    };
+}
+
+globals! {
+    /// kerno's process id.
+    OWN_TGID own_tgid;
+    /// Copies of the histograms that CPUs share; a power of two.
+    SHARDS shards;
+    /// 1 when the cpu controller is on cgroup v1.
+    CGROUP_V1 cgroup_v1;
+    /// Index of the cpu controller in `css_set.subsys`.
+    CPU_CONTROLLER cpu_controller;
+    /// 1 when a request's disk is found through its queue (5.15), 0 through `rq_disk`.
+    DISK_OF_QUEUE disk_of_queue;
+    /// `task_struct.pid`.
+    TASK_PID task_pid;
+    /// `task_struct.tgid`.
+    TASK_TGID task_tgid;
+    /// `task_struct.flags`.
+    TASK_FLAGS task_flags;
+    /// `task_struct.static_prio`.
+    TASK_STATIC_PRIO task_static_prio;
+    /// `task_struct.policy`.
+    TASK_POLICY task_policy;
+    /// `task_struct.comm`.
+    TASK_COMM task_comm;
+    /// `task_struct.sched_info.run_delay`.
+    TASK_RUN_DELAY task_run_delay;
+    /// `task_struct.cgroups`.
+    TASK_CGROUPS task_cgroups;
+    /// `task_struct.files`.
+    TASK_FILES task_files;
+    /// `css_set.dfl_cgrp`.
+    CSS_SET_DFL_CGRP css_set_dfl_cgrp;
+    /// `css_set.subsys`.
+    CSS_SET_SUBSYS css_set_subsys;
+    /// `cgroup_subsys_state.cgroup`.
+    CSS_CGROUP css_cgroup;
+    /// `cgroup.kn`.
+    CGROUP_KN cgroup_kn;
+    /// `kernfs_node.id`.
+    KERNFS_NODE_ID kernfs_node_id;
+    /// `request.q`.
+    REQUEST_QUEUE request_queue;
+    /// `request.rq_disk`, before 5.17.
+    REQUEST_RQ_DISK request_rq_disk;
+    /// `request.cmd_flags`.
+    REQUEST_CMD_FLAGS request_cmd_flags;
+    /// `request.__data_len`.
+    REQUEST_DATA_LEN request_data_len;
+    /// `request_queue.disk`, since 5.15.
+    QUEUE_DISK queue_disk;
+    /// `gendisk.major`.
+    DISK_MAJOR disk_major;
+    /// `gendisk.first_minor`.
+    DISK_FIRST_MINOR disk_first_minor;
+    /// Where `pt_regs` keeps a system call's first argument.
+    REGS_FIRST_ARGUMENT regs_first_argument;
+    /// `files_struct.fdt`.
+    FILES_FDT files_fdt;
+    /// `fdtable.max_fds`.
+    FDTABLE_MAX_FDS fdtable_max_fds;
+    /// `fdtable.fd`.
+    FDTABLE_FD fdtable_fd;
+    /// `file.f_inode`.
+    FILE_INODE file_inode;
+    /// `inode.i_mode`.
+    INODE_MODE inode_mode;
+    /// `inode.i_rdev`.
+    INODE_RDEV inode_rdev;
+    /// `inode.i_sb`.
+    INODE_SB inode_sb;
+    /// `super_block.s_dev`.
+    SUPER_BLOCK_DEV super_block_dev;
+}
+
+/// How a kernel address is read.
+pub trait Access {
+    /// The value at `address + offset`.
+    ///
+    /// # Safety
+    ///
+    /// `address` must be one that this kind of access may read.
+    unsafe fn read<T: Copy>(address: *const u8, offset: u32) -> T;
+}
+
+/// Direct loads: the verifier knows the pointer's type from BTF, and a fault reads as zero.
+pub struct Typed;
+
+impl Access for Typed {
+    #[inline(always)]
+    unsafe fn read<T: Copy>(address: *const u8, offset: u32) -> T {
+        // SAFETY: the verifier proves that the load is inside the struct that the pointer's type names.
+        unsafe { read_volatile(address.add(offset as usize).cast()) }
+    }
+}
+
+/// Probe reads, for pointers that the verifier knows nothing of; a fault reads as zero.
+pub struct Probed;
+
+impl Access for Probed {
+    #[inline(always)]
+    unsafe fn read<T: Copy>(address: *const u8, offset: u32) -> T {
+        let mut value = core::mem::MaybeUninit::<T>::zeroed();
+        // SAFETY: the helper writes `size_of::<T>()` bytes into `value` and zeroes them on a fault. Its result is not looked at:
+        // a branch on it costs the verifier minutes on some kernels.
+        unsafe {
+            let _ = bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.add(offset as usize).cast());
+            value.assume_init()
+        }
+    }
+}
+
+/// A `task_struct`.
+#[derive(Clone, Copy)]
+pub struct Task(*const u8);
+
+impl Task {
+    /// Of a pointer to a `task_struct`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(task: *const u8) -> Self {
+        Self(task)
+    }
+
+    /// Thread id; 0 is the idle task of any CPU.
+    #[inline(always)]
+    #[must_use]
+    pub fn tid<A: Access>(self) -> u32 {
+        // SAFETY: a task that a hook or a helper handed over.
+        unsafe { A::read(self.0, task_pid()) }
+    }
+
+    /// Process id.
+    #[inline(always)]
+    #[must_use]
+    pub fn tgid<A: Access>(self) -> u32 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read(self.0, task_tgid()) }
+    }
+
+    /// `PF_*` flags.
+    #[inline(always)]
+    #[must_use]
+    pub fn flags<A: Access>(self) -> u32 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read(self.0, task_flags()) }
+    }
+
+    /// Nice value; real-time tasks have the one they would return to.
+    #[inline(always)]
+    #[must_use]
+    pub fn nice<A: Access>(self) -> i32 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read::<i32>(self.0, task_static_prio()) - 120 }
+    }
+
+    /// `SCHED_*` policy.
+    #[inline(always)]
+    #[must_use]
+    pub fn policy<A: Access>(self) -> u32 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read(self.0, task_policy()) }
+    }
+
+    /// What it has waited for CPUs in all, nanoseconds. Advances when the task gets a CPU.
+    #[inline(always)]
+    #[must_use]
+    pub fn run_delay<A: Access>(self) -> u64 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read(self.0, task_run_delay()) }
+    }
+
+    /// Command name. Always a probe read: the verifier allows no direct load of an array.
+    #[inline(always)]
+    #[must_use]
+    pub fn comm(self) -> [u8; 16] {
+        // SAFETY: as in `tid`.
+        unsafe { Probed::read(self.0, task_comm()) }
+    }
+
+    /// Id of its control group: on v2 its only one, on v1 the one of the cpu controller.
+    #[inline(always)]
+    #[must_use]
+    pub fn cgroup<A: Access>(self) -> u64 {
+        // SAFETY: every pointer on the way is valid while the task is; each read of a pointer array is a probe read, and so is
+        // what follows it.
+        unsafe {
+            let set: *const u8 = A::read(self.0, task_cgroups());
+            if cgroup_v1() != 0 {
+                let controller: *const u8 = Probed::read(set, css_set_subsys() + 8 * cpu_controller());
+                let group: *const u8 = Probed::read(controller, css_cgroup());
+                let node: *const u8 = Probed::read(group, cgroup_kn());
+                return Probed::read(node, kernfs_node_id());
+            }
+            let group: *const u8 = A::read(set, css_set_dfl_cgrp());
+            let node: *const u8 = A::read(group, cgroup_kn());
+            A::read(node, kernfs_node_id())
+        }
+    }
+
+    /// The open file behind a descriptor; null when there is none.
+    #[inline(always)]
+    #[must_use]
+    pub fn file(self, descriptor: u32) -> File {
+        // SAFETY: the current task's own table stays; a file that is closed meanwhile reads as something else or as zero.
+        unsafe {
+            let files: *const u8 = Probed::read(self.0, task_files());
+            let table: *const u8 = Probed::read(files, files_fdt());
+            let size: u32 = Probed::read(table, fdtable_max_fds());
+            if descriptor >= size {
+                return File(core::ptr::null());
+            }
+            let array: *const u8 = Probed::read(table, fdtable_fd());
+            File(Probed::read(array.add(descriptor as usize * 8), 0))
+        }
+    }
+}
+
+/// A `file`.
+#[derive(Clone, Copy)]
+pub struct File(*const u8);
+
+impl File {
+    /// Of a pointer to a `file`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(file: *const u8) -> Self {
+        Self(file)
+    }
+
+    /// Device that its data is on, and whether it is that device's own node: `s_dev` of the file system, `i_rdev` of a block
+    /// device. 0 for no file.
+    #[inline(always)]
+    #[must_use]
+    pub fn device(self) -> (u32, bool) {
+        const TYPE: u16 = 0o170_000;
+        const BLOCK_DEVICE: u16 = 0o060_000;
+        // SAFETY: probe reads of what the caller's file points to; a null file reads as zero.
+        unsafe {
+            let inode: *const u8 = Probed::read(self.0, file_inode());
+            let mode: u16 = Probed::read(inode, inode_mode());
+            if mode & TYPE == BLOCK_DEVICE {
+                return (Probed::read(inode, inode_rdev()), true);
+            }
+            let super_block: *const u8 = Probed::read(inode, inode_sb());
+            (Probed::read(super_block, super_block_dev()), false)
+        }
+    }
+}
+
+/// A `request` of the block layer, as tracepoints hand it over.
+#[derive(Clone, Copy)]
+pub struct Request(*const u8);
+
+impl Request {
+    /// Of a pointer to a `request`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(request: *const u8) -> Self {
+        Self(request)
+    }
+
+    /// Its address, which names it while it is in flight.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// `REQ_OP_*`.
+    #[inline(always)]
+    #[must_use]
+    pub fn operation(self) -> u32 {
+        // SAFETY: a request that the hook handed over.
+        unsafe { Typed::read::<u32>(self.0, request_cmd_flags()) & 0xff }
+    }
+
+    /// Bytes that are not complete.
+    #[inline(always)]
+    #[must_use]
+    pub fn bytes(self) -> u32 {
+        // SAFETY: as in `operation`.
+        unsafe { Typed::read(self.0, request_data_len()) }
+    }
+
+    /// Major and first minor number of its disk; 0 for a request without one.
+    #[inline(always)]
+    #[must_use]
+    pub fn disk(self) -> (u32, u32) {
+        // SAFETY: as in `operation`; a null pointer on the way reads as zero.
+        unsafe {
+            if disk_of_queue() != 0 {
+                let queue: *const u8 = Typed::read(self.0, request_queue());
+                let disk: *const u8 = Typed::read(queue, queue_disk());
+                (Typed::read(disk, disk_major()), Typed::read(disk, disk_first_minor()))
+            } else {
+                let disk: *const u8 = Typed::read(self.0, request_rq_disk());
+                (Typed::read(disk, disk_major()), Typed::read(disk, disk_first_minor()))
+            }
+        }
+    }
+}
+
+/// The `pt_regs` of a system call's caller.
+#[derive(Clone, Copy)]
+pub struct Registers(*const u8);
+
+impl Registers {
+    /// Of a pointer to `pt_regs`.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(registers: *const u8) -> Self {
+        Self(registers)
+    }
+
+    /// The call's first argument.
+    #[inline(always)]
+    #[must_use]
+    pub fn first_argument(self) -> u64 {
+        // SAFETY: registers that the hook handed over.
+        unsafe { Probed::read(self.0, regs_first_argument()) }
+    }
+}

@@ -1,0 +1,68 @@
+//! Attaching and draining the request programs.
+
+use kerno_ebpf_common::block::{Counts, Issued, REQUEST_ROWS, RequestKey, RequestTotals};
+use kerno_signals::DeviceLatency;
+
+use super::{
+    BlockCollector, StartError,
+    decode::{self, Requests},
+    in_flight,
+};
+use crate::{
+    collector::{
+        context::Context,
+        fields,
+        loader::{LoadError, Object},
+    },
+    platform::{block_device, mounts},
+};
+
+/// Globals of the request programs.
+pub fn globals(context: &Context) -> Result<Vec<(&'static str, u32)>, StartError> {
+    let mut globals = context.globals(fields::REQUEST)?;
+    match context.globals(fields::DISK_OF_QUEUE) {
+        Ok(way) => globals.extend(way.into_iter().chain([("DISK_OF_QUEUE", 1)])),
+        Err(_) => globals.extend(context.globals(fields::DISK_OF_REQUEST)?),
+    }
+    Ok(globals)
+}
+
+/// Attaches them. Completions first, so that no issue is seen whose completion is not.
+pub fn attach(context: &Context, object: &mut Object) -> Result<(), StartError> {
+    let kernel = &context.kernel;
+    object.attach_tracepoint(kernel, "complete", "block_rq_complete")?;
+    let form = |tracepoint, with_queue, without| match context.btf.tracepoint_arguments(tracepoint) {
+        Some(1) => Ok(without),
+        Some(_) => Ok(with_queue),
+        None => Err(StartError::NoTracepoint(tracepoint)),
+    };
+    object.attach_tracepoint(kernel, form("block_rq_requeue", "requeue_queue", "requeue")?, "block_rq_requeue")?;
+    object.attach_tracepoint(kernel, form("block_rq_issue", "issue_queue", "issue")?, "block_rq_issue")?;
+    Ok(())
+}
+
+/// Latency of every device and operation. `now` is the window's end.
+pub fn drain(collector: &BlockCollector, now: u64) -> Result<Vec<DeviceLatency>, LoadError> {
+    let object = &collector.object;
+    let mut rows = Vec::new();
+    for (key, row) in object.entries::<RequestKey, u32>("REQUEST_ROW")? {
+        rows.push((key, row_of(collector, row)?));
+    }
+    let issued: Vec<Issued> = object.entries::<u64, Issued>("ISSUED")?.into_iter().map(|(_, issued)| issued).collect();
+    let certain = object.missed_by("complete") == 0;
+    let in_flight = in_flight::told(&collector.root, &collector.operations, issued, certain);
+    let host = mounts::of_host(&collector.root);
+    let name = |number| block_device::device_among(&collector.root, number, &host);
+    Ok(decode::devices(rows, &in_flight, &collector.operations, now, name))
+}
+
+fn row_of(collector: &BlockCollector, row: u32) -> Result<Requests, LoadError> {
+    let mut requests = Requests::default();
+    for shard in 0..collector.shards {
+        requests.add_counts(&collector.object.get::<Counts>("REQUEST_HIST", shard * REQUEST_ROWS + row)?);
+    }
+    for cpu in 0..collector.cpus {
+        requests.add_totals(&collector.object.get::<RequestTotals>("REQUEST_TOTALS", cpu * REQUEST_ROWS + row)?);
+    }
+    Ok(requests)
+}

@@ -1,0 +1,181 @@
+//! Attaching and draining the sync programs, and naming what was synced while the process that did it lives.
+
+use std::collections::BTreeMap;
+
+use kerno_ebpf_common::block::{
+    Counts, FDATASYNC, FSYNC, MSYNC, SYNC_FILE_RANGE, SYNC_ROWS, SYNCFS, SyncKey, SyncTotals, Syncing, WRITE, major, minor,
+};
+use kerno_signals::{FileSystem, Sync};
+
+use super::{StartError, decode::Sums};
+use crate::{
+    collector::{
+        cgroup_of,
+        context::{Context, command},
+        loader::{LoadError, Object},
+    },
+    platform::{
+        Root, block_device,
+        cgroup::Names,
+        mounts,
+        process::{self, Position},
+    },
+};
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: &str = "__x64_sys_";
+#[cfg(not(target_arch = "x86_64"))]
+const ARCHITECTURE: &str = "__arm64_sys_";
+
+/// Entry program, return program, name of the system call.
+const CALLS: [(&str, &str, &str); 5] = [
+    ("enter_fsync", "exit_fsync", "fsync"),
+    ("enter_fdatasync", "exit_fdatasync", "fdatasync"),
+    ("enter_syncfs", "exit_syncfs", "syncfs"),
+    ("enter_range", "exit_range", "sync_file_range"),
+    ("enter_msync", "exit_msync", "msync"),
+];
+
+/// The sync programs and the names found so far.
+pub struct Syncs {
+    file_systems: BTreeMap<(u32, u32, u32), FileSystem>,
+    comms: BTreeMap<u32, String>,
+    /// Why synchronous writes and `msync` are not seen.
+    partial: Option<StartError>,
+}
+
+impl Syncs {
+    /// Attaches the programs. The return of a call first, so that no entry is seen whose return is not.
+    pub fn attach(context: &Context, object: &mut Object) -> Result<Self, StartError> {
+        let kernel = &context.kernel;
+        for (enter, exit, call) in CALLS {
+            let function = format!("{ARCHITECTURE}{call}");
+            object.attach_exit(kernel, exit, &function)?;
+            object.attach_entry(kernel, enter, &function)?;
+        }
+        let vfs = object
+            .attach_exit(kernel, "exit_vfs", "vfs_fsync_range")
+            .and_then(|()| object.attach_entry(kernel, "enter_vfs", "vfs_fsync_range"));
+        Ok(Self { file_systems: BTreeMap::new(), comms: BTreeMap::new(), partial: vfs.err().map(StartError::from) })
+    }
+
+    /// Why synchronous writes and `msync` are not seen, if so.
+    pub fn partial(self) -> Option<StartError> {
+        self.partial
+    }
+
+    /// Names the file systems of all syncs so far that have no name yet.
+    pub fn name(&mut self, root: &Root, object: &Object) {
+        let done = object.entries::<SyncKey, u32>("SYNC_ROW").unwrap_or_default().into_iter().map(|(key, _)| key);
+        let open = object.entries::<u64, Syncing>("SYNCING").unwrap_or_default().into_iter().map(|(_, syncing)| syncing.key);
+        for key in done.chain(open).filter(|key| key.device != 0) {
+            self.file_systems.entry(place(&key)).or_insert_with(|| file_system(root, &key));
+            self.comms.entry(key.tgid).or_insert_with(|| process::comm(root, key.tgid).unwrap_or_default());
+        }
+    }
+
+    /// Every process's syncs on every file system. `now` is the window's end.
+    pub fn drain(
+        &self,
+        root: &Root,
+        object: &Object,
+        cpus: u32,
+        names: Option<&Names>,
+        now: u64,
+    ) -> Result<Vec<Sync>, LoadError> {
+        let mut all: BTreeMap<SyncKey, Sync> = BTreeMap::new();
+        for (key, row) in object.entries::<SyncKey, u32>("SYNC_ROW")? {
+            let mut sums = Sums::default();
+            sums.add_counts(&object.get::<Counts>("SYNC_HIST", row)?);
+            for cpu in 0..cpus {
+                sums.add_sync_totals(&object.get::<SyncTotals>("SYNC_TOTALS", cpu * SYNC_ROWS + row)?);
+            }
+            let comm = command(&object.get("SYNC_COMM", row)?);
+            let sync = self.sync(root, &key, comm, names, &sums);
+            all.insert(key, sync);
+        }
+        for (thread, syncing) in object.entries::<u64, Syncing>("SYNCING")? {
+            if syncing.key.device == 0 || !is_in_progress(root, thread, syncing.call) {
+                continue;
+            }
+            let comm = self.comms.get(&syncing.key.tgid).cloned().unwrap_or_default();
+            let sync = all
+                .entry(syncing.key)
+                .or_insert_with(|| self.sync(root, &syncing.key, comm, names, &Sums::default()));
+            sync.in_flight += 1;
+            sync.oldest_in_flight_ns = sync.oldest_in_flight_ns.max(Some(now.saturating_sub(syncing.at)));
+        }
+        Ok(all.into_values().collect())
+    }
+
+    fn sync(&self, root: &Root, key: &SyncKey, comm: String, names: Option<&Names>, sums: &Sums) -> Sync {
+        Sync {
+            pid: key.tgid,
+            comm,
+            cgroup: cgroup_of(names, key.group),
+            file_system: self.file_systems.get(&place(key)).cloned().unwrap_or_else(|| file_system(root, key)),
+            latency: sums.latency(),
+            errors: sums.errors(),
+            in_flight: 0,
+            oldest_in_flight_ns: None,
+            own: key.tgid == std::process::id(),
+        }
+    }
+}
+
+/// What a file system is named by: the process whose view it is, the device, whether the device itself is written to.
+fn place(key: &SyncKey) -> (u32, u32, u32) {
+    (key.tgid, key.device, key.raw)
+}
+
+fn file_system(root: &Root, key: &SyncKey) -> FileSystem {
+    let (major, minor) = (major(key.device), minor(key.device));
+    if key.raw == 0 {
+        return mounts::file_system(root, key.tgid, major, minor);
+    }
+    let device = block_device::name(root, major, minor);
+    let source = device.as_ref().map(|name| format!("/dev/{name}"));
+    FileSystem { major, minor, kind: None, mount: None, source, device, in_memory: false }
+}
+
+/// Whether the thread is in the call that the entry says. A return that the programs missed leaves an entry behind; it must never
+/// be told as a hung sync.
+fn is_in_progress(root: &Root, thread: u64, call: u32) -> bool {
+    let (tgid, tid) = ((thread >> 32) as u32, thread as u32);
+    match process::position(root, tgid, tid) {
+        Ok(position) => fits(position, call),
+        Err(error) if error.is_not_found() => false,
+        // Not allowed to look: uninterruptible sleep is what a sync that hangs does.
+        Err(_) => process::thread_stat(root, tgid, tid).is_ok_and(|stat| stat.state == 'D'),
+    }
+}
+
+fn fits(position: Position, call: u32) -> bool {
+    match position {
+        Position::Running => true,
+        Position::Blocked => call == WRITE,
+        Position::InSyscall(number) => match call {
+            FSYNC => number == libc::SYS_fsync,
+            FDATASYNC => number == libc::SYS_fdatasync,
+            SYNCFS => number == libc::SYS_syncfs,
+            SYNC_FILE_RANGE => number == libc::SYS_sync_file_range,
+            MSYNC => number == libc::SYS_msync,
+            _ => true,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_in_another_call_is_not_syncing() {
+        assert!(fits(Position::InSyscall(libc::SYS_fsync), FSYNC));
+        assert!(!fits(Position::InSyscall(libc::SYS_futex), FSYNC));
+        assert!(!fits(Position::InSyscall(libc::SYS_fsync), FDATASYNC));
+        assert!(fits(Position::InSyscall(libc::SYS_pwrite64), WRITE));
+        assert!(fits(Position::Running, MSYNC));
+        assert!(!fits(Position::Blocked, FSYNC), "a page fault is no fsync");
+    }
+}

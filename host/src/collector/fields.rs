@@ -1,0 +1,92 @@
+//! Which struct members the kernel programs read, and the global that tells a program where each is.
+
+use crate::platform::btf::Btf;
+
+/// A struct member and the global that holds its offset.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Global of the object.
+    pub global: &'static str,
+    /// Struct of the kernel.
+    pub structure: &'static str,
+    /// Member, or members joined by dots.
+    pub path: &'static str,
+}
+
+const fn field(global: &'static str, structure: &'static str, path: &'static str) -> Field {
+    Field { global, structure, path }
+}
+
+/// Of a task, for run-queue delay.
+pub const SCHED: &[Field] = &[
+    field("TASK_PID", "task_struct", "pid"),
+    field("TASK_TGID", "task_struct", "tgid"),
+    field("TASK_STATIC_PRIO", "task_struct", "static_prio"),
+    field("TASK_POLICY", "task_struct", "policy"),
+    field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_RUN_DELAY", "task_struct", "sched_info.run_delay"),
+];
+
+/// Of a task's control group in the unified hierarchy.
+pub const CGROUP_V2: &[Field] = &[
+    field("TASK_CGROUPS", "task_struct", "cgroups"),
+    field("CSS_SET_DFL_CGRP", "css_set", "dfl_cgrp"),
+    field("CGROUP_KN", "cgroup", "kn"),
+    field("KERNFS_NODE_ID", "kernfs_node", "id"),
+];
+
+/// Of a task's control group where the cpu controller is on v1.
+pub const CGROUP_V1: &[Field] = &[
+    field("TASK_CGROUPS", "task_struct", "cgroups"),
+    field("CSS_SET_SUBSYS", "css_set", "subsys"),
+    field("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
+    field("CGROUP_KN", "cgroup", "kn"),
+    field("KERNFS_NODE_ID", "kernfs_node", "id"),
+];
+
+/// Of a block request.
+pub const REQUEST: &[Field] = &[
+    field("REQUEST_CMD_FLAGS", "request", "cmd_flags"),
+    field("REQUEST_DATA_LEN", "request", "__data_len"),
+    field("DISK_MAJOR", "gendisk", "major"),
+    field("DISK_FIRST_MINOR", "gendisk", "first_minor"),
+];
+
+/// The way from a request to its disk, since 5.15 (d97e594c5166).
+pub const DISK_OF_QUEUE: &[Field] =
+    &[field("REQUEST_QUEUE", "request", "q"), field("QUEUE_DISK", "request_queue", "disk")];
+
+/// The way from a request to its disk, before 5.17 (f3fa33acca9f).
+pub const DISK_OF_REQUEST: &[Field] = &[field("REQUEST_RQ_DISK", "request", "rq_disk")];
+
+/// Of a task's open files.
+pub const FILE: &[Field] = &[
+    field("TASK_FLAGS", "task_struct", "flags"),
+    field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_FILES", "task_struct", "files"),
+    field("FILES_FDT", "files_struct", "fdt"),
+    field("FDTABLE_MAX_FDS", "fdtable", "max_fds"),
+    field("FDTABLE_FD", "fdtable", "fd"),
+    field("FILE_INODE", "file", "f_inode"),
+    field("INODE_MODE", "inode", "i_mode"),
+    field("INODE_RDEV", "inode", "i_rdev"),
+    field("INODE_SB", "inode", "i_sb"),
+    field("SUPER_BLOCK_DEV", "super_block", "s_dev"),
+    FIRST_ARGUMENT,
+];
+
+/// Where a system call's first argument is.
+#[cfg(target_arch = "x86_64")]
+const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "di");
+/// Where a system call's first argument is.
+#[cfg(not(target_arch = "x86_64"))]
+const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "regs");
+
+/// Offsets of members on the running kernel, as globals.
+///
+/// # Errors
+///
+/// The first member that this kernel does not have.
+pub fn resolve(btf: &Btf, fields: &[Field]) -> Result<Vec<(&'static str, u32)>, Field> {
+    fields.iter().map(|field| Ok((field.global, btf.offset(field.structure, field.path).ok_or(*field)?))).collect()
+}

@@ -1,0 +1,238 @@
+//! Loads kernel objects, attaches their programs and reads their maps. The only user of aya.
+
+use std::{
+    ops::Range,
+    os::fd::{AsFd, AsRawFd},
+};
+
+use aya::{
+    Btf, Ebpf, EbpfError, EbpfLoader, Pod,
+    maps::{Array, HashMap, MapError, Queue},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use thiserror::Error;
+
+/// Why an object or one of its programs cannot be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The kernel's type information cannot be used.
+    #[error("cannot read the kernel's type information")]
+    Btf(#[source] aya::BtfError),
+    /// The object itself or one of its maps.
+    #[error("cannot load the object of collector {object}")]
+    Object {
+        /// Its name.
+        object: &'static str,
+        /// What aya or the kernel said.
+        #[source]
+        source: Box<EbpfError>,
+    },
+    /// The kernel does not take a program.
+    #[error("cannot load program {program}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// What aya or the kernel said, with the verifier's log.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// The kernel takes a program but does not run it.
+    #[error("cannot attach program {program}")]
+    Attach {
+        /// Its name.
+        program: &'static str,
+        /// What aya or the kernel said.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// A map cannot be read or written.
+    #[error("cannot use map {map}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// What aya or the kernel said.
+        #[source]
+        source: Box<MapError>,
+    },
+    /// The object is of another build than this program.
+    #[error("the object has no {0}")]
+    Absent(&'static str),
+}
+
+/// What every object needs of the kernel, read once.
+pub struct Kernel(Btf);
+
+impl Kernel {
+    /// Reads the kernel's type information and lifts the limit on locked memory, which kernels before 5.11 charge maps to.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no type information.
+    pub fn open() -> Result<Self, LoadError> {
+        // Without the right to lift it, maps may still fit; if not, creating them fails and is explained.
+        let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
+        Btf::from_sys_fs().map(Self).map_err(LoadError::Btf)
+    }
+}
+
+/// A loaded object. Its programs are detached when it is dropped.
+pub struct Object {
+    ebpf: Ebpf,
+    attached: Vec<&'static str>,
+}
+
+impl Object {
+    /// Creates the maps of an object. `globals` are set before its programs are loaded, `sizes` are entries of maps that depend on
+    /// this machine.
+    ///
+    /// # Errors
+    ///
+    /// When the object is damaged or a map cannot be created.
+    pub fn open(
+        kernel: &Kernel,
+        object: &'static str,
+        bytes: &[u8],
+        globals: &[(&'static str, u32)],
+        sizes: &[(&'static str, u32)],
+    ) -> Result<Self, LoadError> {
+        let mut loader = EbpfLoader::new();
+        loader.btf(Some(&kernel.0));
+        for (name, value) in globals {
+            loader.override_global(name, value, true);
+        }
+        for (map, entries) in sizes {
+            loader.map_max_entries(map, *entries);
+        }
+        let ebpf = loader.load(bytes).map_err(|source| LoadError::Object { object, source: Box::new(source) })?;
+        Ok(Self { ebpf, attached: vec![] })
+    }
+
+    /// Loads a program and attaches it to a tracepoint.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such tracepoint or refuses the program.
+    pub fn attach_tracepoint(&mut self, kernel: &Kernel, program: &'static str, tracepoint: &str) -> Result<(), LoadError> {
+        let found: &mut BtfTracePoint = self.program(program)?;
+        found.load(tracepoint, &kernel.0).map_err(load_error(program))?;
+        found.attach().map_err(attach_error(program))?;
+        self.attached.push(program);
+        Ok(())
+    }
+
+    /// Loads a program and attaches it to the entry of a kernel function.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such function or refuses the program.
+    pub fn attach_entry(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
+        let found: &mut FEntry = self.program(program)?;
+        found.load(function, &kernel.0).map_err(load_error(program))?;
+        found.attach().map_err(attach_error(program))?;
+        self.attached.push(program);
+        Ok(())
+    }
+
+    /// Loads a program and attaches it to the return of a kernel function.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such function or refuses the program.
+    pub fn attach_exit(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
+        let found: &mut FExit = self.program(program)?;
+        found.load(function, &kernel.0).map_err(load_error(program))?;
+        found.attach().map_err(attach_error(program))?;
+        self.attached.push(program);
+        Ok(())
+    }
+
+    /// Events that attached programs did not run for, because one of the same program was interrupted on that CPU: since 7.0
+    /// tracepoint programs can be preempted. Kernels before 5.12 neither skip events nor have the count.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.attached.iter().map(|program| self.missed_by(program)).sum()
+    }
+
+    /// [`missed`](Self::missed) of one program.
+    #[must_use]
+    pub fn missed_by(&self, program: &str) -> u64 {
+        self.fd_of(program)
+            .and_then(|fd| std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok())
+            .map_or(0, |text| recursion_misses(&text))
+    }
+
+    /// Value of an array's entry.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or entry.
+    pub fn get<V: Pod>(&self, map: &'static str, index: u32) -> Result<V, LoadError> {
+        let found = self.ebpf.map(map).ok_or(LoadError::Absent(map))?;
+        let array: Array<_, V> = Array::try_from(found).map_err(map_error(map))?;
+        array.get(&index, 0).map_err(map_error(map))
+    }
+
+    /// All entries of a hash. Entries that come and go meanwhile may be left out, or be there twice.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or it cannot be read.
+    pub fn entries<K: Pod, V: Pod>(&self, map: &'static str) -> Result<Vec<(K, V)>, LoadError> {
+        let found = self.ebpf.map(map).ok_or(LoadError::Absent(map))?;
+        let hash: HashMap<_, K, V> = HashMap::try_from(found).map_err(map_error(map))?;
+        // A key that is removed between two steps of the walk is no error.
+        Ok(hash.iter().filter_map(Result::ok).collect())
+    }
+
+    /// Puts numbers into a queue.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or no room.
+    pub fn fill(&mut self, map: &'static str, numbers: Range<u32>) -> Result<(), LoadError> {
+        let found = self.ebpf.map_mut(map).ok_or(LoadError::Absent(map))?;
+        let mut queue: Queue<_, u32> = Queue::try_from(found).map_err(map_error(map))?;
+        numbers.into_iter().try_for_each(|number| queue.push(number, 0)).map_err(map_error(map))
+    }
+
+    fn program<'a, P>(&'a mut self, program: &'static str) -> Result<P, LoadError>
+    where
+        P: TryFrom<&'a mut Program, Error = ProgramError>,
+    {
+        let found = self.ebpf.program_mut(program).ok_or(LoadError::Absent(program))?;
+        found.try_into().map_err(load_error(program))
+    }
+
+    fn fd_of(&self, program: &str) -> Option<i32> {
+        Some(self.ebpf.program(program)?.fd().ok()?.as_fd().as_raw_fd())
+    }
+}
+
+fn load_error(program: &'static str) -> impl Fn(ProgramError) -> LoadError {
+    move |source| LoadError::Program { program, source: Box::new(source) }
+}
+
+fn attach_error(program: &'static str) -> impl Fn(ProgramError) -> LoadError {
+    move |source| LoadError::Attach { program, source: Box::new(source) }
+}
+
+fn map_error(map: &'static str) -> impl Fn(MapError) -> LoadError {
+    move |source| LoadError::Map { map, source: Box::new(source) }
+}
+
+fn recursion_misses(fdinfo: &str) -> u64 {
+    let value = |line: &str| line.strip_prefix("recursion_misses:")?.trim().parse().ok();
+    fdinfo.lines().find_map(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misses_are_read_from_fdinfo() {
+        assert_eq!(recursion_misses("pos:\t0\nprog_type:\t26\nrecursion_misses:\t17\nverified_insns:\t9\n"), 17);
+        assert_eq!(recursion_misses("pos:\t0\nprog_type:\t26\n"), 0);
+    }
+}
