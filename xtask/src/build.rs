@@ -1,6 +1,6 @@
 //! `cargo xtask build`: kernel programs, rules, and the host's binary with both embedded.
 
-mod host;
+pub mod host;
 mod kernel;
 pub mod rules;
 

@@ -3,7 +3,12 @@
 
 mod build;
 mod command;
+mod counts;
+mod doctor;
 mod paths;
+mod rule;
+mod setup;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -20,13 +25,25 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Installs what a build or a test needs and this machine lacks, saying what and why
+    Setup(setup::Arguments),
     /// Builds the kernel programs, the built-in rules and the `kerno` binary
     Build(build::Arguments),
+    /// Sets up, builds, and runs `kerno doctor` on this host
+    Doctor(doctor::Arguments),
+    /// Sets up, builds, and runs every test
+    Test(test::Arguments),
+    /// Works on one rule
+    Rule(rule::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
+        Task::Setup(arguments) => setup::run(&arguments),
         Task::Build(arguments) => build::run(&arguments),
+        Task::Doctor(arguments) => doctor::run(&arguments),
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Rule(arguments) => rule::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -86,11 +86,11 @@ impl Compiler {
     }
 
     /// cargo with this compiler, building for `target` into `directory`, unstable flags allowed.
-    fn cargo(&self, subcommand: &str, target: &str, ready: bool, library: &str, directory: &Path) -> Command {
+    fn cargo(&self, target: &str, ready: bool, library: &str, directory: &Path) -> Command {
         let mut cargo = Command::new(&self.cargo);
         // `cargo run` points LD_LIBRARY_PATH at its own compiler's libraries; this may be another compiler.
         cargo.env_remove("LD_LIBRARY_PATH").env_remove("RUSTFLAGS").env("RUSTC", &self.rustc).env("RUSTC_BOOTSTRAP", "1");
-        cargo.args([subcommand, "--quiet", "--target", target, "--target-dir"]).arg(directory);
+        cargo.args(["build", "--target", target, "--target-dir"]).arg(directory);
         if !ready {
             cargo.arg(format!("-Zbuild-std={library}"));
         }
@@ -99,7 +99,7 @@ impl Compiler {
 
     /// cargo, set to build rules.
     pub fn rules_cargo(&self) -> Result<Command> {
-        let mut cargo = self.cargo("build", WASM, self.wasm, "core,alloc", &paths::cross_target("rules")?);
+        let mut cargo = self.cargo(WASM, self.wasm, "core,alloc", &paths::cross_target("rules")?);
         cargo.args(["--profile", "rule", "--lib"]);
         Ok(cargo)
     }
@@ -123,7 +123,7 @@ impl Linker {
 impl Toolchain {
     /// cargo, set to build kernel programs.
     pub fn kernel_cargo(&self) -> Result<Command> {
-        let mut cargo = self.compiler.cargo("build", BPF, self.compiler.bpf, "core", &paths::cross_target("ebpf")?);
+        let mut cargo = self.compiler.cargo(BPF, self.compiler.bpf, "core", &paths::cross_target("ebpf")?);
         let flags = [format!("-Clinker={}", self.linker.path.display()), "-Cdebuginfo=2".into(), "-Clink-arg=--btf".into()];
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).args(["--profile", "ebpf", "--bins"]);
         Ok(cargo)

@@ -42,7 +42,7 @@ pub fn build(require: bool) -> Result<PathBuf> {
 
 /// Runs a cargo that builds, with its diagnostics on standard error, and gives what it made.
 pub fn messages(cargo: &mut Command) -> Result<Vec<Artifact>> {
-    cargo.arg("--message-format=json-render-diagnostics").current_dir(paths::workspace()?);
+    cargo.arg("--message-format=json-render-diagnostics");
     let output = cargo.stdin(Stdio::null()).stderr(io::stderr()).output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("`{}` failed ({})", command::line(cargo), output.status);

@@ -11,7 +11,8 @@ use crate::toolchain::Toolchain;
 /// Builds every object and puts it where the host's build looks for it.
 pub fn build(toolchain: &Toolchain) -> Result<()> {
     let mut cargo = toolchain.kernel_cargo()?;
-    let made = host::messages(cargo.args(["--package", "kerno-ebpf"])).context("the kernel programs did not build")?;
+    let made = host::messages(cargo.current_dir(paths::workspace()?).args(["--package", "kerno-ebpf"]))
+        .context("the kernel programs did not build")?;
     let directory = paths::artifacts()?.join("ebpf");
     let mut count = 0;
     for program in made.into_iter().filter(|artifact| artifact.package == "kerno-ebpf") {

@@ -25,7 +25,7 @@ pub fn build_in(compiler: &Compiler) -> Result<()> {
     }
     let packages: Vec<_> = ids.iter().map(|id| format!("kerno-rule-{id}")).collect();
     let mut cargo = compiler.rules_cargo()?;
-    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    cargo.current_dir(paths::workspace()?).args(packages.iter().flat_map(|package| ["--package", package]));
     let made = host::messages(&mut cargo).context("the built-in rules did not build")?;
     for (id, package) in ids.iter().zip(&packages) {
         let artifact =

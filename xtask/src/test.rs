@@ -1,0 +1,80 @@
+//! `cargo xtask test`: sets up, builds, runs every test, and counts.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::build::host;
+use crate::counts::Counts;
+use crate::{build, setup};
+
+/// Which tests to run.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Arguments of `cargo test`, such as a test's name
+    #[arg(value_name = "ARGS", allow_hyphen_values = true, trailing_var_arg = true)]
+    cargo: Vec<OsString>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    setup::toolchain()?;
+    build::all(true)?;
+    let total = native(&arguments.cargo)?;
+    println!("\n{total}");
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs `cargo test` over the workspace, its output passed on.
+fn native(arguments: &[OsString]) -> Result<Counts> {
+    let mut cargo = host::cargo()?;
+    cargo.args(["test", "--no-fail-fast"]).args(arguments).env("KERNO_REQUIRE_ARTIFACTS", "1").stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("cannot start cargo")?;
+    let mut counts = Counts::default();
+    let mut stdout = std::io::stdout();
+    for line in BufReader::new(child.stdout.take().context("cargo has no output")?).split(b'\n') {
+        let line = line.context("cannot read what cargo writes")?;
+        stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).context("cannot write to standard output")?;
+        counts.merge(results(&String::from_utf8_lossy(&line)));
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() && counts.failed == 0 {
+        // A test that does not compile, or a test program that dies, has no line with results.
+        counts.failed = 1;
+    }
+    Ok(counts)
+}
+
+/// What a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` counts; other lines count nothing.
+fn results(line: &str) -> Counts {
+    let mut counts = Counts::default();
+    let Some((_, numbers)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else { return counts };
+    for part in numbers.split("; ") {
+        match part.split_once(' ').map(|(number, what)| (number.parse(), what)) {
+            Some((Ok(number), "passed")) => counts.passed = number,
+            Some((Ok(number), "failed")) => counts.failed = number,
+            Some((Ok(number), "ignored")) => counts.skipped = number,
+            _ => {}
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_from_cargos_line() {
+        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.10s";
+        assert_eq!(results(line), Counts { passed: 12, failed: 1, skipped: 2 });
+    }
+
+    #[test]
+    fn other_lines_count_nothing() {
+        for line in ["test engine::loops ... FAILED", "running 3 tests", "test result", "7 passed; 1 failed"] {
+            assert_eq!(results(line), Counts::default(), "{line}");
+        }
+    }
+}
