@@ -1,1 +1,135 @@
-//! To be written.
+//! Composition root: one window from the first collector to the finished report.
+
+mod host;
+mod interrupt;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use kerno_signals::{Snapshot, Window};
+
+pub use interrupt::{Interrupt, Wake};
+
+use crate::artifacts;
+use crate::collector::{self, Collectors, Progress};
+use crate::engine::{JudgeError, Limits, LoadError, RuleSet};
+use crate::platform::{self, clock::Clock};
+use crate::report::Report;
+
+/// How often collectors are looked after and progress is told.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What to measure and how to judge it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Length of the window.
+    pub duration: Duration,
+    /// Whether eBPF may be used; without it collectors read `/proc`.
+    pub ebpf: bool,
+    /// Directories with rules besides the built-in ones.
+    pub rules: Vec<PathBuf>,
+    /// Name to report instead of the host name.
+    pub node_name: Option<String>,
+    /// Cluster name to report.
+    pub cluster: Option<String>,
+}
+
+/// A moment of the window, for whoever shows progress.
+#[derive(Debug)]
+pub enum Moment<'a> {
+    /// Collectors run; counts are those of the first moment.
+    Started(&'a [Progress]),
+    /// So much of the window has passed.
+    Ticked(Duration, &'a [Progress]),
+    /// The window is over, rules judge.
+    Judging,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Nothing is known of the host.
+    #[error("this host cannot be described")]
+    Host(#[from] platform::Error),
+    /// The rules of a directory could not be listed.
+    #[error(transparent)]
+    Rules(#[from] LoadError),
+    /// The rules could not be run at all.
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    /// The snapshot could not be encoded.
+    #[error("the snapshot cannot be encoded")]
+    Encode(#[from] postcard::Error),
+    /// No thread could be started.
+    #[error("a thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// Loading the rules panicked.
+    #[error("loading the rules failed unexpectedly")]
+    LoaderGone,
+}
+
+/// Measures one window and judges it. An interrupt ends the window early; what was collected until then is judged all the same.
+///
+/// # Errors
+/// When rules cannot be listed or run at all. A rule or a collector that fails is part of the report.
+pub fn doctor(
+    options: &Options,
+    clock: &dyn Clock,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(Moment<'_>),
+) -> Result<Report, AgentError> {
+    let loading = load_rules(options.rules.clone())?;
+    let mut rules = None;
+    let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf });
+    let host = host::Start::read(options)?;
+    let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
+    let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
+    progress(Moment::Started(&collectors.tick()));
+
+    let mut elapsed = Duration::ZERO;
+    let mut next = TICK.min(options.duration);
+    let mut interrupted = false;
+    while elapsed < options.duration && !interrupted {
+        interrupted = interrupt.wait(next.saturating_sub(elapsed)) == Wake::Interrupted;
+        if rules.is_none()
+            && let Ok(loaded) = loading.try_recv()
+        {
+            rules = Some(loaded?);
+        }
+        elapsed = passed();
+        if elapsed >= next {
+            progress(Moment::Ticked(elapsed, &collectors.tick()));
+            next = (elapsed + TICK).min(options.duration);
+        }
+    }
+    let collected = collectors.finish();
+    let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
+    progress(Moment::Judging);
+
+    let snapshot = Snapshot {
+        host: host.finish(options, duration_ns),
+        window: Window { start_unix_ns, duration_ns, interrupted },
+        collectors: collected.reports,
+        sched: collected.sched,
+        block: collected.block,
+    };
+    let rules = match rules {
+        Some(rules) => rules,
+        None => loading.recv().map_err(|_| AgentError::LoaderGone)??,
+    };
+    Ok(Report::new(&snapshot, rules.judge(&postcard::to_allocvec(&snapshot)?)?))
+}
+
+/// Compiles the rules on a thread of their own, while collectors start and count.
+fn load_rules(directories: Vec<PathBuf>) -> Result<Receiver<Result<RuleSet, LoadError>>, AgentError> {
+    let (sender, receiver) = channel();
+    let load = move || {
+        let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &directories, &Limits::default());
+        // Nobody waits any more when the window has failed for another reason.
+        let _ = sender.send(rules);
+    };
+    thread::Builder::new().name("rules".into()).spawn(load).map_err(AgentError::Thread)?;
+    Ok(receiver)
+}

@@ -1,9 +1,22 @@
 //! What rules found: findings, their identity, and the state of each rule.
 
+mod id;
+mod order;
+mod rank;
+mod verdict;
+
 use std::collections::BTreeMap;
 
 use kerno_signals::Coverage;
 use serde::{Deserialize, Serialize};
+
+pub use id::id;
+pub use order::{Step, recommended_order};
+pub use rank::rank;
+pub use verdict::{Verdict, verdict};
+
+/// [`RuleReport::source`] of the rules that ship with kerno.
+pub const BUILT_IN_SOURCE: &str = "builtin";
 
 /// How bad. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +59,25 @@ pub enum EntityKind {
     Mount,
     NetworkInterface,
     Remote,
+}
+
+impl EntityKind {
+    /// Its name in reports and ids.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Pod => "pod",
+            Self::Container => "container",
+            Self::Unit => "unit",
+            Self::Cgroup => "cgroup",
+            Self::Process => "process",
+            Self::Device => "device",
+            Self::Mount => "mount",
+            Self::NetworkInterface => "network_interface",
+            Self::Remote => "remote",
+        }
+    }
 }
 
 /// What a finding is about, with every name known of it.
@@ -166,4 +198,38 @@ pub struct RuleReport {
     pub reason: Option<String>,
     /// What it found.
     pub findings: Vec<Finding>,
+}
+
+impl RuleReport {
+    /// Whether it ships with kerno.
+    #[must_use]
+    pub fn built_in(&self) -> bool {
+        self.source == BUILT_IN_SOURCE
+    }
+}
+
+/// A finding for tests of this module.
+#[cfg(test)]
+fn sample(id: &str, severity: Severity) -> Finding {
+    Finding {
+        id: id.into(),
+        rule: "rule".into(),
+        severity,
+        title: String::new(),
+        entity: Entity { kind: EntityKind::Node, names: BTreeMap::new() },
+        signal: Signal { name: "p99".into(), value: 2.0, threshold: 1.0, unit: "seconds".into() },
+        cause: String::new(),
+        impact: String::new(),
+        evidence: Vec::new(),
+        fixes: Vec::new(),
+        eta_seconds: None,
+        first_seen: None,
+        last_seen: None,
+        confidence: 1.0,
+        consequences: Vec::new(),
+        collector: "sched".into(),
+        coverage: None,
+        slo: None,
+        suppressed: None,
+    }
 }

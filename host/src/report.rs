@@ -1,1 +1,219 @@
-//! To be written.
+//! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
+
+mod json;
+pub mod pretty;
+mod style;
+mod text;
+mod units;
+
+use std::time::{Duration, SystemTime};
+
+use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Snapshot};
+use serde::Serialize;
+
+pub use json::json;
+pub use pretty::pretty;
+pub use style::Style;
+pub use units::{count, human_seconds};
+
+use crate::findings::{self, Finding, RuleReport, RuleStatus, Severity, Step, Verdict};
+
+/// What kerno says of one window. Its serialized form is the published one (`schema/report-1.json`): base units, absent values
+/// null, fields only ever added. What is skipped is for the text forms only.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// 1.
+    pub schema_version: u32,
+    /// The one word.
+    pub verdict: Verdict,
+    /// Number of findings by severity, whether shown or not.
+    pub summary: Summary,
+    /// Where.
+    pub host: Host,
+    /// When.
+    pub window: Window,
+    /// Ranked.
+    pub findings: Vec<Finding>,
+    /// What to do first.
+    pub recommended_order: Vec<Step>,
+    /// What became of every rule.
+    pub rules: Vec<Rule>,
+    /// What every collector saw.
+    pub collectors: Vec<Collector>,
+    /// Findings that [`Report::only_critical`] took out.
+    #[serde(skip)]
+    pub hidden: usize,
+}
+
+/// Number of findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Summary {
+    pub critical: usize,
+    pub warning: usize,
+    pub info: usize,
+}
+
+/// The host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Host {
+    /// Node name.
+    pub name: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine architecture.
+    pub arch: String,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// What manages the workloads.
+    pub environment: Environment,
+    /// Cluster name, when configured.
+    pub cluster: Option<String>,
+}
+
+/// The window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Window {
+    /// RFC 3339, UTC.
+    pub start: String,
+    /// As measured.
+    pub duration_seconds: f64,
+    /// Kernel events counted by all collectors.
+    pub events: u64,
+    /// It ended before the duration that was asked for.
+    #[serde(skip)]
+    pub interrupted: bool,
+}
+
+/// A rule's outcome without its findings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rule {
+    /// Its id.
+    pub id: String,
+    /// Its version, when it loaded.
+    pub version: Option<String>,
+    /// `builtin` or the path of its file.
+    pub source: String,
+    /// What became of it.
+    pub status: RuleStatus,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A collector's outcome.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Collector {
+    /// `sched`, `block` …
+    pub name: String,
+    /// Whether it measured.
+    pub status: CollectorStatus,
+    /// How much it saw.
+    pub coverage: Option<Coverage>,
+    /// Why it did not measure as designed, what it read instead, and what to do about it.
+    pub reason: Option<String>,
+    /// Kernel events counted.
+    pub events: u64,
+    /// Events known to be lost.
+    pub lost: u64,
+    /// The parts of `reason`, for layouts that show them apart.
+    #[serde(skip)]
+    pub parts: CollectorReport,
+}
+
+impl Report {
+    /// Ranks what the rules found and puts it together with the snapshot's facts.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, rules: Vec<RuleReport>) -> Self {
+        let verdict = findings::verdict(&rules);
+        let mut found: Vec<Finding> = rules.iter().flat_map(|rule| rule.findings.iter().cloned()).collect();
+        findings::rank(&mut found);
+        let number = |severity| found.iter().filter(|finding| finding.severity == severity).count();
+        Self {
+            schema_version: 1,
+            verdict,
+            summary: Summary {
+                critical: number(Severity::Critical),
+                warning: number(Severity::Warning),
+                info: number(Severity::Info),
+            },
+            host: Host {
+                name: snapshot.host.name.clone(),
+                kernel: snapshot.host.kernel.clone(),
+                arch: snapshot.host.arch.clone(),
+                cpus: snapshot.host.cpus,
+                environment: snapshot.host.environment,
+                cluster: snapshot.host.cluster.clone(),
+            },
+            window: Window {
+                start: rfc3339(snapshot.window.start_unix_ns),
+                duration_seconds: Duration::from_nanos(snapshot.window.duration_ns).as_secs_f64(),
+                events: snapshot.collectors.iter().map(|collector| collector.events).sum(),
+                interrupted: snapshot.window.interrupted,
+            },
+            recommended_order: findings::recommended_order(&found),
+            findings: found,
+            rules: rules.into_iter().map(Rule::from).collect(),
+            collectors: snapshot.collectors.iter().map(Collector::from).collect(),
+            hidden: 0,
+        }
+    }
+
+    /// Takes out findings below critical and their steps. Verdict and summary stay: what is not shown is still there.
+    pub fn only_critical(&mut self) {
+        let before = self.findings.len();
+        self.findings.retain(|finding| finding.severity == Severity::Critical);
+        self.hidden += before - self.findings.len();
+        self.recommended_order = findings::recommended_order(&self.findings);
+    }
+
+    /// Number of findings at `level` or above, whether shown or not.
+    #[must_use]
+    pub fn at_least(&self, level: Severity) -> usize {
+        let Summary { critical, warning, info } = self.summary;
+        match level {
+            Severity::Critical => critical,
+            Severity::Warning => critical + warning,
+            Severity::Info => critical + warning + info,
+        }
+    }
+}
+
+impl From<RuleReport> for Rule {
+    fn from(rule: RuleReport) -> Self {
+        Self { id: rule.id, version: rule.version, source: rule.source, status: rule.status, reason: rule.reason }
+    }
+}
+
+impl From<&CollectorReport> for Collector {
+    fn from(report: &CollectorReport) -> Self {
+        let from = (report.status != CollectorStatus::Off && report.reason.is_some())
+            .then(|| format!("measured from {} instead", report.source));
+        let parts: Vec<String> = [report.reason.clone(), from, report.fix.clone()].into_iter().flatten().collect();
+        Self {
+            name: report.name.clone(),
+            status: report.status,
+            coverage: report.coverage,
+            reason: (!parts.is_empty()).then(|| parts.join("; ")),
+            events: report.events,
+            lost: report.lost,
+            parts: report.clone(),
+        }
+    }
+}
+
+/// A time as RFC 3339, UTC, to the millisecond.
+fn rfc3339(unix_ns: u64) -> String {
+    humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_ns)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        assert_eq!(rfc3339(1_795_234_428_250_000_000), "2026-11-21T04:13:48.250Z");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(951_782_400_000_000_000), "2000-02-29T00:00:00.000Z");
+    }
+}

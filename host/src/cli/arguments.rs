@@ -1,0 +1,114 @@
+//! What may be typed: the only types that know clap.
+
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{Failure, exit, output};
+use crate::findings::Severity;
+
+/// Tells what is wrong on this machine, below the application.
+#[derive(Debug, Parser)]
+#[command(name = "kerno", version, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Measures one window and reports what is wrong, ranked, with the next command to type.
+    Doctor(Doctor),
+    /// Prints the version and what was built in.
+    Version,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Ctrl-C ends the window early and reports what was measured until then; a second one quits.
+
+Exit codes: 0 report made; 1 critical findings with --exit-code, or findings at --fail-on;
+2 usage or configuration; 3 insufficient evidence with --exit-code; 4 kerno itself failed.
+
+Environment: KERNO_NODE_NAME and KERNO_CLUSTER name the node in reports, KERNO_LOG=debug logs to
+standard error, KERNO_EBPF=off measures from /proc only; NO_COLOR is respected.")]
+pub(super) struct Doctor {
+    /// Length of the window, 1s to 5m
+    #[arg(short, long, default_value = "30s", allow_hyphen_values = true)]
+    pub(super) duration: String,
+    /// Form of the report; plain is pretty in ASCII without colour
+    #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
+    pub(super) output: Form,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Show critical findings only
+    #[arg(long)]
+    pub(super) only_critical: bool,
+    /// Exit with 1 on critical findings, with 3 on insufficient evidence
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// Exit with 1 on findings at this level or above
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(super) fail_on: Option<Level>,
+    /// Directory with rules to use besides the built-in ones; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(super) rules: Vec<PathBuf>,
+    /// When to colour the report
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(super) color: Color,
+}
+
+/// Form of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    Pretty,
+    Plain,
+    Json,
+}
+
+/// A severity to fail on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Level {
+    Info,
+    Warning,
+    Critical,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Info => Self::Info,
+            Level::Warning => Self::Warning,
+            Level::Critical => Self::Critical,
+        }
+    }
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Help and version go to standard output; anything else is an error in kerno's own form.
+pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let text = error.render();
+        output::write(&if output::color_on_stdout() { text.ansi().to_string() } else { text.to_string() })?;
+        return Ok(exit::DONE);
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err(Failure::usage("no command given", "kerno doctor measures this machine; kerno --help lists the rest"));
+    }
+    let text = error.to_string();
+    let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
+    let suggested = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
+        .into_iter()
+        .find_map(|kind| error.get(kind))
+        .map(|name| format!("did you mean {name}?"));
+    Err(Failure::usage(what, suggested.unwrap_or_else(|| "kerno doctor --help tells what may be given".to_owned())))
+}

@@ -1,0 +1,107 @@
+//! `kerno doctor`: resolves settings, measures and judges one window, writes the report.
+
+use std::time::Duration;
+
+use super::arguments::{self, Color, Form};
+use super::failure::chain;
+use super::progress::Progress;
+use super::{Environment, Failure, exit, output, window};
+use crate::agent::{self, AgentError, Interrupt};
+use crate::findings::{Severity, Verdict};
+use crate::platform::clock::SystemClock;
+use crate::report::{self, Report, Style};
+
+/// Everything that was asked for, resolved.
+struct Settings {
+    agent: agent::Options,
+    form: Form,
+    style: Style,
+    quiet: bool,
+    only_critical: bool,
+    exit_code: bool,
+    fail_on: Option<Severity>,
+}
+
+pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Result<u8, Failure> {
+    let settings = resolve(arguments, environment)?;
+    let mut progress = Progress::new(settings.quiet, settings.agent.duration);
+    let interrupt = Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
+        Failure::own(format!("signals cannot be received: {error}"), "raise the limit of open files (ulimit -n)")
+    })?;
+    let mut report = agent::doctor(&settings.agent, &SystemClock, &interrupt, &mut |moment| progress.tell(&moment))
+        .map_err(|error| failed(&error))?;
+    let code = code(&report, &settings);
+    if settings.only_critical {
+        report.only_critical();
+    }
+    output::write(&text(&report, &settings)?)?;
+    Ok(code)
+}
+
+fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Settings, Failure> {
+    let duration: Duration = window::parse(&arguments.duration)?;
+    for directory in &arguments.rules {
+        std::fs::read_dir(directory).map_err(|error| {
+            Failure::usage(
+                format!("the rules directory {} cannot be read: {error}", directory.display()),
+                "give --rules a directory that this user may read",
+            )
+        })?;
+    }
+    let color = match arguments.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => output::color_on_stdout(),
+    };
+    let style = match output::columns() {
+        Some(columns) => Style::terminal(columns, color),
+        None => Style::file(color),
+    };
+    Ok(Settings {
+        agent: agent::Options {
+            duration,
+            ebpf: environment.ebpf,
+            rules: arguments.rules,
+            node_name: environment.node_name,
+            cluster: environment.cluster,
+        },
+        form: arguments.output,
+        style,
+        quiet: arguments.quiet,
+        only_critical: arguments.only_critical,
+        exit_code: arguments.exit_code,
+        fail_on: arguments.fail_on.map(Severity::from),
+    })
+}
+
+fn text(report: &Report, settings: &Settings) -> Result<String, Failure> {
+    Ok(match settings.form {
+        Form::Pretty => report::pretty(report, &settings.style),
+        Form::Plain => report::pretty(report, &settings.style.plain()),
+        Form::Json => report::json(report)
+            .map_err(|error| Failure::own(format!("the report cannot be written as JSON: {error}"), "use --output pretty"))?,
+    })
+}
+
+fn code(report: &Report, settings: &Settings) -> u8 {
+    let level = settings.fail_on.or(settings.exit_code.then_some(Severity::Critical));
+    if level.is_some_and(|level| report.at_least(level) > 0) {
+        exit::FINDINGS
+    } else if settings.exit_code && report.verdict == Verdict::InsufficientEvidence {
+        exit::INSUFFICIENT_EVIDENCE
+    } else {
+        exit::DONE
+    }
+}
+
+fn failed(error: &AgentError) -> Failure {
+    let what = chain(error);
+    match error {
+        AgentError::Rules(_) => Failure::usage(what, "give --rules a directory that this user may read"),
+        AgentError::Host(_) => Failure::own(what, "mount /proc and /sys where kerno runs"),
+        AgentError::Thread(_) => Failure::own(what, "raise the limit of threads (ulimit -u) or the memory limit, and try again"),
+        AgentError::Judge(_) | AgentError::Encode(_) | AgentError::LoaderGone => {
+            Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The environment variables that kerno reads; nothing else in kerno looks at the environment.
+
+use std::env;
+
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+
+/// Their values; an empty one counts as absent.
+#[derive(Debug)]
+pub(super) struct Environment {
+    /// `KERNO_NODE_NAME`: the node's name in reports.
+    pub(super) node_name: Option<String>,
+    /// `KERNO_CLUSTER`: the cluster's name in reports.
+    pub(super) cluster: Option<String>,
+    /// `KERNO_EBPF=off`: measure from `/proc` only.
+    pub(super) ebpf: bool,
+    /// `KERNO_LOG`: filter of the log on standard error (`debug`, `kerno::engine=trace`).
+    log: Option<String>,
+}
+
+impl Environment {
+    /// Reads them.
+    pub(super) fn read() -> Result<Self, Failure> {
+        Ok(Self {
+            node_name: variable("KERNO_NODE_NAME")?,
+            cluster: variable("KERNO_CLUSTER")?,
+            ebpf: match variable("KERNO_EBPF")?.as_deref() {
+                None | Some("on") => true,
+                Some("off") => false,
+                Some(other) => {
+                    return Err(Failure::usage(format!("KERNO_EBPF={other} is not known: it is on or off"), "unset KERNO_EBPF"));
+                }
+            },
+            log: variable("KERNO_LOG")?,
+        })
+    }
+
+    /// Starts logging to standard error when a filter is set.
+    pub(super) fn log(&self) -> Result<(), Failure> {
+        let Some(filter) = &self.log else { return Ok(()) };
+        let filter = EnvFilter::builder().parse(filter).map_err(|error| {
+            Failure::usage(format!("KERNO_LOG={filter} is no log filter: {error}"), "set it to a level, as in KERNO_LOG=debug")
+        })?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(super::output::color_on_stderr())
+            .log_internal_errors(false)
+            .init();
+        Ok(())
+    }
+}
+
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{name} cannot be read: its value is not UTF-8"), format!("unset {name}")))
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Writing to standard output, and what terminals can show.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+
+use super::Failure;
+
+/// Writes all of a text. A reader that has gone away wants no more and is no error.
+pub(super) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::own(
+            format!("the output cannot be written to standard output: {error}"),
+            "make room where standard output goes, or send it elsewhere",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether standard output shows colour: a terminal that can, unless `NO_COLOR`, `TERM=dumb`, `CLICOLOR` or `CLICOLOR_FORCE` say
+/// otherwise.
+pub(super) fn color_on_stdout() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}
+
+/// The same for standard error.
+pub(super) fn color_on_stderr() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
+/// Columns of standard output; `None` when it is no terminal.
+pub(super) fn columns() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)).or(Some(80))
+}
+
+/// Whether a line on standard error can be drawn over.
+pub(super) fn live_stderr() -> bool {
+    io::stderr().is_terminal() && !std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+}

@@ -1,0 +1,89 @@
+//! Text that is safe to show: no control characters, wrapped by display width, in ASCII where that is asked for.
+
+use textwrap::{Options, WordSeparator, WordSplitter, core::display_width};
+
+use super::Style;
+
+/// Makes text from rules, processes and files safe for a terminal: control characters are written as escapes, so that a process
+/// name can neither move the cursor nor forge a line. Where only ASCII may be written, everything else is replaced as well.
+pub(super) fn clean(text: &str, style: Style) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            _ if character.is_control() || is_bidi_control(character) => out.extend(character.escape_default()),
+            _ if character.is_ascii() || !style.ascii() => out.push(character),
+            'µ' | 'μ' => out.push('u'),
+            '×' => out.push('x'),
+            '·' | '•' => out.push('-'),
+            '–' | '—' | '−' => out.push('-'),
+            '≥' => out.push_str(">="),
+            '≤' => out.push_str("<="),
+            '≫' => out.push_str(">>"),
+            '→' => out.push_str("->"),
+            '…' => out.push_str("..."),
+            '’' | '‘' => out.push('\''),
+            '“' | '”' => out.push('"'),
+            '\u{a0}' | '\u{202f}' => out.push(' '),
+            other => out.extend(other.escape_default()),
+        }
+    }
+    out
+}
+
+/// Characters that reorder the text around them.
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Lines of at most `width` columns, made safe. A word wider than that keeps its line whole unless it may be split.
+pub(super) fn wrap(text: &str, width: usize, style: Style) -> Vec<String> {
+    let text = clean(&text.split_whitespace().collect::<Vec<_>>().join(" "), style);
+    let options = Options::new(width.max(8))
+        .break_words(style.split_words())
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(&text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// Columns that a text takes.
+pub(super) fn columns(text: &str) -> usize {
+    display_width(text)
+}
+
+/// A text with spaces behind it, to `width` columns.
+pub(super) fn left(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+/// A text with spaces before it, to `width` columns.
+pub(super) fn right(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(columns(text))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_cannot_steer_the_terminal() {
+        let style = Style::terminal(80, true);
+        assert_eq!(clean("a\u{1b}[2Jb\nc\u{202e}d", style), "a\\u{1b}[2Jb\\nc\\u{202e}d");
+        assert_eq!(clean("Grüße, 日本", style), "Grüße, 日本");
+        assert_eq!(clean("p99 ≥ 5 µs é", style.plain()), "p99 >= 5 us \\u{e9}");
+    }
+
+    #[test]
+    fn wide_characters_count_double() {
+        assert_eq!(columns("日本"), 4);
+        assert!(wrap("日本 日本 日本 日本", 10, Style::terminal(80, false)).iter().all(|line| columns(line) <= 10));
+    }
+
+    #[test]
+    fn a_long_name_stays_whole_in_a_file_and_is_continued_on_a_terminal() {
+        let name = "kubepods-burstable-pod0123456789abcdef.slice";
+        assert_eq!(wrap(name, 20, Style::file(false)), [name]);
+        let lines = wrap(name, 20, Style::terminal(40, false));
+        assert!(lines.len() > 1);
+        assert_eq!(lines.concat(), name);
+    }
+}
