@@ -14,6 +14,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts one that ran.
+    pub fn count(&mut self, passed: bool) {
+        *(if passed { &mut self.passed } else { &mut self.failed }) += 1;
+    }
+
     /// Adds other counts to these.
     pub fn merge(&mut self, other: Self) {
         self.passed += other.passed;

@@ -5,11 +5,13 @@ mod build;
 mod command;
 mod counts;
 mod doctor;
+mod lab;
 mod paths;
 mod rule;
 mod setup;
 mod test;
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,10 @@ enum Task {
     Test(test::Arguments),
     /// Works on one rule
     Rule(rule::Arguments),
+    /// Runs the in-guest tests on stock Debian kernels
+    Vm(vm::Arguments),
+    /// Runs the fault scenarios on stock Debian kernels
+    Lab(lab::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +50,8 @@ fn main() -> ExitCode {
         Task::Doctor(arguments) => doctor::run(&arguments),
         Task::Test(arguments) => test::run(&arguments),
         Task::Rule(arguments) => rule::run(&arguments),
+        Task::Vm(arguments) => vm::run(&arguments),
+        Task::Lab(arguments) => lab::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

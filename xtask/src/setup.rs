@@ -4,7 +4,7 @@ mod apt;
 mod facts;
 mod install;
 mod plan;
-mod tools;
+pub mod tools;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,114 @@
+//! `cargo xtask vm`: tests of the kernel side, each in a fresh guest, on stock Debian kernels.
+
+mod apt;
+mod console;
+mod cpio;
+mod initramfs;
+pub mod job;
+pub mod kernel;
+mod libtest;
+pub mod matrix;
+mod modules;
+pub mod payload;
+mod qemu;
+pub mod requirements;
+pub mod snapshot;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::counts::Counts;
+use crate::{build, paths};
+use job::{Job, Outcome};
+use snapshot::Snapshot;
+
+pub use console::end as console_end;
+
+/// What to run where.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Kernel lines: 5.10, 6.1, 6.12, newest, or another that Debian or the cache has
+    #[arg(long, value_name = "LINE,…", value_delimiter = ',', default_value = kernel::DEFAULT_LINES)]
+    kernel: Vec<String>,
+    /// Only tests whose name has one of these words in it
+    #[arg(last = true, value_name = "TEST")]
+    tests: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let counts = run_all(&arguments.kernel, &arguments.tests)?;
+    println!("guest tests: {counts}");
+    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the in-guest tests whose names contain one of `words` (all, when there are none) on every kernel line. Prints a line for
+/// each; skips, loudly, what this machine cannot run.
+pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
+    let kerno = build::all(false)?.kerno;
+    let binaries = libtest::build()?;
+    let mut tests = Vec::new();
+    for binary in &binaries {
+        tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
+    }
+    tests.retain(|(_, test)| words.is_empty() || words.iter().any(|word| test.contains(word.as_str())));
+    anyhow::ensure!(!tests.is_empty(), "no in-guest test has one of these in its name: {}", words.join(", "));
+    if let Some(reason) = requirements::missing() {
+        println!("SKIPPED: no guest can run here: {reason}");
+        return Ok(Counts { skipped: tests.len() * lines.len(), ..Counts::default() });
+    }
+    let directory = work_directory("vm")?;
+    let mut programs: Vec<(String, PathBuf)> = binaries.into_iter().map(|binary| (binary.name, binary.path)).collect();
+    programs.push(("kerno".into(), kerno));
+    let payload = payload::write(&directory, &programs)?;
+    let counts = matrix::run(lines, tests.len(), |snapshot: &Snapshot| {
+        let mut counts = Counts::default();
+        for (binary, test) in &tests {
+            let job = Job {
+                name: &format!("{binary}-{}", test.replace("::", "-")),
+                payload: &payload,
+                script: &libtest::script(binary, test),
+                guest_limit: Duration::from_secs(300),
+                host_limit: Duration::from_secs(900),
+            };
+            let outcome = job::run(snapshot, &directory, &job)?;
+            let problem = libtest::problem(&outcome);
+            print(snapshot, test, &outcome, problem.as_deref());
+            counts.count(problem.is_none());
+        }
+        Ok(counts)
+    });
+    if counts.failed == 0 {
+        let _ = fs::remove_dir_all(&directory);
+    } else {
+        println!("consoles and outputs: {}", directory.display());
+    }
+    Ok(counts)
+}
+
+fn print(snapshot: &Snapshot, test: &str, outcome: &Outcome, problem: Option<&str>) {
+    let kernel = &snapshot.kernel;
+    let word = if problem.is_none() { "ok" } else { "FAILED" };
+    let mut text = format!("{:<7} {} {test} ... {word} ({:.1} s)", kernel.line, kernel.version, outcome.took.as_secs_f64());
+    if let Some(problem) = problem {
+        text.push_str(&format!(
+            "\n  {problem}\n  output:\n{}  console:\n{}",
+            console_end(&outcome.output),
+            console_end(&outcome.console)
+        ));
+    }
+    for note in libtest::notes(&outcome.output) {
+        text.push_str(&format!("\n          {note}"));
+    }
+    println!("{text}");
+}
+
+/// A place for one run's disks, consoles and outputs.
+pub fn work_directory(name: &str) -> Result<PathBuf> {
+    let directory = paths::artifacts()?.join("guests").join(format!("{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory)
+}

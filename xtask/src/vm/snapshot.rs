@@ -1,0 +1,105 @@
+//! One boot per kernel: a settled guest, saved to a file that every job starts from.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::kernel::Kernel;
+use super::qemu::{self, Files, Guest};
+use super::{console, initramfs};
+use crate::paths;
+
+/// Boots take about twenty seconds; a busy host may need some times that.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
+/// A saved guest.
+pub struct Snapshot {
+    pub kernel: Kernel,
+    pub initramfs: PathBuf,
+    pub state: PathBuf,
+}
+
+/// Finds the kernel's saved guest, or boots and saves one.
+pub fn prepare(kernel: &Kernel) -> Result<Snapshot> {
+    let guests = paths::cache()?.join("guests");
+    fs::create_dir_all(&guests).with_context(|| format!("cannot make {}", guests.display()))?;
+    let lock = File::create(guests.join(format!("{}.lock", kernel.release))).context("cannot make a lock file")?;
+    lock.lock().context("cannot lock the guest cache")?;
+
+    let initramfs = initramfs::build(kernel)?;
+    let mut hasher = DefaultHasher::new();
+    (&kernel.release, &kernel.version, qemu::identity()?, &initramfs).hash(&mut hasher);
+    let name = format!("{}-{:016x}", kernel.release, hasher.finish());
+    let directory = guests.join(&name);
+    let snapshot =
+        Snapshot { kernel: kernel.clone(), initramfs: directory.join("initramfs.cpio"), state: directory.join("state") };
+    if snapshot.state.is_file() {
+        return Ok(snapshot);
+    }
+    forget_others(&guests, kernel, &name);
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    fs::write(&snapshot.initramfs, initramfs).with_context(|| format!("cannot write {}", snapshot.initramfs.display()))?;
+    boot(&snapshot, &directory).with_context(|| format!("kernel {} does not boot", kernel.release))?;
+    Ok(snapshot)
+}
+
+fn boot(snapshot: &Snapshot, directory: &Path) -> Result<()> {
+    let files = Files {
+        initramfs: snapshot.initramfs.clone(),
+        payload: directory.join("payload.zero"),
+        script: directory.join("script.zero"),
+        console: directory.join("console"),
+        results: directory.join("results"),
+    };
+    zeros(&files.payload, qemu::PAYLOAD_SIZE)?;
+    zeros(&files.script, qemu::SCRIPT_SIZE)?;
+    let _ = fs::remove_file(&files.console);
+    let started = Instant::now();
+    let mut guest = Guest::start(&snapshot.kernel, &files, None)?;
+    loop {
+        let text = console::read(&files.console);
+        let problem = if let Some(complaint) = console::complaint(&text) {
+            complaint.to_owned()
+        } else if guest.ended()? {
+            "QEMU ended".to_owned()
+        } else if started.elapsed() > BOOT_LIMIT {
+            format!("not ready after {} s", BOOT_LIMIT.as_secs())
+        } else if let Some(line) = text.lines().find(|line| line.contains("kerno-guest: ready")) {
+            eprintln!("kernel {}: booted in {:.1} s ({})", snapshot.kernel.line, started.elapsed().as_secs_f64(), line.trim());
+            break;
+        } else {
+            thread::sleep(Duration::from_millis(100));
+            continue;
+        };
+        bail!("{problem}; the console's end:\n{}", console::end(&text));
+    }
+    // Under another name first: a half-written state must not pass for a whole one.
+    let partial = directory.join("state.partial");
+    guest.save(&partial)?;
+    fs::rename(&partial, &snapshot.state).context("cannot rename the saved state")
+}
+
+/// A sparse file of zeros.
+pub fn zeros(path: &Path, size: u64) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.set_len(size).with_context(|| format!("cannot extend {}", path.display()))
+}
+
+/// Saved guests of the same kernel from older tools take half a gigabyte each.
+fn forget_others(guests: &Path, kernel: &Kernel, keep: &str) {
+    let prefix = format!("{}-", kernel.release);
+    for entry in fs::read_dir(guests).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|then| then.elapsed().is_ok_and(|age| age > HOUR));
+        if name.starts_with(&prefix) && name != keep && !name.ends_with(".lock") && old {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Another run may still be using a saved guest that is younger.
+const HOUR: Duration = Duration::from_secs(3600);
