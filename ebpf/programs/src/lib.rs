@@ -6,7 +6,7 @@ pub mod kernel;
 pub mod rows;
 
 /// Never called: the programs have no operation that panics, and the verifier would refuse an endless loop.
-#[cfg(target_arch = "bpf")]
+#[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}

@@ -48,7 +48,7 @@ const BACKGROUND_NICE: i32 = 10;
 /// what it gained by the time the task leaves the CPU is the wait: after a wake-up, a fork or a preemption alike. Blind spot: a
 /// task that preempts at once when it is woken skips the run queue's clock update and reads 0.
 #[btf_tracepoint(function = "sched_switch")]
-pub fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     switch(Task::new(ctx.arg(1)), Task::new(ctx.arg(2)));
     0
 }
