@@ -8,11 +8,15 @@ use anyhow::{Context, Result};
 
 use crate::build::host;
 use crate::counts::Counts;
-use crate::{build, setup};
+use crate::setup::Guests;
+use crate::{build, lab, setup, vm};
 
 /// Which tests to run.
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// Leave out what boots kernels in guests; counted as skipped
+    #[arg(long)]
+    no_guests: bool,
     /// Arguments of `cargo test`, such as a test's name
     #[arg(value_name = "ARGS", allow_hyphen_values = true, trailing_var_arg = true)]
     cargo: Vec<OsString>,
@@ -20,16 +24,37 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     setup::toolchain()?;
-    build::all(true)?;
-    let total = native(&arguments.cargo)?;
+    let guests = !arguments.no_guests;
+    if guests && let Guests::Unavailable(why) = setup::guests()? {
+        println!("SKIPPED: no guests on this machine: {why}");
+    }
+    build::all(false)?;
+    let mut total = native(&arguments.cargo)?;
+    if guests {
+        println!("\nguest tests");
+        total.merge(counted(vm::run_default()));
+        println!("\nfault lab");
+        total.merge(counted(lab::run_default()));
+    } else {
+        println!("\nSKIPPED: guest tests and fault lab, because of --no-guests");
+        total.merge(Counts { skipped: 2, ..Counts::default() });
+    }
     println!("\n{total}");
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A suite that could not run at all is one failure: the others still run.
+fn counted(outcome: Result<Counts>) -> Counts {
+    outcome.unwrap_or_else(|error| {
+        println!("FAILED: {error:#}");
+        Counts { failed: 1, ..Counts::default() }
+    })
 }
 
 /// Runs `cargo test` over the workspace, its output passed on.
 fn native(arguments: &[OsString]) -> Result<Counts> {
     let mut cargo = host::cargo()?;
-    cargo.args(["test", "--no-fail-fast"]).args(arguments).env("KERNO_REQUIRE_ARTIFACTS", "1").stdout(Stdio::piped());
+    cargo.args(["test", "--no-fail-fast"]).args(arguments).stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot start cargo")?;
     let mut counts = Counts::default();
     let mut stdout = std::io::stdout();

@@ -45,6 +45,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Runs every in-guest test on every kernel line of the default set.
+pub fn run_default() -> Result<Counts> {
+    let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
+    run_all(&lines, &[])
+}
+
 /// Runs the in-guest tests whose names contain one of `words` (all, when there are none) on every kernel line. Prints a line for
 /// each; skips, loudly, what this machine cannot run.
 pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
