@@ -186,8 +186,7 @@ impl From<RuleReport> for Rule {
 
 impl From<&CollectorReport> for Collector {
     fn from(report: &CollectorReport) -> Self {
-        let from = (report.status != CollectorStatus::Off && report.reason.is_some())
-            .then(|| format!("measured from {} instead", report.source));
+        let from = (report.coverage == Some(Coverage::Fallback)).then(|| format!("measured from {} instead", report.source));
         let parts: Vec<String> = [report.reason.clone(), from, report.fix.clone()].into_iter().flatten().collect();
         Self {
             name: report.name.clone(),

@@ -74,7 +74,9 @@ fn line(elapsed: Duration, total: Duration, counts: &[collector::Progress]) -> S
 }
 
 fn sources(counts: &[collector::Progress]) -> String {
-    let sources: Vec<String> = counts.iter().map(|progress| format!("{} from {}", progress.collector, progress.source)).collect();
+    let from = |source: &str| if source == "off" { source.to_owned() } else { format!("from {source}") };
+    let sources: Vec<String> =
+        counts.iter().map(|progress| format!("{} {}", progress.collector, from(progress.source))).collect();
     if sources.is_empty() { String::new() } else { format!(": {}", sources.join(", ")) }
 }
 

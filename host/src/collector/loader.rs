@@ -158,7 +158,7 @@ impl Object {
     #[must_use]
     pub fn missed_by(&self, program: &str) -> u64 {
         self.fd_of(program)
-            .and_then(|fd| std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok())
+            .and_then(|fd| crate::platform::Root::default().read(format!("/proc/self/fdinfo/{fd}")).ok())
             .map_or(0, |text| recursion_misses(&text))
     }
 

@@ -45,6 +45,23 @@ pub(super) fn wrap(text: &str, width: usize, style: Style) -> Vec<String> {
     textwrap::wrap(&text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
+/// Facts side by side, made safe, as many on a line as fit: a line breaks between facts, inside one only where it is too long.
+pub(super) fn facts(facts: &[String], width: usize, style: Style) -> Vec<String> {
+    let dot = style.pick(" · ", " - ");
+    let mut lines: Vec<String> = Vec::new();
+    for fact in facts {
+        let cleaned = clean(fact, style);
+        match lines.last_mut() {
+            Some(line) if columns(line) + columns(dot) + columns(&cleaned) <= width => {
+                line.push_str(dot);
+                line.push_str(&cleaned);
+            }
+            _ => lines.extend(wrap(&cleaned, width, style)),
+        }
+    }
+    lines
+}
+
 /// Columns that a text takes.
 pub(super) fn columns(text: &str) -> usize {
     display_width(text)

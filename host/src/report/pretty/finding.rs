@@ -3,7 +3,7 @@
 use super::Page;
 use crate::findings::{Finding, Fix, Severity, Urgency};
 use crate::report::Style;
-use crate::report::text::{clean, columns, left, right, wrap};
+use crate::report::text::{self, clean, columns, left, right, wrap};
 use crate::report::units::{human, human_seconds};
 use kerno_signals::Coverage;
 
@@ -53,21 +53,15 @@ fn title(number: usize, finding: &Finding, page: &mut Page) {
     }
 }
 
-/// What it is about: every name on its own line when they do not fit on one.
+/// What it is about, by every name that is known.
 fn entity(finding: &Finding, page: &mut Page) {
     let style = page.style;
-    let mut names: Vec<String> =
-        finding.entity.names.iter().map(|(key, value)| clean(&format!("{key} {value}"), style)).collect();
+    let mut names: Vec<String> = finding.entity.names.iter().map(|(key, value)| format!("{key} {value}")).collect();
     if names.is_empty() {
-        names.push(clean(finding.entity.kind.as_str(), style));
+        names.push(finding.entity.kind.as_str().to_owned());
     }
-    let together = names.join(style.pick(" · ", " - "));
-    if columns(&together) <= room(style) {
-        row(&together, page);
-    } else {
-        for line in names.iter().flat_map(|name| wrap(name, room(style), style)) {
-            row(&line, page);
-        }
+    for line in text::facts(&names, room(style), style) {
+        row(&line, page);
     }
 }
 
@@ -158,7 +152,7 @@ fn footer(finding: &Finding, page: &mut Page) {
     facts.extend(finding.suppressed.iter().map(|why| format!("suppressed: {why}")));
     facts.push(format!("id {}", finding.id));
     row("", page);
-    for line in wrap(&facts.join(style.pick(" · ", " - ")), room(style), style) {
+    for line in text::facts(&facts, room(style), style) {
         row(&style.dim(&line), page);
     }
     let end = style.pick("└", "+").to_owned() + &style.pick("─", "-").repeat(style.width() - 1);

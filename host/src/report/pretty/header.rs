@@ -4,7 +4,7 @@ use kerno_signals::{CollectorStatus, Environment};
 
 use super::Page;
 use crate::findings::{RuleStatus, Severity, Verdict};
-use crate::report::text::{clean, columns, wrap};
+use crate::report::text::{self, columns};
 use crate::report::{Report, count, human_seconds};
 
 /// Host and window, facts joined by dots and wrapped between facts where possible.
@@ -23,31 +23,23 @@ pub(super) fn host(report: &Report, page: &mut Page) {
     facts_line(&facts, true, page);
 
     let cut = if window.interrupted { " (interrupted)" } else { "" };
-    let mut facts = vec![
+    let facts = [
         format!("{} from {}{cut}", human_seconds(window.duration_seconds), window.start.replace('T', " ").replace('Z', " UTC")),
         format!("{} events", count(window.events)),
     ];
-    facts.extend(report.collectors.iter().map(|collector| match collector.status {
+    facts_line(&facts, false, page);
+    let sources = report.collectors.iter().map(|collector| match collector.status {
         CollectorStatus::Off => format!("{} off", collector.name),
         CollectorStatus::Running | CollectorStatus::Degraded => format!("{} from {}", collector.name, collector.parts.source),
-    }));
-    facts_line(&facts, false, page);
+    });
+    facts_line(&sources.collect::<Vec<_>>(), false, page);
 }
 
-/// Facts side by side, as many as fit on each line; the first in bold when it is the title.
+/// Facts on as few lines as they fit; the first in bold when it is the title.
 fn facts_line(facts: &[String], title: bool, page: &mut Page) {
     let style = page.style;
     let dot = style.pick(" · ", " - ");
-    let mut lines: Vec<String> = Vec::new();
-    for fact in facts.iter().map(|fact| clean(fact, style)) {
-        match lines.last_mut() {
-            Some(line) if columns(line) + columns(dot) + columns(&fact) <= style.width() => {
-                line.push_str(dot);
-                line.push_str(&fact);
-            }
-            _ => lines.extend(wrap(&fact, style.width(), style)),
-        }
-    }
+    let lines = text::facts(facts, style.width(), style);
     for (index, line) in lines.iter().enumerate() {
         match line.split_once(dot) {
             Some((first, rest)) if title && index == 0 => {

@@ -49,7 +49,7 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
         let mut sentences = Vec::new();
         match collector.status {
             CollectorStatus::Off => sentences.push("off".to_owned()),
-            CollectorStatus::Degraded => sentences.push(format!("from {}", parts.source)),
+            CollectorStatus::Degraded => sentences.push(format!("measured from {}", parts.source)),
             CollectorStatus::Running => {}
         }
         sentences.extend(parts.reason.clone());

@@ -1,0 +1,283 @@
+//! kerno as a process: exit codes, streams, signals and bad input, on any host, with eBPF or without.
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+fn kerno() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KERNO_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
+    command
+}
+
+fn doctor(arguments: &[&str]) -> Command {
+    let mut command = kerno();
+    command.args(["doctor", "--duration", "1s"]).args(arguments);
+    command
+}
+
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    told(&command.output().unwrap())
+}
+
+fn told(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn validate(report: &str) -> Value {
+    let schema = serde_json::from_str(include_str!("../schema/report-1.json")).unwrap();
+    let report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    report
+}
+
+/// `error: …` and `help: …`, one line each, and nothing else.
+fn assert_told(stderr: &str, error: &str, help: &str) {
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(
+        matches!(lines.as_slice(), [first, second] if first.starts_with("error: ") && second.starts_with("help: ")),
+        "{stderr}"
+    );
+    assert!(lines[0].contains(error), "{stderr}");
+    assert!(lines[1].contains(help), "{stderr}");
+}
+
+#[test]
+fn wrong_usage_is_two_lines_and_exit_code_2() {
+    let cases: [(&[&str], &str, &str); 10] = [
+        (&[], "no command", "kerno doctor"),
+        (&["docter"], "docter", "doctor"),
+        (&["doctor", "--durration", "5s"], "--durration", "--duration"),
+        (&["doctor", "--output", "jason"], "jason", "json"),
+        (&["doctor", "--fail-on", "panic"], "panic", "kerno doctor --help"),
+        (&["doctor", "--duration", "0s"], "too short", "--duration 1s"),
+        (&["doctor", "--duration", "500ms"], "too short", "--duration 1s"),
+        (&["doctor", "--duration", "1year"], "too long", "--duration 5m"),
+        (&["doctor", "--duration", "-3"], "no duration", "30s"),
+        (&["doctor", "--duration", "99999999999999999999999s"], "no duration", "30s"),
+    ];
+    for (arguments, error, help) in cases {
+        let mut command = kerno();
+        command.args(arguments);
+        let (code, stdout, stderr) = run(command);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        assert_told(&stderr, error, help);
+    }
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for arguments in [&["--help"][..], &["doctor", "--help"], &["--version"], &["version"]] {
+        let mut command = kerno();
+        command.args(arguments);
+        let (code, stdout, stderr) = run(command);
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(stdout.contains("kerno") || stdout.contains("doctor"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_wrong_environment_is_told() {
+    for (name, value) in [("KERNO_EBPF", "maybe"), ("KERNO_LOG", "kerno=shout")] {
+        let mut command = doctor(&[]);
+        command.env(name, value);
+        let (code, _, stderr) = run(command);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert_told(&stderr, &format!("{name}={value}"), name);
+    }
+}
+
+#[test]
+fn a_rules_directory_that_cannot_be_read_is_2_at_once() {
+    let start = Instant::now();
+    for path in ["/nonexistent/rules", "/etc/passwd"] {
+        let (code, stdout, stderr) = run(doctor(&["--duration", "5m", "--rules", path]));
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        assert_told(&stderr, path, "--rules");
+    }
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn json_is_valid_and_alone_on_standard_output() {
+    let mut command = doctor(&["--output", "json"]);
+    command.env("KERNO_NODE_NAME", "node-7").env("KERNO_CLUSTER", "eu-1");
+    let (code, stdout, stderr) = run(command);
+    assert_eq!(code, Some(0), "{stderr}");
+    let report = validate(&stdout);
+    assert_eq!(report["host"]["name"], "node-7");
+    assert_eq!(report["host"]["cluster"], "eu-1");
+    let seconds = report["window"]["duration_seconds"].as_f64().unwrap();
+    assert!((1.0..10.0).contains(&seconds), "{seconds}");
+    let ids: Vec<&str> = report["rules"].as_array().unwrap().iter().filter_map(|rule| rule["id"].as_str()).collect();
+    assert!(ids.contains(&"disk-io-bottleneck") && ids.contains(&"scheduler-contention"), "{ids:?}");
+    assert_eq!(report["collectors"].as_array().unwrap().len(), 2);
+    assert!(stderr.lines().next().is_some_and(|line| line.starts_with("kerno: measuring for 1 s")), "{stderr}");
+}
+
+#[test]
+fn quiet_leaves_standard_error_empty() {
+    let (code, stdout, stderr) = run(doctor(&["--quiet"]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.starts_with("kerno doctor on "), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "colour in a pipe: {stdout}");
+}
+
+#[test]
+fn colour_comes_when_it_is_asked_for_and_never_in_plain() {
+    let (_, stdout, _) = run(doctor(&["-q", "--color", "always"]));
+    assert!(stdout.contains('\u{1b}'), "{stdout}");
+    let (_, stdout, _) = run(doctor(&["-q", "--color", "always", "-o", "plain"]));
+    assert!(stdout.is_ascii() && !stdout.contains('\u{1b}'), "{stdout}");
+    let mut command = doctor(&["-q"]);
+    command.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1");
+    assert!(!run(command).1.contains('\u{1b}'));
+}
+
+#[test]
+fn without_ebpf_the_report_says_so_and_exit_code_3_means_too_little_was_seen() {
+    let mut command = doctor(&["-q", "-o", "json", "--exit-code"]);
+    command.env("KERNO_EBPF", "off");
+    let (code, stdout, stderr) = run(command);
+    let report = validate(&stdout);
+    let expected = match report["verdict"].as_str().unwrap() {
+        "insufficient_evidence" => 3,
+        "findings" if report["summary"]["critical"].as_u64().unwrap() > 0 => 1,
+        "findings" => 0,
+        other => panic!("{other} without eBPF: {stdout}"),
+    };
+    assert_eq!(code, Some(expected), "{stderr}");
+    for collector in report["collectors"].as_array().unwrap() {
+        assert_ne!(collector["status"], "running", "{collector}");
+        assert_ne!(collector["coverage"], "full", "{collector}");
+        assert!(collector["reason"].as_str().unwrap().contains("KERNO_EBPF"), "{collector}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = doctor(&["-o", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let (code, _, stderr) = told(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked") && !stderr.contains("error:"), "{stderr}");
+}
+
+#[test]
+fn nobody_listening_on_standard_error_is_no_error() {
+    let mut child = doctor(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).env("KERNO_LOG", "debug").spawn().unwrap();
+    drop(child.stderr.take());
+    let (code, stdout, _) = told(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("kerno doctor on "), "{stdout}");
+}
+
+#[test]
+fn a_full_disk_is_4_with_a_sentence() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (code, _, stderr) = told(&doctor(&["-q"]).stdout(full).output().unwrap());
+    assert_eq!(code, Some(4), "{stderr}");
+    assert_told(&stderr, "No space left on device", "standard output");
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Starts a long window and waits until it measures.
+fn measuring(arguments: &[&str]) -> Child {
+    let mut command = kerno();
+    command.args(["doctor", "--duration", "2m"]).args(arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 16];
+    child.stderr.as_mut().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"kerno: measuring");
+    child
+}
+
+#[test]
+fn an_interrupt_gives_the_report_of_what_was_measured() {
+    for (name, wait) in [("-INT", 1_000), ("-TERM", 1_000), ("-INT", 0)] {
+        let child = measuring(&["-o", "json"]);
+        std::thread::sleep(Duration::from_millis(wait));
+        signal(&child, name);
+        let (code, stdout, stderr) = told(&child.wait_with_output().unwrap());
+        assert_eq!(code, Some(0), "{name}: {stderr}");
+        let report = validate(&stdout);
+        let seconds = report["window"]["duration_seconds"].as_f64().unwrap();
+        assert!(seconds < 60.0 && seconds >= wait as f64 / 1e3, "{name} after {wait} ms: {seconds}");
+    }
+}
+
+#[test]
+fn standard_error_tells_progress_in_lines() {
+    let child = measuring(&["-o", "json"]);
+    std::thread::sleep(Duration::from_millis(11_000));
+    signal(&child, "-INT");
+    let (_, _, stderr) = told(&child.wait_with_output().unwrap());
+    assert!(stderr.contains("kerno: 10 s of 2 min") || stderr.contains("kerno: 11 s of 2 min"), "{stderr}");
+    assert!(!stderr.contains('\r') && !stderr.contains('\u{1b}'), "{stderr:?}");
+}
+
+#[test]
+fn a_broken_rule_is_reported_and_the_others_are_judged_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let files: [(&str, &[u8]); 4] = [
+        ("empty.wasm", b""),
+        ("text.wasm", b"not wasm at all"),
+        ("module.wasm", b"\0asm\x01\0\0\0"),
+        ("cut.wasm", b"\0asm\x0d\0\x01\0\x07"),
+    ];
+    for (name, bytes) in files {
+        std::fs::File::create(directory.path().join(name)).unwrap().write_all(bytes).unwrap();
+    }
+    let path = directory.path().to_str().unwrap();
+    let (code, stdout, stderr) = run(doctor(&["-q", "-o", "json", "--rules", path]));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let report = validate(&stdout);
+    let rules = report["rules"].as_array().unwrap();
+    for (name, _) in files {
+        let stem = name.trim_end_matches(".wasm");
+        let rule = rules.iter().find(|rule| rule["id"] == stem).unwrap_or_else(|| panic!("{stem} is missing: {rules:#?}"));
+        assert_eq!(rule["status"], "failed", "{rule}");
+        assert!(rule["source"].as_str().unwrap().ends_with(name), "{rule}");
+        assert!(rule["reason"].as_str().is_some_and(|reason| reason.len() > 20), "{rule}");
+    }
+    let built_in = rules.iter().filter(|rule| rule["source"] == "builtin").count();
+    assert_eq!(built_in, 2, "{rules:#?}");
+}
+
+#[test]
+fn without_privileges_there_is_still_a_report() {
+    // Where kerno cannot be another user, it already runs as one or may not change: the other tests cover that.
+    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists());
+    let (Some(setpriv), true) = (setpriv, rustix::process::getuid().is_root()) else { return };
+    // Another user may not be allowed to enter the directory that kerno was built in.
+    let directory = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let binary = directory.path().join("kerno");
+    std::fs::copy(env!("CARGO_BIN_EXE_kerno"), &binary).unwrap();
+    let output = Command::new(setpriv)
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--"])
+        .arg(&binary)
+        .args(["doctor", "-d", "1s", "-q", "-o", "json"])
+        .output()
+        .unwrap();
+    let (code, stdout, stderr) = told(&output);
+    assert_eq!((code, output.status.signal()), (Some(0), None), "{stderr}");
+    let report = validate(&stdout);
+    for collector in report["collectors"].as_array().unwrap() {
+        assert_ne!(collector["status"], "running", "{collector}");
+        assert!(collector["reason"].is_string(), "{collector}");
+    }
+}

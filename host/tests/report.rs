@@ -1,0 +1,10 @@
+//! Reports built from constructed snapshots and findings: their text against reviewed files, their JSON against the schema.
+//!
+//! `KERNO_BLESS=1 cargo test --test report` writes the text files anew; read the difference before you commit it.
+
+#[path = "report/cases.rs"]
+mod cases;
+#[path = "report/golden.rs"]
+mod golden;
+#[path = "report/schema.rs"]
+mod schema;
