@@ -8,6 +8,7 @@ mod block;
 mod collector;
 mod entity;
 mod histogram;
+pub mod query;
 mod sched;
 mod snapshot;
 

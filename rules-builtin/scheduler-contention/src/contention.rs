@@ -1,0 +1,132 @@
+//! Tasks that wait because others run: one finding, about the group that starves or about the node when several do.
+
+use kerno_rules_sdk::prelude::*;
+
+use crate::window::Window;
+
+/// One finding for the host's CPUs; groups that starve beside the worst are its evidence.
+pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
+    let host = window.host_severity();
+    let worst = window.starved.first().and_then(|group| Some((window.severity(group.delay.p99?)?, group)));
+    let (severity, group) = match (host, worst) {
+        (Some(host), Some((group_severity, group))) => {
+            let everywhere = window.starved.len() > 1 || group.cgroup.path.as_deref() == Some("/") || window.steal.is_some();
+            if everywhere && host >= group_severity { (host, None) } else { (group_severity, Some(group)) }
+        }
+        (Some(host), None) => (host, None),
+        (None, Some((group_severity, group))) => (group_severity, Some(group)),
+        (None, None) => return None,
+    };
+    let delay = group.map_or(&window.host, |group| &group.delay);
+    let entity = group.map_or_else(|| Entity::node(&window.machine), |group| Entity::of_cgroup(&group.cgroup));
+    let who = group.map_or_else(|| "Tasks on this host".to_owned(), |group| format!("Tasks of {}", group.cgroup.display_name()));
+    let p99 = seconds(delay.p99.unwrap_or(0.0));
+    let called = if delay.count < 100 { "longest of few" } else { "p99" };
+    let title = match window.steal {
+        Some(steal) => format!("{who} wait for the hypervisor: it took {} of CPU time, run-queue delay {called} {p99}", percent(steal)),
+        None => format!("{who} wait for a CPU: run-queue delay {called} {p99}"),
+    };
+
+    let runners = Runners::read(window);
+    let mut finding = window.finding(severity, title, entity, delay).cause(cause(window, &runners)).impact(format!(
+        "{who} start up to {} late each time they become runnable; requests they serve are late by as much.",
+        seconds(delay.max.or(delay.p99).unwrap_or(0.0))
+    ));
+    if let Some(steal) = window.steal {
+        finding = finding.evidence("CPU time taken by the hypervisor", steal, Unit::Ratio);
+    }
+    if let Some(pressure) = window.signals.cpu_pressure_ratio() {
+        finding = finding.evidence("share of the window in which a task waited for a CPU", pressure, Unit::Ratio);
+    }
+    if group.is_some() {
+        finding = finding.evidence("run-queue delay p99 of the host", window.host.p99.unwrap_or(0.0), Unit::Seconds);
+    }
+    let same = |other: &CgroupDelay| group.is_some_and(|group| group.cgroup.id == other.cgroup.id);
+    for other in window.starved.iter().filter(|other| !same(other)).take(4) {
+        let key = format!("run-queue delay p99 of {}", other.cgroup.display_name());
+        finding = finding.evidence(&key, other.delay.p99.unwrap_or(0.0), Unit::Seconds);
+    }
+    finding = window.who_waits(finding, group.map(|group| group.cgroup.id));
+    for runner in &runners.top {
+        let own = if runner.own { ", kerno itself" } else { "" };
+        finding = finding.evidence(&format!("CPU time of {} (pid {}{own})", runner.comm, runner.pid), runner.cpu_seconds, Unit::Seconds);
+    }
+    Some(with_fixes(finding, window, &runners))
+}
+
+/// Who ran while others waited.
+struct Runners {
+    top: Vec<Runner>,
+    /// Their part of all CPU time of the window.
+    share: f64,
+}
+
+impl Runners {
+    fn read(window: &Window<'_>) -> Self {
+        let top = window.signals.runners(3);
+        let all = window.seconds * f64::from(window.machine.cpus.max(1));
+        let share = if all > 0.0 { top.iter().map(|runner| runner.cpu_seconds).sum::<f64>() / all } else { 0.0 };
+        Self { top, share: share.min(1.0) }
+    }
+
+    /// The first that is not kerno.
+    fn first(&self) -> Option<&Runner> {
+        self.top.iter().find(|runner| !runner.own)
+    }
+
+    fn names(&self) -> String {
+        let name = |runner: &Runner| {
+            let own = if runner.own { ", kerno itself" } else { "" };
+            format!("{} (pid {}{own})", runner.comm, runner.pid)
+        };
+        self.top.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn cause(window: &Window<'_>, runners: &Runners) -> String {
+    if let Some(steal) = window.steal {
+        return format!(
+            "The hypervisor gave {} of this machine's CPU time to other guests: its CPUs were taken away while tasks were ready to run.",
+            percent(steal)
+        );
+    }
+    if runners.top.is_empty() {
+        return format!("More tasks are ready to run than the {} CPUs can serve.", window.machine.cpus);
+    }
+    format!(
+        "More tasks are ready to run than the {} CPUs can serve. {} of all CPU time went to {}.",
+        window.machine.cpus,
+        percent(runners.share),
+        runners.names()
+    )
+}
+
+fn with_fixes(mut finding: Finding, window: &Window<'_>, runners: &Runners) -> Finding {
+    if window.steal.is_some() {
+        return finding
+            .fix(Urgency::Now, "watch the column `st`", "vmstat 1 5")
+            .fix(Urgency::WithinFiveMinutes, "see whether it is all CPUs", "mpstat -P ALL 1 3")
+            .fix(Urgency::Later, "move this machine to another host or a type with dedicated CPUs; kernel and model for the ticket", "uname -a; lscpu");
+    }
+    if let Some(runner) = runners.first() {
+        finding = finding
+            .fix(Urgency::Now, &format!("let others run before {}", runner.comm), &format!("renice -n 10 -p {}", runner.pid))
+            .fix(Urgency::Now, &format!("see what {} does", runner.comm), &format!("top -b -n 1 -H -p {}", runner.pid));
+        if let Some(unit) = runner.cgroup.as_deref().and_then(unit_of) {
+            let command = format!("systemctl set-property --runtime {unit} CPUWeight=20");
+            finding = finding.fix(Urgency::WithinFiveMinutes, &format!("give {unit} a smaller share of the CPUs"), &command);
+        } else if let Some(path) = runner.cgroup.as_deref().filter(|path| *path != "/") {
+            let command = format!("echo 20 > /sys/fs/cgroup{path}/cpu.weight");
+            finding = finding.fix(Urgency::WithinFiveMinutes, &format!("give {path} a smaller share of the CPUs"), &command);
+        }
+    } else {
+        finding = finding.fix(Urgency::Now, "see who runs", "top -b -n 1 -o %CPU | head -20");
+    }
+    finding.fix(Urgency::Later, "compare runnable tasks (column `r`) with the number of CPUs", "vmstat 1 5; nproc")
+}
+
+/// The systemd unit at the end of a control group's path.
+fn unit_of(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?;
+    [".service", ".scope", ".slice"].iter().any(|suffix| name.ends_with(suffix)).then_some(name)
+}

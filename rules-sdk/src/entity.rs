@@ -1,0 +1,80 @@
+//! What a finding is about: building an [`Entity`], and naming a control group for people.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{Cgroup, Entity, EntityKind, MachineInfo, Name};
+
+impl Entity {
+    /// An entity of a kind, without names yet.
+    #[must_use]
+    pub fn new(kind: EntityKind) -> Self {
+        Self { kind, names: Vec::new() }
+    }
+
+    /// Adds a name: (`device`, `nvme0n1`), (`pid`, `4121`) … Only names that stay the same from window to window, so that the
+    /// finding keeps its id.
+    #[must_use]
+    pub fn name(mut self, key: &str, value: &str) -> Self {
+        self.names.push(Name { key: key.to_owned(), value: value.to_owned() });
+        self
+    }
+
+    /// The host as a whole.
+    #[must_use]
+    pub fn node(machine: &MachineInfo) -> Self {
+        Self::new(EntityKind::Node).name("node", &machine.name)
+    }
+
+    /// What a control group stands for: a container, a systemd unit, else the group itself.
+    #[must_use]
+    pub fn of_cgroup(cgroup: &Cgroup) -> Self {
+        let entity = match (&cgroup.container, &cgroup.unit) {
+            (Some(container), _) => Self::new(EntityKind::Container).name("container", container),
+            (None, Some(unit)) => Self::new(EntityKind::Unit).name("unit", unit),
+            (None, None) => Self::new(EntityKind::Cgroup),
+        };
+        match &cgroup.path {
+            Some(path) => entity.name("cgroup", path),
+            None if entity.names.is_empty() => entity.name("cgroup", &format!("id {}", cgroup.id)),
+            None => entity,
+        }
+    }
+}
+
+impl Cgroup {
+    /// For a title: `nginx.service`, `container 0123456789ab`, or the path.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        match (&self.container, &self.unit, &self.path) {
+            (Some(container), ..) => format!("container {}", container.get(..12).unwrap_or(container)),
+            (None, Some(unit), _) => unit.clone(),
+            (None, None, Some(path)) if path == "/" => "the root control group".to_owned(),
+            (None, None, Some(path)) => path.clone(),
+            (None, None, None) => format!("a control group that is gone (id {})", self.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cgroup(path: Option<&str>, unit: Option<&str>, container: Option<&str>) -> Cgroup {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Cgroup { id: 7, path: own(path), unit: own(unit), container: own(container) }
+    }
+
+    #[test]
+    fn the_most_telling_name_wins() {
+        let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let scope = cgroup(Some("/kubepods/x"), Some("cri.scope"), Some(id));
+        assert_eq!((Entity::of_cgroup(&scope).kind, scope.display_name()), (EntityKind::Container, "container 0123456789ab".into()));
+        let unit = cgroup(Some("/system.slice/a.service"), Some("a.service"), None);
+        assert_eq!((Entity::of_cgroup(&unit).kind, unit.display_name()), (EntityKind::Unit, "a.service".into()));
+        let gone = cgroup(None, None, None);
+        assert_eq!(Entity::of_cgroup(&gone).names[0].value, "id 7");
+    }
+}

@@ -1,0 +1,83 @@
+//! Numbers as people read them, in three significant digits: `12.3 ms`, `2.4 %`, `12,044`, `1.5 MiB`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// A duration given in seconds.
+#[must_use]
+pub fn seconds(value: f64) -> String {
+    let (scaled, unit) = match value {
+        v if v >= 0.999_5 => (v, "s"),
+        v if v >= 0.000_999_5 => (v * 1e3, "ms"),
+        v if v >= 0.000_000_999_5 => (v * 1e6, "µs"),
+        v => (v * 1e9, "ns"),
+    };
+    format!("{} {unit}", digits(scaled))
+}
+
+/// A ratio (0–1), as a percentage.
+#[must_use]
+pub fn percent(ratio: f64) -> String {
+    format!("{} %", digits(ratio * 100.0))
+}
+
+/// A size in bytes.
+#[must_use]
+pub fn bytes(value: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let (mut scaled, mut unit) = (value as f64, 0);
+    while scaled >= 1024.0 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", digits(scaled), UNITS[unit])
+}
+
+/// A count, with separators of thousands.
+#[must_use]
+pub fn count(value: u64) -> String {
+    let plain = value.to_string();
+    let mut text = String::with_capacity(plain.len() + plain.len() / 3);
+    for (index, digit) in plain.chars().enumerate() {
+        if index > 0 && (plain.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Three significant digits, rounded, without trailing zeros. By integers: the code that prints floats is a third of a small
+/// component.
+fn digits(value: f64) -> String {
+    let (decimals, scale) = match value {
+        v if v >= 99.95 => (0, 1.0),
+        v if v >= 9.995 => (1, 10.0),
+        _ => (2, 100.0),
+    };
+    let rounded = (value * scale + 0.5) as u64;
+    let (whole, fraction) = (rounded / scale as u64, rounded % scale as u64);
+    if decimals == 0 || fraction == 0 {
+        return whole.to_string();
+    }
+    let text = if decimals == 1 { format!("{whole}.{fraction}") } else { format!("{whole}.{fraction:02}") };
+    text.trim_end_matches('0').to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_choose_their_unit() {
+        let texts = [0.0, 2.5e-7, 0.000_012_34, 0.005, 0.0123, 0.2, 0.999_9, 1.5, 240.0].map(seconds);
+        assert_eq!(texts, ["0 ns", "250 ns", "12.3 µs", "5 ms", "12.3 ms", "200 ms", "1 s", "1.5 s", "240 s"]);
+    }
+
+    #[test]
+    fn ratios_sizes_and_counts() {
+        assert_eq!([0.02, 0.123_4, 1.0, 0.0].map(percent), ["2 %", "12.3 %", "100 %", "0 %"]);
+        assert_eq!([0, 1023, 1536, 20 << 20].map(bytes), ["0 B", "1023 B", "1.5 KiB", "20 MiB"]);
+        assert_eq!([0, 999, 1_000, 12_044, 1_234_567].map(count), ["0", "999", "1,000", "12,044", "1,234,567"]);
+    }
+}

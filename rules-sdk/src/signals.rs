@@ -1,0 +1,135 @@
+//! The window that is being judged, as a rule asks it.
+
+#[cfg(not(all(feature = "testing", not(target_arch = "wasm32"))))]
+#[path = "signals/imports.rs"]
+mod source;
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+#[path = "signals/recorded.rs"]
+mod source;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::format::{count, percent};
+use crate::{
+    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner, WaitingTask,
+};
+
+pub(crate) use source::Source;
+
+/// One window of kernel data. Times are seconds, sizes bytes, ratios 0–1.
+pub struct Signals(pub(crate) Source);
+
+impl Signals {
+    /// The window that kerno has called the rule for.
+    #[cfg(not(all(feature = "testing", not(target_arch = "wasm32"))))]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_this_window() -> Self {
+        Self(Source)
+    }
+
+    /// A parameter as configured, in the unit of the rule's description. A name that it does not declare traps.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> f64 {
+        self.0.parameter(name)
+    }
+
+    /// A line for kerno's debug log.
+    pub fn log(&self, line: &str) {
+        self.0.log(line);
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn machine(&self) -> MachineInfo {
+        self.0.machine()
+    }
+
+    /// Length of the window.
+    #[must_use]
+    pub fn window_seconds(&self) -> f64 {
+        self.0.window_seconds()
+    }
+
+    /// How well a family (`sched`, `block`) was seen; `None` when it was not measured.
+    #[must_use]
+    pub fn family(&self, name: &str) -> Option<FamilyInfo> {
+        self.0.family(name)
+    }
+
+    /// Share of CPU time that the hypervisor took.
+    #[must_use]
+    pub fn steal_ratio(&self) -> Option<f64> {
+        self.0.steal_ratio()
+    }
+
+    /// Share of the window in which some task waited for a CPU (PSI).
+    #[must_use]
+    pub fn cpu_pressure_ratio(&self) -> Option<f64> {
+        self.0.cpu_pressure_ratio()
+    }
+
+    /// Run-queue delay of all tasks but background ones and kerno's.
+    #[must_use]
+    pub fn host_delay(&self) -> Option<Latency> {
+        self.0.host_delay()
+    }
+
+    /// Control groups with at least `min_waits` waits and a p99 of at least `min_p99` (0: any), worst first.
+    #[must_use]
+    pub fn cgroups(&self, min_waits: u64, min_p99: f64, limit: u32) -> Vec<CgroupDelay> {
+        self.0.cgroups(min_waits, min_p99, limit)
+    }
+
+    /// Tasks with the longest waits for a CPU, worst first; of one group, or of all.
+    #[must_use]
+    pub fn waiting_tasks(&self, cgroup: Option<u64>, limit: u32) -> Vec<WaitingTask> {
+        self.0.waiting_tasks(cgroup, limit)
+    }
+
+    /// Processes that used the most CPU time, most first.
+    #[must_use]
+    pub fn runners(&self, limit: u32) -> Vec<Runner> {
+        self.0.runners(limit)
+    }
+
+    /// Block devices with at least `min_requests` requests completed or one in flight, worst first.
+    #[must_use]
+    pub fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
+        self.0.devices(operation, min_requests, limit)
+    }
+
+    /// File systems with at least `min_syncs` syncs completed or one in flight, worst first; `None` when syncs were not measured.
+    #[must_use]
+    pub fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
+        self.0.file_systems(min_syncs, limit)
+    }
+
+    /// Who syncs a file system, the longest total wait first.
+    #[must_use]
+    pub fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
+        self.0.callers(major, minor, limit)
+    }
+
+    /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.
+    ///
+    /// # Errors
+    /// It was not measured, it has totals only, or more than `max_lost` (0–1) of its events were lost.
+    pub fn percentiles_of(&self, name: &str, max_lost: f64) -> Result<FamilyInfo, String> {
+        let Some(family) = self.family(name) else {
+            return Err(format!("{name} was not measured"));
+        };
+        if family.coverage == Coverage::Fallback {
+            let why = family.reason.as_deref().unwrap_or("the eBPF collector is not running");
+            return Err(format!("{} gives totals and averages, no percentiles: {why}", family.source));
+        }
+        let lost = family.lost as f64 / (family.events + family.lost).max(1) as f64;
+        if lost > max_lost {
+            let (share, all) = (percent(lost), count(family.events + family.lost));
+            return Err(format!("incomplete (losses): {share} of {all} {name} events were lost, {} allowed", percent(max_lost)));
+        }
+        Ok(family)
+    }
+}

@@ -1,0 +1,90 @@
+//! Signals from a recorded window: the host's own answers, for native tests.
+#![expect(clippy::panic, reason = "a mistake in a test ends the test")]
+
+use std::collections::BTreeMap;
+
+use kerno_signals::{Snapshot, query};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner, WaitingTask,
+};
+
+pub(crate) struct Source {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) parameters: BTreeMap<String, f64>,
+}
+
+impl Source {
+    pub(crate) fn parameter(&self, name: &str) -> f64 {
+        match self.parameters.get(name) {
+            Some(value) => *value,
+            None => panic!("the rule's description declares no parameter `{name}`"),
+        }
+    }
+
+    pub(crate) fn log(&self, _line: &str) {}
+
+    pub(crate) fn machine(&self) -> MachineInfo {
+        same(query::machine(&self.snapshot))
+    }
+
+    pub(crate) fn window_seconds(&self) -> f64 {
+        query::window_seconds(&self.snapshot)
+    }
+
+    pub(crate) fn family(&self, name: &str) -> Option<FamilyInfo> {
+        same(query::family(&self.snapshot, name))
+    }
+
+    pub(crate) fn steal_ratio(&self) -> Option<f64> {
+        self.snapshot.host.steal_ratio
+    }
+
+    pub(crate) fn cpu_pressure_ratio(&self) -> Option<f64> {
+        self.snapshot.host.cpu_pressure_ratio
+    }
+
+    pub(crate) fn host_delay(&self) -> Option<Latency> {
+        same(self.snapshot.sched.as_ref().map(query::host_delay))
+    }
+
+    pub(crate) fn cgroups(&self, min_waits: u64, min_p99: f64, limit: u32) -> Vec<CgroupDelay> {
+        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::cgroups(sched, min_waits, min_p99, limit)))
+    }
+
+    pub(crate) fn waiting_tasks(&self, cgroup: Option<u64>, limit: u32) -> Vec<WaitingTask> {
+        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::waiting_tasks(sched, cgroup, limit)))
+    }
+
+    pub(crate) fn runners(&self, limit: u32) -> Vec<Runner> {
+        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::runners(sched, limit)))
+    }
+
+    pub(crate) fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
+        let operation = operation.map(|operation| match operation {
+            Operation::Read => kerno_signals::Operation::Read,
+            Operation::Write => kerno_signals::Operation::Write,
+            Operation::Flush => kerno_signals::Operation::Flush,
+            Operation::Discard => kerno_signals::Operation::Discard,
+            Operation::Other => kerno_signals::Operation::Other,
+        });
+        same(self.snapshot.block.as_ref().map_or_else(Vec::new, |block| query::devices(block, operation, min_requests, limit)))
+    }
+
+    pub(crate) fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
+        same(self.snapshot.block.as_ref().and_then(|block| query::file_systems(block, min_syncs, limit)))
+    }
+
+    pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
+        same(self.snapshot.block.as_ref().map_or_else(Vec::new, |block| query::callers(block, major, minor, limit)))
+    }
+}
+
+/// The host's view of an answer as the contract's type: both have the same fields.
+fn same<V: Serialize, T: DeserializeOwned>(view: V) -> T {
+    match serde_json::to_value(view).and_then(serde_json::from_value) {
+        Ok(record) => record,
+        Err(error) => panic!("host view and contract differ: {error}"),
+    }
+}
