@@ -1,56 +1,147 @@
-//! Runs rules: snapshot bytes in, findings out.
+//! Runs rules: WebAssembly components that see one snapshot and nothing else. The only user of wasmtime.
+//!
+//! One function, [`RuleSet::judge`]: snapshot bytes in, findings out. Every evaluation gets a fresh instance, little memory, little
+//! time and no way out; whatever a rule does, the others still run.
+
+mod answers;
+mod bindings;
+mod load;
+mod output;
+mod rule;
+mod sandbox;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::findings::{BUILT_IN_SOURCE, RuleReport, RuleStatus};
+use kerno_signals::Snapshot;
 
-/// Limits of one evaluation.
-#[derive(Clone, Debug, Default)]
-pub struct Limits {}
+use crate::findings::{RuleReport, RuleStatus};
 
-/// A directory cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the rules directory {path} cannot be read")]
-pub struct LoadError {
-    path: PathBuf,
-    #[source]
-    source: std::io::Error,
+use load::Candidate;
+use rule::LoadedRule;
+use sandbox::Sandbox;
+
+/// What a rule may use.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Time of one evaluation.
+    pub deadline: Duration,
+    /// Linear memory of one instance, bytes.
+    pub memory: usize,
+    /// What one call may return, bytes as the host holds them.
+    pub result: usize,
+    /// Findings of one evaluation.
+    pub findings: usize,
+    /// Size of a user's component, bytes.
+    pub module: u64,
 }
 
-/// The rules cannot be run.
-#[derive(Debug, thiserror::Error)]
-#[error("the snapshot cannot be decoded")]
-pub struct JudgeError(#[from] postcard::Error);
+impl Default for Limits {
+    fn default() -> Self {
+        Self { deadline: Duration::from_millis(50), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
+    }
+}
 
-/// All rules.
-#[derive(Debug)]
-pub struct RuleSet(Vec<RuleReport>);
+/// Why no rule set could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A directory of rules cannot be listed.
+    #[error("cannot read the rules in {}: name a directory that exists and that kerno may read", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The runtime for rules cannot be set up.
+    #[error("cannot set up the runtime for rules: {reason}; it needs address space for a few instances: raise `ulimit -v`")]
+    Runtime {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Why nothing was judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// The bytes are no snapshot.
+    #[error("the snapshot cannot be decoded")]
+    Decode(#[from] postcard::Error),
+    /// The clock that ends evaluations cannot run.
+    #[error("cannot start the thread that keeps the rules' deadline")]
+    Deadline(#[from] std::io::Error),
+}
+
+/// All rules, loaded or refused.
+pub struct RuleSet {
+    sandbox: Sandbox,
+    rules: Vec<Slot>,
+}
+
+/// A rule, or why there is none.
+enum Slot {
+    Loaded(Box<LoadedRule>),
+    Refused(RuleReport),
+}
 
 impl RuleSet {
-    /// Loads them.
+    /// Loads the built-in rules, then every `*.wasm` of each directory, by name. A rule that does not load is kept as its report.
     ///
     /// # Errors
-    /// When a directory cannot be read.
-    pub fn load(built_in: &[(&str, Option<&[u8]>)], directories: &[PathBuf], _limits: &Limits) -> Result<Self, LoadError> {
-        for path in directories {
-            std::fs::read_dir(path).map_err(|source| LoadError { path: path.clone(), source })?;
+    /// A directory cannot be read, or the runtime cannot be set up.
+    pub fn load(built_in: &[(&str, Option<&[u8]>)], directories: &[PathBuf], limits: &Limits) -> Result<Self, LoadError> {
+        let runtime = |reason: String| LoadError::Runtime { reason };
+        let sandbox = Sandbox::new(limits).map_err(|error| runtime(format!("{error:#}")))?;
+        let candidates = load::candidates(built_in, directories, limits)?;
+        let clock = sandbox.start_clock().map_err(|error| runtime(error.to_string()))?;
+        let mut rules: Vec<Slot> = Vec::new();
+        for candidate in candidates {
+            let Candidate { stem, source, bytes } = candidate;
+            let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
+            let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source)).and_then(|rule| {
+                let taken = rules.iter().find_map(|slot| match slot {
+                    Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
+                    Slot::Refused(report) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
+                    _ => None,
+                });
+                match taken {
+                    Some(load::BUILT_IN) => Err(format!("its id `{}` is that of a built-in rule: give it another id", rule.id())),
+                    Some(other) => Err(format!("its id `{}` is already taken by {other}: remove one of the two", rule.id())),
+                    None if built_in_id.as_ref().is_some_and(|id| id != rule.id()) => {
+                        Err(format!("it describes itself as `{}`: build kerno again with `cargo xtask build`", rule.id()))
+                    }
+                    None => Ok(rule),
+                }
+            });
+            rules.push(match loaded {
+                Ok(rule) => Slot::Loaded(Box::new(rule)),
+                Err(reason) => Slot::Refused(RuleReport {
+                    id: stem,
+                    version: None,
+                    source,
+                    status: RuleStatus::Failed,
+                    reason: Some(reason),
+                    findings: Vec::new(),
+                }),
+            });
         }
-        let failed = |(id, _): &(&str, _)| RuleReport {
-            id: (*id).to_owned(),
-            version: None,
-            source: BUILT_IN_SOURCE.to_owned(),
-            status: RuleStatus::Failed,
-            reason: Some("not built in".to_owned()),
-            findings: Vec::new(),
-        };
-        Ok(Self(built_in.iter().map(failed).collect()))
+        drop(clock);
+        Ok(Self { sandbox, rules })
     }
 
-    /// Judges one window.
+    /// Judges a postcard-encoded [`Snapshot`]: one report a rule, in the order of loading.
     ///
     /// # Errors
-    /// When the bytes are no snapshot.
-    pub fn judge(&self, _snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
-        Ok(self.0.clone())
+    /// The bytes are no snapshot, or the deadline cannot be kept.
+    pub fn judge(&self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
+        let snapshot: Arc<Snapshot> = Arc::new(postcard::from_bytes(snapshot)?);
+        let _clock = self.sandbox.start_clock()?;
+        let judge = |slot: &Slot| match slot {
+            Slot::Loaded(rule) => rule.judge(&self.sandbox, &snapshot),
+            Slot::Refused(report) => report.clone(),
+        };
+        Ok(self.rules.iter().map(judge).collect())
     }
 }

@@ -1,0 +1,140 @@
+//! Finds rules, and looks at their bytes before the runtime does: what is no component of ours is refused with the reason.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::Component;
+
+use super::bindings::RulePre;
+use super::sandbox::{Sandbox, State};
+use super::{Limits, LoadError};
+
+/// `source` of the rules that ship with kerno.
+pub(super) const BUILT_IN: &str = "builtin";
+
+/// The contract that is offered: `wit/v1`.
+const PACKAGE: &str = "kerno:rules";
+const VERSION: &str = "1.0.0";
+const MAJOR: &str = "1";
+
+/// A rule that was found, and its bytes or why there are none.
+pub(super) struct Candidate {
+    pub(super) stem: String,
+    pub(super) source: String,
+    pub(super) bytes: Result<Vec<u8>, String>,
+}
+
+/// Built-in rules, then every `*.wasm` of the directories, sorted.
+pub(super) fn candidates(
+    built_in: &[(&str, Option<&[u8]>)],
+    directories: &[PathBuf],
+    limits: &Limits,
+) -> Result<Vec<Candidate>, LoadError> {
+    let mut all: Vec<_> = built_in
+        .iter()
+        .map(|(id, bytes)| Candidate {
+            stem: (*id).to_owned(),
+            source: BUILT_IN.to_owned(),
+            bytes: bytes.map(<[u8]>::to_vec).ok_or_else(|| {
+                "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned()
+            }),
+        })
+        .collect();
+    for directory in directories {
+        let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(directory).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.extension().is_some_and(|extension| extension == "wasm") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        all.extend(paths.iter().map(|path| Candidate {
+            stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            source: path.display().to_string(),
+            bytes: read(path, limits),
+        }));
+    }
+    Ok(all)
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("it cannot be read ({error}): let kerno read it, or remove it");
+    // A pipe or a device would never end.
+    let metadata = fs::metadata(path).map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err("it is no regular file: put the component itself there".to_owned());
+    }
+    if metadata.len() > limits.module {
+        let (size, limit) = (metadata.len() >> 10, limits.module >> 10);
+        return Err(format!("it is {size} KiB, more than the {limit} KiB that a rule may have: build it with the profile `rule`"));
+    }
+    fs::read(path).map_err(cannot)
+}
+
+/// Compiles a component and links it to the contract.
+pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>, String> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            return Err("it is a core WebAssembly module, not a component: build it with `cargo xtask rule`, or make a component of it \
+                        with `wasm-tools component new`"
+                .to_owned());
+        }
+        [b'\0', b'a', b's', b'm', ..] => {
+            return Err("it is WebAssembly of an unknown or cut-off version: build or copy it again".to_owned());
+        }
+        _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
+    }
+    let component = Component::new(sandbox.engine(), bytes).map_err(|error| {
+        let text = format!("{:#}", error.root_cause());
+        if text.contains("unexpected end") || text.contains("out-of-bounds") || text.contains("extends past") {
+            format!("it is truncated ({text}): copy it again")
+        } else {
+            format!("it is no valid component ({text}): build it again")
+        }
+    })?;
+    check_world(sandbox, &component)?;
+    sandbox.link(&component).map_err(|error| {
+        let text = format!("{error:#}");
+        format!("it does not fit {PACKAGE}@{VERSION} ({text}): build it with the SDK of this kerno")
+    })
+}
+
+/// Names what a component wants that is not there, before the runtime does so in its own words.
+fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
+    let world = component.component_type();
+    for (name, _) in world.imports(sandbox.engine()) {
+        if name.starts_with("wasi:") {
+            return Err(format!(
+                "it imports `{name}`, but rules have no WASI: build it for wasm32-unknown-unknown, without files, clocks or randomness"
+            ));
+        }
+        check_version(name)?;
+        let interface = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
+        if !matches!(interface, Some("types" | "host" | "params" | "log" | "sched" | "block")) {
+            return Err(format!("it imports `{name}`, which {PACKAGE}@{VERSION} does not have: build it for that contract"));
+        }
+    }
+    let guest = format!("{PACKAGE}/guest");
+    let mut others = None;
+    for (name, _) in world.exports(sandbox.engine()) {
+        check_version(name)?;
+        if name.split('@').next() == Some(&guest) {
+            return Ok(());
+        }
+        others.get_or_insert(name);
+    }
+    let instead = others.map_or_else(String::new, |name| format!(" but `{name}`"));
+    Err(format!("it is a component of another world: it does not export `{guest}@{VERSION}`{instead}; export a rule with the SDK"))
+}
+
+fn check_version(name: &str) -> Result<(), String> {
+    match name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@')) {
+        Some((_, version)) if version.split('.').next() != Some(MAJOR) => Err(format!(
+            "it was built for {PACKAGE}@{version}, this kerno offers {PACKAGE}@{VERSION}: build it for that, or use another kerno"
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! One loaded rule: its description, checked; and its evaluation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kerno_signals::Snapshot;
+
+use super::bindings::RulePre;
+use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
+use super::output::{self, Origin};
+use super::sandbox::{Sandbox, State};
+use super::load;
+use crate::findings::{Finding, RuleReport, RuleStatus};
+
+/// Values of a rule's parameters by name.
+pub(super) type Parameters = BTreeMap<String, f64>;
+
+/// Longest id, parameter or family name that makes sense.
+const LONGEST_NAME: usize = 64;
+
+pub(super) struct LoadedRule {
+    pre: RulePre<State>,
+    id: Arc<str>,
+    version: String,
+    source: String,
+    families: Vec<String>,
+    parameters: Arc<Parameters>,
+}
+
+impl LoadedRule {
+    /// Compiles, links and describes. Needs a running clock.
+    pub(super) fn load(sandbox: &Sandbox, bytes: &[u8], source: &str) -> Result<Self, String> {
+        let pre = load::prepare(sandbox, bytes)?;
+        let state = State::new(None, Arc::default(), Arc::from(source));
+        let description = sandbox
+            .call(&pre, state, |rule, store| rule.kerno_rules_guest().call_describe(store))
+            .map_err(|reason| format!("when asked to describe itself: {reason}"))?;
+        check(&description)?;
+        let Description { id, version, families, parameters, .. } = description;
+        let parameters: Parameters = parameters.into_iter().map(|parameter| (parameter.name, parameter.default)).collect();
+        let (id, parameters) = (Arc::from(id), Arc::new(parameters));
+        Ok(Self { pre, id, version, source: source.to_owned(), families, parameters })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Evaluates the rule, unless a family that it needs is missing.
+    pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> RuleReport {
+        if let Some(reason) = self.families.iter().find_map(|family| why_missing(snapshot, family)) {
+            return self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new());
+        }
+        let state = State::new(Some(Arc::clone(snapshot)), Arc::clone(&self.parameters), Arc::clone(&self.id));
+        let verdict = sandbox.call(&self.pre, state, |rule, store| rule.kerno_rules_guest().call_evaluate(store));
+        let collector = self.families.first().map_or("", String::as_str);
+        let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
+        let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };
+        let failed = |reason| self.report(RuleStatus::Failed, Some(reason), Vec::new());
+        match verdict {
+            Ok(Ok(Verdict::Fired(findings))) => match output::findings(findings, &origin) {
+                Ok(findings) => self.report(RuleStatus::Fired, None, findings),
+                Err(reason) => failed(reason),
+            },
+            Ok(Ok(Verdict::Quiet(reason))) => self.report(RuleStatus::Quiet, Some(output::sentence(reason)), Vec::new()),
+            Ok(Ok(Verdict::NotEvaluated(reason))) => self.report(RuleStatus::NotEvaluated, Some(output::sentence(reason)), Vec::new()),
+            Ok(Err(reason)) => failed(format!("it reported an error: {}", output::sentence(reason))),
+            Err(reason) => failed(reason),
+        }
+    }
+
+    fn report(&self, status: RuleStatus, reason: Option<String>, findings: Vec<Finding>) -> RuleReport {
+        let (id, version, source) = (self.id.to_string(), Some(self.version.clone()), self.source.clone());
+        RuleReport { id, version, source, status, reason, findings }
+    }
+}
+
+fn why_missing(snapshot: &Snapshot, family: &str) -> Option<String> {
+    let measured = match family {
+        "sched" => snapshot.sched.is_some(),
+        "block" => snapshot.block.is_some(),
+        _ => return Some(format!("{family} was not measured: this kerno has no such family")),
+    };
+    if measured {
+        return None;
+    }
+    let reason = snapshot.collector(family).and_then(|report| report.reason.clone());
+    Some(format!("{family} was not measured: {}", reason.unwrap_or_else(|| "its collector is off".to_owned())))
+}
+
+/// A description must be fit to be shown and configured.
+fn check(description: &Description) -> Result<(), String> {
+    let id = &description.id;
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.len() > LONGEST_NAME || !id.chars().all(letters) || id.starts_with('-') || id.ends_with('-') {
+        let id = output::sentence(id.chars().take(LONGEST_NAME).collect());
+        return Err(format!("its id `{id}` is not made of lower-case letters, digits and dashes: choose another one"));
+    }
+    let plain = |text: &str| !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(|c| c.is_ascii_graphic());
+    if !plain(&description.version) {
+        return Err("its version is empty or not plain text: give it one like 1.0.0".to_owned());
+    }
+    if description.families.len() > 16 || description.parameters.len() > 64 {
+        return Err("it declares more than 16 families or 64 parameters: declare fewer".to_owned());
+    }
+    let names = description.families.iter().chain(description.parameters.iter().map(|parameter| &parameter.name));
+    if !names.into_iter().all(|name| plain(name)) {
+        return Err("the name of a family or parameter is empty or not plain text: rename it".to_owned());
+    }
+    match description.parameters.iter().find(|parameter| !parameter.default.is_finite()) {
+        Some(parameter) => Err(format!("the default of its parameter `{}` is no number: give it one", parameter.name)),
+        None => Ok(()),
+    }
+}

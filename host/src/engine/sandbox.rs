@@ -1,0 +1,186 @@
+//! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use kerno_signals::Snapshot;
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+
+use super::Limits;
+use super::answers::Refusal;
+use super::bindings::{Rule, RulePre};
+use super::rule::Parameters;
+
+/// Epochs pass at this pace, while rules run and only then.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Instances at a time; tests and reloads may overlap.
+const INSTANCES: u32 = 8;
+const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+const TABLES_PER_COMPONENT: u32 = 8;
+const TABLE_ELEMENTS: usize = 10_000;
+
+/// The one engine, what it offers to components, and the limits.
+pub(super) struct Sandbox {
+    engine: Engine,
+    linker: Linker<State>,
+    pub(super) limits: Limits,
+}
+
+/// What one instance sees and has used.
+pub(super) struct State {
+    /// None while a rule describes itself.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    pub(super) parameters: Arc<Parameters>,
+    pub(super) rule: Arc<str>,
+    pub(super) log_lines: u32,
+    memory_limit: usize,
+    memory_denied: bool,
+}
+
+impl State {
+    pub(super) fn new(snapshot: Option<Arc<Snapshot>>, parameters: Arc<Parameters>, rule: Arc<str>) -> Self {
+        Self { snapshot, parameters, rule, log_lines: 0, memory_limit: 0, memory_denied: false }
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired <= self.memory_limit;
+        self.memory_denied |= !granted;
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_PER_COMPONENT as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_PER_COMPONENT as usize
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+impl Sandbox {
+    pub(super) fn new(limits: &Limits) -> wasmtime::Result<Self> {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(INSTANCES)
+            .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
+            .total_memories(INSTANCES)
+            .total_tables(INSTANCES * TABLES_PER_COMPONENT)
+            .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+            .max_memories_per_component(1)
+            .max_tables_per_component(TABLES_PER_COMPONENT)
+            .table_elements(TABLE_ELEMENTS)
+            .max_memory_size(limits.memory);
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .concurrency_support(false)
+            .epoch_interruption(true)
+            .memory_reservation(limits.memory as u64)
+            .memory_guard_size(64 << 10)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        Ok(Self { engine, linker, limits: limits.clone() })
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Links a component once for all its evaluations.
+    pub(super) fn link(&self, component: &Component) -> wasmtime::Result<RulePre<State>> {
+        RulePre::new(self.linker.instantiate_pre(component)?)
+    }
+
+    /// Calls into a fresh instance. What goes wrong is a sentence. Needs a running clock.
+    pub(super) fn call<T>(
+        &self,
+        rule: &RulePre<State>,
+        mut state: State,
+        call: impl FnOnce(&Rule, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, String> {
+        state.memory_limit = self.limits.memory;
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(self.limits.result);
+        // The tick that is under way when the call begins does not count.
+        store.set_epoch_deadline(self.limits.deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1);
+        let result = rule.instantiate(&mut store).and_then(|instance| call(&instance, &mut store));
+        result.map_err(|error| self.explain(&error, store.data()))
+    }
+
+    fn explain(&self, error: &wasmtime::Error, state: &State) -> String {
+        if let Some(refusal) = error.downcast_ref::<Refusal>() {
+            return refusal.to_string();
+        }
+        let Some(trap) = error.downcast_ref::<Trap>() else {
+            let text = format!("{:#}", error.root_cause());
+            if text.contains("fuel allocated for hostcalls") {
+                return format!("it returned more than {} KiB: return fewer findings and shorter texts", self.limits.result >> 10);
+            }
+            if state.memory_denied || text.contains("memory minimum size") {
+                return self.too_much_memory();
+            }
+            return format!("it broke the contract with kerno ({text}): build it again with the SDK");
+        };
+        match trap {
+            Trap::Interrupt => {
+                let deadline = self.limits.deadline.as_millis();
+                format!("it did not finish within {deadline} ms and was stopped: look for an endless loop, or ask for fewer records")
+            }
+            _ if state.memory_denied => self.too_much_memory(),
+            Trap::UnreachableCodeReached => {
+                "it trapped: unreachable code (a panic or an abort): run its tests on a recorded window and mend it".to_owned()
+            }
+            Trap::MemoryOutOfBounds => "it trapped: out-of-bounds memory access: build it again with the SDK".to_owned(),
+            Trap::StackOverflow => "it trapped: its call stack overflowed: look for endless recursion".to_owned(),
+            other => format!("it trapped: {other}: run its tests on a recorded window and mend it"),
+        }
+    }
+
+    fn too_much_memory(&self) -> String {
+        format!("it needs more than the {} MiB of memory that a rule may have: ask for fewer records at a time", self.limits.memory >> 20)
+    }
+
+    /// Lets epochs pass until the clock is dropped.
+    pub(super) fn start_clock(&self) -> std::io::Result<Clock> {
+        let engine = self.engine.clone();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = Builder::new().name("kerno-rule-clock".into()).spawn(move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Clock { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+/// A running clock; dropping it stops it.
+pub(super) struct Clock {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has stopped as well.
+            let _ = thread.join();
+        }
+    }
+}
