@@ -1,5 +1,4 @@
 //! Generated from `wit/v1`: the contract's types on the host's side. Every function may refuse.
-#![expect(missing_docs, reason = "generated; the contract carries the documentation")]
 
 wasmtime::component::bindgen!({
     path: "../wit/v1",

@@ -9,8 +9,7 @@ use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
 use super::{Limits, LoadError};
 
-/// `source` of the rules that ship with kerno.
-pub(super) const BUILT_IN: &str = "builtin";
+pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
 /// The contract that is offered: `wit/v1`.
 const PACKAGE: &str = "kerno:rules";
