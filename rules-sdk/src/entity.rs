@@ -71,7 +71,10 @@ mod tests {
     fn the_most_telling_name_wins() {
         let id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
         let scope = cgroup(Some("/kubepods/x"), Some("cri.scope"), Some(id));
-        assert_eq!((Entity::of_cgroup(&scope).kind, scope.display_name()), (EntityKind::Container, "container 0123456789ab".into()));
+        assert_eq!(
+            (Entity::of_cgroup(&scope).kind, scope.display_name()),
+            (EntityKind::Container, "container 0123456789ab".into())
+        );
         let unit = cgroup(Some("/system.slice/a.service"), Some("a.service"), None);
         assert_eq!((Entity::of_cgroup(&unit).kind, unit.display_name()), (EntityKind::Unit, "a.service".into()));
         let gone = cgroup(None, None, None);

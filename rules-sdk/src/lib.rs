@@ -61,7 +61,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::bindings::export_component!(Component with_types_in $crate::bindings);
+    $crate::bindings::export_component!(Component with_types_in $crate::bindings);
         };
     };
 }
@@ -76,8 +76,8 @@ pub mod prelude {
 
     pub use crate::format::{bytes, count, percent, seconds};
     pub use crate::{
-        CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem,
-        FileSystemSync, Finding, Latency, MachineInfo, Operation, Rule, Runner, Severity, Signals, Unit, Urgency, Verdict,
-        WaitingTask, export,
+        CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
+        FileSystem, FileSystemSync, Finding, Latency, MachineInfo, Operation, Rule, Runner, Severity, Signals, Unit, Urgency,
+        Verdict, WaitingTask, export,
     };
 }

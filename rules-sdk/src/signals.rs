@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner, WaitingTask,
+    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner,
+    WaitingTask,
 };
 
 pub(crate) use source::Source;

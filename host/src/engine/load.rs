@@ -67,7 +67,9 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     }
     if metadata.len() > limits.module {
         let (size, limit) = (metadata.len() >> 10, limits.module >> 10);
-        return Err(format!("it is {size} KiB, more than the {limit} KiB that a rule may have: build it with the profile `rule`"));
+        return Err(format!(
+            "it is {size} KiB, more than the {limit} KiB that a rule may have: build it with the profile `rule`"
+        ));
     }
     fs::read(path).map_err(cannot)
 }
@@ -77,9 +79,11 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            return Err("it is a core WebAssembly module, not a component: build it with `cargo xtask rule`, or make a component of it \
+            return Err(
+                "it is a core WebAssembly module, not a component: build it with `cargo xtask rule`, or make a component of it \
                         with `wasm-tools component new`"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         [b'\0', b'a', b's', b'm', ..] => {
             return Err("it is WebAssembly of an unknown or cut-off version: build or copy it again".to_owned());
@@ -111,7 +115,8 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
             ));
         }
         check_version(name)?;
-        let interface = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
+        let interface =
+            name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
         if !matches!(interface, Some("types" | "host" | "params" | "log" | "sched" | "block")) {
             return Err(format!("it imports `{name}`, which {PACKAGE}@{VERSION} does not have: build it for that contract"));
         }
@@ -126,7 +131,9 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
         others.get_or_insert(name);
     }
     let instead = others.map_or_else(String::new, |name| format!(" but `{name}`"));
-    Err(format!("it is a component of another world: it does not export `{guest}@{VERSION}`{instead}; export a rule with the SDK"))
+    Err(format!(
+        "it is a component of another world: it does not export `{guest}@{VERSION}`{instead}; export a rule with the SDK"
+    ))
 }
 
 fn check_version(name: &str) -> Result<(), String> {

@@ -7,9 +7,9 @@ use kerno_signals::Snapshot;
 
 use super::bindings::RulePre;
 use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
+use super::load;
 use super::output::{self, Origin};
 use super::sandbox::{Sandbox, State};
-use super::load;
 use crate::findings::{Finding, RuleReport, RuleStatus};
 
 /// Values of a rule's parameters by name.
@@ -67,7 +67,9 @@ impl LoadedRule {
                 Err(reason) => failed(reason),
             },
             Ok(Ok(Verdict::Quiet(reason))) => self.report(RuleStatus::Quiet, Some(output::sentence(reason)), Vec::new()),
-            Ok(Ok(Verdict::NotEvaluated(reason))) => self.report(RuleStatus::NotEvaluated, Some(output::sentence(reason)), Vec::new()),
+            Ok(Ok(Verdict::NotEvaluated(reason))) => {
+                self.report(RuleStatus::NotEvaluated, Some(output::sentence(reason)), Vec::new())
+            }
             Ok(Err(reason)) => failed(format!("it reported an error: {}", output::sentence(reason))),
             Err(reason) => failed(reason),
         }

@@ -130,7 +130,10 @@ impl Sandbox {
         let Some(trap) = error.downcast_ref::<Trap>() else {
             let text = format!("{:#}", error.root_cause());
             if text.contains("fuel allocated for hostcalls") {
-                return format!("it returned more than {} KiB: return fewer findings and shorter texts", self.limits.result >> 10);
+                return format!(
+                    "it returned more than {} KiB: return fewer findings and shorter texts",
+                    self.limits.result >> 10
+                );
             }
             if state.memory_denied || text.contains("memory minimum size") {
                 return self.too_much_memory();
@@ -140,7 +143,9 @@ impl Sandbox {
         match trap {
             Trap::Interrupt => {
                 let deadline = self.limits.deadline.as_millis();
-                format!("it did not finish within {deadline} ms and was stopped: look for an endless loop, or ask for fewer records")
+                format!(
+                    "it did not finish within {deadline} ms and was stopped: look for an endless loop, or ask for fewer records"
+                )
             }
             _ if state.memory_denied => self.too_much_memory(),
             Trap::UnreachableCodeReached => {
@@ -153,7 +158,10 @@ impl Sandbox {
     }
 
     fn too_much_memory(&self) -> String {
-        format!("it needs more than the {} MiB of memory that a rule may have: ask for fewer records at a time", self.limits.memory >> 20)
+        format!(
+            "it needs more than the {} MiB of memory that a rule may have: ask for fewer records at a time",
+            self.limits.memory >> 20
+        )
     }
 
     /// Lets epochs pass until the clock is dropped.

@@ -29,7 +29,11 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
         finding = numbers(finding, breach);
     }
     for caller in &callers {
-        finding = finding.evidence(&format!("time {} (pid {}) waited in fsync", caller.comm, caller.pid), waited(caller), Unit::Seconds);
+        finding = finding.evidence(
+            &format!("time {} (pid {}) waited in fsync", caller.comm, caller.pid),
+            waited(caller),
+            Unit::Seconds,
+        );
     }
     if family.lost > 0 {
         finding = finding.evidence("events lost", family.lost as f64, Unit::Count);
@@ -40,7 +44,9 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
 /// `/data (dm-0)`, `vda (/)`, `nfs:/export`.
 fn place(device: Option<&Device>, mounted: Option<&FileSystem>) -> String {
     let name = device.map(|device| device.name.as_str()).or(mounted.and_then(|system| system.device.as_deref()));
-    let mount = mounted.and_then(|system| system.mount.as_deref()).or(device.and_then(|device| device.mounts.first()).map(String::as_str));
+    let mount = mounted
+        .and_then(|system| system.mount.as_deref())
+        .or(device.and_then(|device| device.mounts.first()).map(String::as_str));
     match (mount, name.or(mounted.and_then(|system| system.source.as_deref()))) {
         (Some(mount), Some(name)) => format!("{mount} ({name})"),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
@@ -70,16 +76,21 @@ fn cause(fault: &Fault, place: &str) -> String {
     let Some(device) = fault.device() else {
         let below = match fault.file_system().map(|system| &system.file_system) {
             Some(FileSystem { device: Some(device), .. }) if device.starts_with("dm-") || device.starts_with("md") => {
-                format!("No slow request was seen on a disk below, so the time is lost in {device} itself, in an I/O limit, or in the journal.")
+                format!(
+                    "No slow request was seen on a disk below, so the time is lost in {device} itself, in an I/O limit, or in the journal."
+                )
             }
             Some(FileSystem { device: Some(device), .. }) => {
-                format!("Requests to {device} were not slow themselves, so the time is lost before them: journal, writeback queue or an I/O limit.")
+                format!(
+                    "Requests to {device} were not slow themselves, so the time is lost before them: journal, writeback queue or an I/O limit."
+                )
             }
             _ => "No block device is known below it: a network or FUSE server answers the sync.".to_owned(),
         };
         return format!("Data written to {place} takes long to become durable. {below}");
     };
-    let fault = "from issue to the driver to completion, so the device or what is behind it is slow or overloaded, not the application";
+    let fault =
+        "from issue to the driver to completion, so the device or what is behind it is slow or overloaded, not the application";
     format!("{} takes long to complete requests, counted {fault}.", device.name)
 }
 
@@ -101,7 +112,8 @@ fn numbers(finding: Finding, breach: &Breach) -> Finding {
     let (latency, what) = (breach.latency(), breach.what());
     let (subject, errors, in_flight) = match &breach.subject {
         Subject::Syncs(system) => {
-            let system_name = system.file_system.mount.as_deref().or(system.file_system.source.as_deref()).unwrap_or("a file system");
+            let system_name =
+                system.file_system.mount.as_deref().or(system.file_system.source.as_deref()).unwrap_or("a file system");
             (system_name, system.errors, system.in_flight)
         }
         Subject::Requests(device) => (device.device.name.as_str(), device.errors, device.in_flight),
@@ -109,11 +121,9 @@ fn numbers(finding: Finding, breach: &Breach) -> Finding {
     let mut finding = finding.evidence(&format!("{what}s of {subject}"), latency.count as f64, Unit::Count);
     if latency.count > 0 {
         let high = if latency.count < 100 { "max" } else { "p99" };
-        finding = finding.evidence(&format!("{what} p50 of {subject}"), latency.p50.unwrap_or(latency.mean), Unit::Seconds).evidence(
-            &format!("{what} {high} of {subject}"),
-            latency.p99.unwrap_or(latency.mean),
-            Unit::Seconds,
-        );
+        finding = finding
+            .evidence(&format!("{what} p50 of {subject}"), latency.p50.unwrap_or(latency.mean), Unit::Seconds)
+            .evidence(&format!("{what} {high} of {subject}"), latency.p99.unwrap_or(latency.mean), Unit::Seconds);
     }
     if let Subject::Requests(device) = &breach.subject {
         finding = finding.evidence(&format!("bytes of {what}s of {subject}"), device.bytes as f64, Unit::Bytes);
@@ -154,29 +164,44 @@ fn with_fixes(mut finding: Finding, device: Option<&Device>, mounted: Option<&Fi
     let name = device.map(|device| device.name.as_str()).or(mounted.and_then(|system| system.device.as_deref()));
     let Some(name) = name else {
         if let Some(mount) = mounted.and_then(|system| system.mount.as_deref()) {
-            finding = finding.fix(Urgency::Now, "see what is mounted there, and whether its server answers", &format!("findmnt -T {mount}; nfsstat -m"));
+            finding = finding.fix(
+                Urgency::Now,
+                "see what is mounted there, and whether its server answers",
+                &format!("findmnt -T {mount}; nfsstat -m"),
+            );
         }
-        return who_writes(finding, callers).fix(Urgency::WithinFiveMinutes, "look for messages of the file system", "dmesg -T | tail -50");
+        return who_writes(finding, callers).fix(
+            Urgency::WithinFiveMinutes,
+            "look for messages of the file system",
+            "dmesg -T | tail -50",
+        );
     };
     finding = finding.fix(Urgency::Now, "see load, queue and latency of the device", &format!("iostat -x 1 3 {name}"));
     finding = who_writes(finding, callers);
     finding = finding.fix(Urgency::WithinFiveMinutes, "look for errors and resets", &format!("dmesg -T | grep -i {name}"));
     if name.starts_with("dm-") {
         return finding
-            .fix(Urgency::WithinFiveMinutes, "see what the device does with its I/O", &format!("dmsetup table \"$(cat /sys/block/{name}/dm/name)\""))
+            .fix(
+                Urgency::WithinFiveMinutes,
+                "see what the device does with its I/O",
+                &format!("dmsetup table \"$(cat /sys/block/{name}/dm/name)\""),
+            )
             .fix(Urgency::WithinFiveMinutes, "see the disks below it", &format!("lsblk -s /dev/{name}"));
     }
     if device.is_some() {
-        finding = finding.fix(Urgency::WithinFiveMinutes, "see its I/O scheduler", &format!("cat /sys/block/{name}/queue/scheduler"));
+        finding =
+            finding.fix(Urgency::WithinFiveMinutes, "see its I/O scheduler", &format!("cat /sys/block/{name}/queue/scheduler"));
     }
     finding.fix(Urgency::Later, "ask the drive for its health", &format!("smartctl -a /dev/{name}"))
 }
 
 fn who_writes(finding: Finding, callers: &[CallerSync]) -> Finding {
     match callers.first() {
-        Some(caller) => {
-            finding.fix(Urgency::Now, &format!("see what {} reads and writes", caller.comm), &format!("pidstat -d -p {} 1 3", caller.pid))
-        }
+        Some(caller) => finding.fix(
+            Urgency::Now,
+            &format!("see what {} reads and writes", caller.comm),
+            &format!("pidstat -d -p {} 1 3", caller.pid),
+        ),
         None => finding.fix(Urgency::Now, "see who reads and writes", "iotop -obn 3"),
     }
 }

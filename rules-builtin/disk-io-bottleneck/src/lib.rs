@@ -29,7 +29,12 @@ impl Rule for DiskIoBottleneck {
             .parameter("write_p99_critical", Unit::Seconds, 0.200, "block write p99 of a device that is critical")
             .parameter("read_p99_warning", Unit::Seconds, 0.200, "block read p99 of a device that is a warning")
             .parameter("read_p99_critical", Unit::Seconds, 0.500, "block read p99 of a device that is critical")
-            .parameter("min_samples", Unit::Count, 20.0, "syncs of a file system or requests of a device that are needed to judge it")
+            .parameter(
+                "min_samples",
+                Unit::Count,
+                20.0,
+                "syncs of a file system or requests of a device that are needed to judge it",
+            )
             .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
     }
 
@@ -58,13 +63,19 @@ fn why_quiet(signals: &Signals) -> String {
     let judged: Vec<_> = systems.iter().filter(|system| system.latency.count >= needed).collect();
     let mut parts = vec![match judged.first() {
         Some(worst) => part("fsync", &worst.latency, Breach::FSYNC, signals),
-        None => format!("{} fsyncs, {needed} of one file system needed", count(systems.iter().map(|system| system.latency.count).sum())),
+        None => format!(
+            "{} fsyncs, {needed} of one file system needed",
+            count(systems.iter().map(|system| system.latency.count).sum())
+        ),
     }];
     for (name, operation, parameter) in [("write", Operation::Write, Breach::WRITE), ("read", Operation::Read, Breach::READ)] {
         let devices = signals.devices(Some(operation), 0, LIMIT);
         parts.push(match devices.iter().find(|device| device.latency.count >= needed) {
             Some(worst) => part(name, &worst.latency, parameter, signals),
-            None => format!("{} {name}s, {needed} of one device needed", count(devices.iter().map(|device| device.latency.count).sum())),
+            None => format!(
+                "{} {name}s, {needed} of one device needed",
+                count(devices.iter().map(|device| device.latency.count).sum())
+            ),
         });
     }
     parts.join("; ")

@@ -11,7 +11,11 @@ fn window(name: &str) -> Window {
 #[test]
 fn a_slow_sync_names_mount_device_and_caller() {
     let outcome = window("fires-fsync-on-dm").judge::<Disk>();
-    outcome.fires(Severity::Critical).mentions("/var/lib/postgresql (dm-0)").mentions("postgres (pid 4121)").mentions("iostat -x 1 3 dm-0");
+    outcome
+        .fires(Severity::Critical)
+        .mentions("/var/lib/postgresql (dm-0)")
+        .mentions("postgres (pid 4121)")
+        .mentions("iostat -x 1 3 dm-0");
     assert_eq!(outcome.only_finding().entity.kind, EntityKind::Mount);
 }
 
@@ -24,7 +28,11 @@ fn all_signals_of_one_disk_are_one_finding() {
 
 #[test]
 fn a_sync_that_never_returns_counts_whatever_the_sample_size() {
-    window("fires-hung-fsync").judge::<Disk>().fires(Severity::Critical).mentions("has not returned for 12 s").mentions("rsync (pid 812)");
+    window("fires-hung-fsync")
+        .judge::<Disk>()
+        .fires(Severity::Critical)
+        .mentions("has not returned for 12 s")
+        .mentions("rsync (pid 812)");
 }
 
 #[test]

@@ -23,7 +23,9 @@ pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
     let p99 = seconds(delay.p99.unwrap_or(0.0));
     let called = if delay.count < 100 { "longest of few" } else { "p99" };
     let title = match window.steal {
-        Some(steal) => format!("{who} wait for the hypervisor: it took {} of CPU time, run-queue delay {called} {p99}", percent(steal)),
+        Some(steal) => {
+            format!("{who} wait for the hypervisor: it took {} of CPU time, run-queue delay {called} {p99}", percent(steal))
+        }
         None => format!("{who} wait for a CPU: run-queue delay {called} {p99}"),
     };
 
@@ -49,7 +51,11 @@ pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
     finding = window.who_waits(finding, group.map(|group| group.cgroup.id));
     for runner in &runners.top {
         let own = if runner.own { ", kerno itself" } else { "" };
-        finding = finding.evidence(&format!("CPU time of {} (pid {}{own})", runner.comm, runner.pid), runner.cpu_seconds, Unit::Seconds);
+        finding = finding.evidence(
+            &format!("CPU time of {} (pid {}{own})", runner.comm, runner.pid),
+            runner.cpu_seconds,
+            Unit::Seconds,
+        );
     }
     Some(with_fixes(finding, window, &runners))
 }
@@ -106,7 +112,11 @@ fn with_fixes(mut finding: Finding, window: &Window<'_>, runners: &Runners) -> F
         return finding
             .fix(Urgency::Now, "watch the column `st`", "vmstat 1 5")
             .fix(Urgency::WithinFiveMinutes, "see whether it is all CPUs", "mpstat -P ALL 1 3")
-            .fix(Urgency::Later, "move this machine to another host or a type with dedicated CPUs; kernel and model for the ticket", "uname -a; lscpu");
+            .fix(
+                Urgency::Later,
+                "move this machine to another host or a type with dedicated CPUs; kernel and model for the ticket",
+                "uname -a; lscpu",
+            );
     }
     if let Some(runner) = runners.first() {
         finding = finding

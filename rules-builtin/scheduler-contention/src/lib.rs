@@ -25,7 +25,12 @@ impl Rule for SchedulerContention {
             .parameter("p99_critical", Unit::Seconds, 0.020, "run-queue delay p99 that is critical")
             .parameter("min_waits", Unit::Count, 100.0, "waits of the host or of a group that are needed to judge it")
             .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
-            .parameter("quota_share", Unit::Ratio, 0.25, "share of a group's waiting, or of the window, that its CPU quota must cause to be named")
+            .parameter(
+                "quota_share",
+                Unit::Ratio,
+                0.25,
+                "share of a group's waiting, or of the window, that its CPU quota must cause to be named",
+            )
             .parameter("steal_share", Unit::Ratio, 0.10, "share of CPU time taken by the hypervisor from which it is named")
     }
 
@@ -38,7 +43,9 @@ impl Rule for SchedulerContention {
             return Ok(Verdict::NotEvaluated("run-queue delay of the host was not measured".to_owned()));
         };
         if family.events == 0 {
-            return Ok(Verdict::NotEvaluated("no task was seen to wait or run in the whole window: the collector saw nothing".to_owned()));
+            return Ok(Verdict::NotEvaluated(
+                "no task was seen to wait or run in the whole window: the collector saw nothing".to_owned(),
+            ));
         }
         let window = Window::read(signals, family, host);
         let findings: Vec<_> = contention::find(&window).into_iter().chain(quota::find(&window)).collect();

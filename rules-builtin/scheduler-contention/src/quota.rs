@@ -49,6 +49,8 @@ fn with_fixes(finding: Finding, cgroup: &Cgroup) -> Finding {
             "lift the quota until the next boot",
             &format!("systemctl set-property --runtime {unit} CPUQuota="),
         ),
-        (None, None) => finding.fix(Urgency::WithinFiveMinutes, "lift the quota", &format!("echo max > /sys/fs/cgroup{path}/cpu.max")),
+        (None, None) => {
+            finding.fix(Urgency::WithinFiveMinutes, "lift the quota", &format!("echo max > /sys/fs/cgroup{path}/cpu.max"))
+        }
     }
 }

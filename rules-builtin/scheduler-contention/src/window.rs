@@ -126,5 +126,7 @@ impl<'a> Window<'a> {
 /// so that a part of the window is proof as well.
 fn by_quota(group: &CgroupDelay, window: f64, share: f64) -> bool {
     let waited = group.delay.mean * group.delay.count as f64;
-    group.throttled_seconds.is_some_and(|throttled| throttled > 0.0 && (throttled >= share * waited || throttled >= share * window))
+    group
+        .throttled_seconds
+        .is_some_and(|throttled| throttled > 0.0 && (throttled >= share * waited || throttled >= share * window))
 }

@@ -31,7 +31,12 @@ fn a_quota_is_named_as_the_cause_and_the_host_is_not_blamed() {
 
 #[test]
 fn the_hypervisor_is_named_as_the_cause() {
-    let _ = window("fires-steal").judge::<Contention>().fires(Severity::Warning).mentions("31 %").mentions("hypervisor").only_finding();
+    let _ = window("fires-steal")
+        .judge::<Contention>()
+        .fires(Severity::Warning)
+        .mentions("31 %")
+        .mentions("hypervisor")
+        .only_finding();
 }
 
 #[test]

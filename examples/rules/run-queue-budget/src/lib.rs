@@ -34,6 +34,10 @@ impl Rule for RunQueueBudget {
                 .fix(Urgency::Now, "give it a larger share", &format!("systemctl set-property --runtime {unit} CPUWeight=500"));
             findings.push(finding);
         }
-        Ok(if findings.is_empty() { Verdict::Quiet(format!("no unit over {}", seconds(budget))) } else { Verdict::Fired(findings) })
+        Ok(if findings.is_empty() {
+            Verdict::Quiet(format!("no unit over {}", seconds(budget)))
+        } else {
+            Verdict::Fired(findings)
+        })
     }
 }

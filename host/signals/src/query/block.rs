@@ -235,7 +235,8 @@ mod tests {
     #[test]
     fn syncs_of_one_file_system_are_added_up_without_kerno_and_memory() {
         let own = Sync { own: true, ..sync(7, 1, &[9_000_000_000]) };
-        let syncs = vec![sync(1, 1, &[50_000_000]), sync(2, 1, &[10_000_000, 20_000_000]), own, sync(3, 99, &[1]), sync(4, 2, &[1])];
+        let syncs =
+            vec![sync(1, 1, &[50_000_000]), sync(2, 1, &[10_000_000, 20_000_000]), own, sync(3, 99, &[1]), sync(4, 2, &[1])];
         let block = Block { devices: Vec::new(), syncs: Some(syncs) };
         let systems = file_systems(&block, 2, 9).unwrap();
         assert_eq!(systems.len(), 1);
@@ -270,7 +271,8 @@ mod tests {
             in_flight: 0,
             oldest_in_flight_ns: None,
         };
-        let devices_of = vec![of("a", Operation::Read, &[1_000]), of("b", Operation::Write, &[5_000]), of("c", Operation::Read, &[9_000])];
+        let devices_of =
+            vec![of("a", Operation::Read, &[1_000]), of("b", Operation::Write, &[5_000]), of("c", Operation::Read, &[9_000])];
         let block = Block { devices: devices_of, syncs: None };
         let names: Vec<_> = devices(&block, Some(Operation::Read), 1, 9).into_iter().map(|device| device.device.name).collect();
         assert_eq!(names, ["c", "a"]);
