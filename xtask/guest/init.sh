@@ -58,11 +58,13 @@ echo "kerno-guest: ready $(uname -r) clocksource $(cat /sys/devices/system/clock
 while :; do
     blockdev --flushbufs /dev/vdb
     [ "$(dd if=/dev/vdb bs=2 count=1 2>/dev/null | tr -d '\0')" = '#!' ] && break
-    sleep 0.1
+    sleep 1
 done
 blockdev --flushbufs /dev/vda
-tar -xf /dev/vda -C / 2>/tmp/tar.log || cat /tmp/tar.log > /dev/console
 tr -d '\0' < /dev/vdb > /tmp/job.sh
+# Only what was written: the rest of the disk is zeros, half a gigabyte of them.
+blocks=$(sed -n 's/^# payload: //p' /tmp/job.sh | head -n 1)
+dd if=/dev/vda bs=64k count="$blocks" 2> /dev/null | tar -xf - -C / || echo 'kerno-guest: failed: no payload' > /dev/console
 limit=$(sed -n 's/^# limit: //p' /tmp/job.sh | head -n 1)
 sync
 echo 3 > /proc/sys/vm/drop_caches

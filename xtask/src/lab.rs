@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::counts::Counts;
 use crate::vm::job::{self, Job, Outcome};
+use crate::vm::payload::Payload;
 use crate::vm::snapshot::Snapshot;
 use crate::vm::{self, kernel, matrix, payload, requirements};
 use crate::{build, paths};
@@ -101,7 +102,7 @@ fn run_all(arguments: &Arguments) -> Result<Counts> {
     Ok(counts)
 }
 
-fn one(snapshot: &Snapshot, directory: &Path, payload: &Path, scenario: &Scenario, reports: bool) -> Result<Line> {
+fn one(snapshot: &Snapshot, directory: &Path, payload: &Payload, scenario: &Scenario, reports: bool) -> Result<Line> {
     let kernel = &snapshot.kernel;
     let job = Job {
         name: &scenario.name,
@@ -116,6 +117,9 @@ fn one(snapshot: &Snapshot, directory: &Path, payload: &Path, scenario: &Scenari
     let word = if pass { "ok" } else { "FAILED" };
     let seconds = outcome.took.as_secs_f64();
     let mut text = format!("{:<7} {} {} ... {word} ({seconds:.1} s)", kernel.line, kernel.version, scenario.name);
+    if !pass {
+        text.push_str(&format!("\n  {}: expected {}", scenario.title, judge::expected(&scenario.expect)));
+    }
     for reason in &reasons {
         text.push_str(&format!("\n  {reason}"));
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::console;
+use super::payload::Payload;
 use super::qemu::{Files, Guest, SCRIPT_SIZE};
 use super::snapshot::{Snapshot, zeros};
 
@@ -15,8 +16,8 @@ use super::snapshot::{Snapshot, zeros};
 pub struct Job<'a> {
     /// Names the job's files; no slashes.
     pub name: &'a str,
-    /// The payload's disk.
-    pub payload: &'a Path,
+    /// What it brings.
+    pub payload: &'a Payload,
     /// Shell commands.
     pub script: &'a str,
     /// In guest time: what hangs asleep reaches it at once.
@@ -42,12 +43,13 @@ pub fn run(snapshot: &Snapshot, directory: &Path, job: &Job) -> Result<Outcome> 
     let base = directory.join(format!("{}-{}", job.name, snapshot.kernel.release));
     let files = Files {
         initramfs: snapshot.initramfs.clone(),
-        payload: job.payload.to_path_buf(),
+        payload: job.payload.disk.clone(),
         script: base.with_added_extension("script"),
         console: base.with_added_extension("console"),
         results: base.with_added_extension("results"),
     };
-    let script = format!("#!/bin/sh\n# limit: {}\n{}\n", job.guest_limit.as_secs(), job.script);
+    let script =
+        format!("#!/bin/sh\n# limit: {}\n# payload: {}\n{}\n", job.guest_limit.as_secs(), job.payload.blocks, job.script);
     anyhow::ensure!((script.len() as u64) < SCRIPT_SIZE, "the script of {} does not fit on its disk", job.name);
     fs::write(&files.script, script).with_context(|| format!("cannot write {}", files.script.display()))?;
     let disk = fs::File::options().write(true).open(&files.script).context("cannot open the disk of a script")?;

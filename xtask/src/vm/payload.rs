@@ -10,8 +10,15 @@ use super::initramfs::{relative, shared_libraries};
 use super::qemu::PAYLOAD_SIZE;
 use crate::command;
 
+/// A disk with a tar archive.
+pub struct Payload {
+    pub disk: PathBuf,
+    /// Blocks of 64 KiB that the archive takes.
+    pub blocks: u64,
+}
+
 /// Writes the disk into `directory`. Each program is found as `/job/<name>` in the guest.
-pub fn write(directory: &Path, programs: &[(String, PathBuf)]) -> Result<PathBuf> {
+pub fn write(directory: &Path, programs: &[(String, PathBuf)]) -> Result<Payload> {
     let root = directory.join("payload");
     fs::create_dir_all(root.join("job")).with_context(|| format!("cannot make {}", root.display()))?;
     for (name, program) in programs {
@@ -33,5 +40,5 @@ pub fn write(directory: &Path, programs: &[(String, PathBuf)]) -> Result<PathBuf
     ensure!(size < PAYLOAD_SIZE, "the programs of a job take {} MiB, more than its disk", size >> 20);
     let file = File::options().write(true).open(&disk).with_context(|| format!("cannot open {}", disk.display()))?;
     file.set_len(PAYLOAD_SIZE).context("cannot extend the disk of a job")?;
-    Ok(disk)
+    Ok(Payload { disk, blocks: size.div_ceil(64 << 10) })
 }
