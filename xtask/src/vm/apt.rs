@@ -78,7 +78,7 @@ impl Suite {
             "-oDir::Etc::sourceparts=/dev/null",
             "-oDir::Etc::preferencesparts=/dev/null",
         ]);
-        command.args(["-oAPT::Sandbox::User=root", "-oAcquire::Languages=none"]);
+        command.args(["-oAPT::Sandbox::User=root", "-oAcquire::Languages=none", "-oAPT::Update::Error-Mode=any"]);
         command.env("LC_ALL", "C");
         command
     }
