@@ -1,0 +1,17 @@
+//! What can only be tested on a real kernel. Each test runs as root in a guest of its own, which `cargo xtask vm` boots; it may
+//! load modules, make control groups and devices, and leave them behind.
+
+#[path = "kernel/block.rs"]
+mod block;
+#[path = "kernel/guest.rs"]
+mod guest;
+#[path = "kernel/load.rs"]
+mod load;
+#[path = "kernel/measure.rs"]
+mod measure;
+#[path = "kernel/offsets.rs"]
+mod offsets;
+#[path = "kernel/sched.rs"]
+mod sched;
+#[path = "kernel/sync.rs"]
+mod sync;

@@ -1,0 +1,41 @@
+//! Every object loads and attaches, and costs little time to start.
+
+use std::time::Instant;
+
+use kerno::collector::{Collectors, Options};
+use kerno_signals::CollectorStatus;
+
+use crate::guest::{sleep, window};
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn every_object_loads_attaches_and_counts() {
+    let window = window(|| sleep(1_000));
+    for report in &window.reports {
+        assert_eq!((report.status, &report.reason), (CollectorStatus::Running, &None), "{report:?}");
+        assert_eq!(report.lost, 0, "{report:?}");
+    }
+    assert!(window.report("sched").events > 10, "{:?}", window.reports);
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn without_ebpf_the_same_families_come_from_proc() {
+    let collectors = Collectors::start(&Options { ebpf: false });
+    sleep(1_000);
+    let collected = collectors.finish();
+    assert!(collected.sched.is_some() && collected.block.is_some(), "{:?}", collected.reports);
+    assert!(collected.reports.iter().all(|report| report.status == CollectorStatus::Degraded), "{:?}", collected.reports);
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn measure_start() {
+    let start = Instant::now();
+    let collectors = Collectors::start(&Options { ebpf: true });
+    println!("measured: start to collecting {} ms", start.elapsed().as_millis());
+    let end = Instant::now();
+    let collected = collectors.finish();
+    println!("measured: draining {} ms", end.elapsed().as_millis());
+    assert!(collected.sched.is_some() && collected.block.is_some(), "{:?}", collected.reports);
+}

@@ -1,0 +1,144 @@
+//! The fsync family as the calling process feels it.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use kerno_signals::Sync;
+
+use crate::guest::{Load, NullBlk, Window, cgroup, is_near, modprobe, sleep, window};
+
+/// An ext4 on a disk whose writes take 20 ms.
+fn slow_file_system(mount: &str) -> NullBlk {
+    modprobe("ext4", &[]);
+    let disk = NullBlk::new(Duration::from_millis(20), &[]);
+    let made = Command::new("mkfs.ext4").args(["-q", "-F", "-E", "lazy_itable_init=0"]).arg(&disk.node).status().unwrap();
+    assert!(made.success());
+    fs::create_dir_all(mount).unwrap();
+    let mounted = Command::new("/bin/busybox").args(["mount", "-t", "ext4"]).arg(&disk.node).arg(mount).status().unwrap();
+    assert!(mounted.success());
+    disk
+}
+
+fn of<'a>(window: &'a Window, pid: u32, mount: &str) -> &'a Sync {
+    let is_it = |sync: &&Sync| sync.pid == pid && sync.file_system.mount.as_deref() == Some(mount);
+    window.block.syncs.as_ref().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("{:?}", window.block.syncs))
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn an_fsync_is_told_with_its_process_group_and_mount() {
+    let disk = slow_file_system("/mnt/slow");
+    let group = cgroup("database");
+    let own = std::process::id();
+    let mut felt = Vec::new();
+    let window = window(|| {
+        let script = "for i in 1 2 3 4 5; do dd if=/dev/zero of=/mnt/slow/b bs=4k count=1 conv=fsync 2>/dev/null; sleep 0.2; done";
+        let child = Load::start(script, Some(&group));
+        let mut file = File::create("/mnt/slow/a").unwrap();
+        for _ in 0..5 {
+            file.write_all(b"x").unwrap();
+            let start = std::time::Instant::now();
+            file.sync_all().unwrap();
+            felt.push(start.elapsed().as_nanos() as u64);
+        }
+        child.wait();
+    });
+    let sync = of(&window, own, "/mnt/slow");
+    assert_eq!((sync.latency.count, sync.errors, sync.own), (5, 0, true));
+    let (told, max) = (sync.latency.max_ns.unwrap(), felt.iter().copied().max().unwrap());
+    println!("measured: longest fsync {:.1} ms, felt {:.1} ms", told as f64 / 1e6, max as f64 / 1e6);
+    assert!(is_near(told, max, 0.1) && told > 15_000_000, "{sync:?}");
+    assert_eq!(sync.file_system.kind.as_deref(), Some("ext4"));
+    assert_eq!(sync.file_system.device.as_deref(), disk.node.file_name().and_then(|name| name.to_str()));
+    let in_group: Vec<_> = window
+        .block
+        .syncs
+        .as_ref()
+        .unwrap()
+        .iter()
+        .filter(|sync| sync.cgroup.path.as_deref() == Some("/database"))
+        .collect();
+    assert_eq!(in_group.iter().map(|sync| sync.latency.count).sum::<u64>(), 5, "{in_group:?}");
+    assert!(in_group.iter().all(|sync| sync.comm == "dd" && !sync.own), "{in_group:?}");
+    assert_eq!(window.report("block").lost, 0);
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn syncs_in_memory_are_marked_and_calls_that_sync_nothing_are_not_counted() {
+    let own = std::process::id();
+    let window = window(|| {
+        let file = File::create("/tmp/memory").unwrap();
+        (0..20).for_each(|_| file.sync_all().unwrap());
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        for descriptor in [socket.as_raw_fd(), 9_999] {
+            // SAFETY: a call with one number; neither descriptor can be synced.
+            assert_eq!(unsafe { libc::fsync(descriptor) }, -1);
+        }
+    });
+    let sync = of(&window, own, "/tmp");
+    assert!(sync.file_system.in_memory, "{sync:?}");
+    assert_eq!((sync.latency.count, sync.errors), (20, 0));
+    let ours: Vec<_> = window.block.syncs.as_ref().unwrap().iter().filter(|sync| sync.pid == own).collect();
+    assert_eq!(ours.len(), 1, "{ours:?}");
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn synchronous_writes_msync_and_raw_disks_are_syncs() {
+    let disk = slow_file_system("/mnt/slow");
+    let own = std::process::id();
+    let raw = NullBlk::new(Duration::from_millis(20), &[]);
+    let window = window(|| {
+        let mut file = File::options().create(true).write(true).custom_flags(libc::O_SYNC).open("/mnt/slow/o_sync").unwrap();
+        (0..4).for_each(|_| file.write_all(b"x").unwrap());
+        map_and_sync(Path::new("/mnt/slow/mapped"));
+        let mut device = File::options().write(true).open(&raw.node).unwrap();
+        device.write_all(&[1; 4096]).unwrap();
+        device.sync_all().unwrap();
+    });
+    let on_ext4 = of(&window, own, "/mnt/slow");
+    assert_eq!(on_ext4.latency.count, 5, "4 synchronous writes and 1 msync: {on_ext4:?}");
+    assert!(on_ext4.latency.max_ns.unwrap() > 15_000_000);
+    let name = raw.node.file_name().and_then(|name| name.to_str());
+    let is_raw = |sync: &&Sync| sync.pid == own && sync.file_system.device.as_deref() == name;
+    let on_disk = window.block.syncs.as_ref().unwrap().iter().find(is_raw).unwrap_or_else(|| panic!("{:?}", window.block.syncs));
+    assert_eq!((on_disk.latency.count, on_disk.file_system.in_memory), (1, false));
+    drop(disk);
+}
+
+fn map_and_sync(path: &Path) {
+    let file = File::options().create(true).truncate(true).read(true).write(true).open(path).unwrap();
+    file.set_len(4096).unwrap();
+    // SAFETY: a fresh shared mapping of a page of the file, written inside and given back.
+    unsafe {
+        let address =
+            libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        assert_ne!(address, libc::MAP_FAILED);
+        address.cast::<u8>().write(1);
+        assert_eq!(libc::msync(address, 4096, libc::MS_SYNC), 0);
+        libc::munmap(address, 4096);
+    }
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn a_sync_that_hangs_is_told_with_its_age() {
+    let disk = NullBlk::new(Duration::from_secs(4), &[]);
+    let mut load = None;
+    let window = window(|| {
+        let node = disk.node.display();
+        load = Some(Load::start(&format!("exec dd if=/dev/zero of={node} bs=4k count=1 conv=fsync"), None));
+        sleep(2_000);
+    });
+    let pid = load.as_ref().unwrap().pid();
+    let sync = window.block.syncs.as_ref().unwrap().iter().find(|sync| sync.pid == pid).unwrap_or_else(|| panic!("{:?}", window.block));
+    assert_eq!((sync.latency.count, sync.in_flight, sync.comm.as_str()), (0, 1, "dd"), "{sync:?}");
+    assert!(sync.oldest_in_flight_ns.unwrap() > 1_000_000_000, "{sync:?}");
+}
