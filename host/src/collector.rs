@@ -114,9 +114,7 @@ impl Collectors {
         let (names, facts) = (self.names.as_ref(), &self.facts);
         let (sched, sched_report) = match self.sched {
             Source::Ebpf(collector) => match collector.finish(names) {
-                Ok(measured) => {
-                    (Some(measured.family), report::running(sched::NAME, measured.events, measured.lost))
-                }
+                Ok(measured) => (Some(measured.family), report::running(sched::NAME, measured.events, measured.lost)),
                 Err(error) => (None, report::off(sched::NAME, explain(&error, facts))),
             },
             Source::Fallback(fallback, why) => {

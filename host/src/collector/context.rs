@@ -93,8 +93,7 @@ impl Context {
     ///
     /// When this kernel's tasks have no control groups.
     pub fn cgroup_globals(&self) -> Result<Vec<(&'static str, u32)>, StartError> {
-        const CONTROLLER: Field =
-            Field { global: "CPU_CONTROLLER", structure: "cgroup_subsys_id", path: "cpu_cgrp_id" };
+        const CONTROLLER: Field = Field { global: "CPU_CONTROLLER", structure: "cgroup_subsys_id", path: "cpu_cgrp_id" };
         if !self.cgroup_v1 {
             return self.globals(fields::CGROUP_V2);
         }

@@ -53,8 +53,7 @@ pub const REQUEST: &[Field] = &[
 ];
 
 /// The way from a request to its disk, since 5.15 (d97e594c5166).
-pub const DISK_OF_QUEUE: &[Field] =
-    &[field("REQUEST_QUEUE", "request", "q"), field("QUEUE_DISK", "request_queue", "disk")];
+pub const DISK_OF_QUEUE: &[Field] = &[field("REQUEST_QUEUE", "request", "q"), field("QUEUE_DISK", "request_queue", "disk")];
 
 /// The way from a request to its disk, before 5.17 (f3fa33acca9f).
 pub const DISK_OF_REQUEST: &[Field] = &[field("REQUEST_RQ_DISK", "request", "rq_disk")];

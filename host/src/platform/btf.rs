@@ -80,8 +80,7 @@ impl Btf {
         };
         let types = section(header(8)?, header(12)?).ok_or(BtfError::Malformed("its types are cut off"))?;
         let strings = section(header(16)?, header(20)?).ok_or(BtfError::Malformed("its strings are cut off"))?;
-        let mut btf =
-            Self { data, strings, types: vec![0], structs: vec![], enums: vec![], typedefs: vec![], functions: vec![] };
+        let mut btf = Self { data, strings, types: vec![0], structs: vec![], enums: vec![], typedefs: vec![], functions: vec![] };
         btf.index(types)?;
         Ok(btf)
     }

@@ -38,7 +38,8 @@ fn an_fsync_is_told_with_its_process_group_and_mount() {
     let own = std::process::id();
     let mut felt = Vec::new();
     let window = window(|| {
-        let script = "for i in 1 2 3 4 5; do dd if=/dev/zero of=/mnt/slow/b bs=4k count=1 conv=fsync 2>/dev/null; sleep 0.2; done";
+        let script =
+            "for i in 1 2 3 4 5; do dd if=/dev/zero of=/mnt/slow/b bs=4k count=1 conv=fsync 2>/dev/null; sleep 0.2; done";
         let child = Load::start(script, Some(&group));
         let mut file = File::create("/mnt/slow/a").unwrap();
         for _ in 0..5 {
@@ -56,14 +57,8 @@ fn an_fsync_is_told_with_its_process_group_and_mount() {
     assert!(is_near(told, max, 0.1) && told > 15_000_000, "{sync:?}");
     assert_eq!(sync.file_system.kind.as_deref(), Some("ext4"));
     assert_eq!(sync.file_system.device.as_deref(), disk.node.file_name().and_then(|name| name.to_str()));
-    let in_group: Vec<_> = window
-        .block
-        .syncs
-        .as_ref()
-        .unwrap()
-        .iter()
-        .filter(|sync| sync.cgroup.path.as_deref() == Some("/database"))
-        .collect();
+    let in_group: Vec<_> =
+        window.block.syncs.as_ref().unwrap().iter().filter(|sync| sync.cgroup.path.as_deref() == Some("/database")).collect();
     assert_eq!(in_group.iter().map(|sync| sync.latency.count).sum::<u64>(), 5, "{in_group:?}");
     assert!(in_group.iter().all(|sync| sync.comm == "dd" && !sync.own), "{in_group:?}");
     assert_eq!(window.report("block").lost, 0);
@@ -138,7 +133,8 @@ fn a_sync_that_hangs_is_told_with_its_age() {
         sleep(2_000);
     });
     let pid = load.as_ref().unwrap().pid();
-    let sync = window.block.syncs.as_ref().unwrap().iter().find(|sync| sync.pid == pid).unwrap_or_else(|| panic!("{:?}", window.block));
+    let sync =
+        window.block.syncs.as_ref().unwrap().iter().find(|sync| sync.pid == pid).unwrap_or_else(|| panic!("{:?}", window.block));
     assert_eq!((sync.latency.count, sync.in_flight, sync.comm.as_str()), (0, 1, "dd"), "{sync:?}");
     assert!(sync.oldest_in_flight_ns.unwrap() > 1_000_000_000, "{sync:?}");
 }

@@ -99,9 +99,7 @@ impl Syncs {
                 continue;
             }
             let comm = self.comms.get(&syncing.key.tgid).cloned().unwrap_or_default();
-            let sync = all
-                .entry(syncing.key)
-                .or_insert_with(|| self.sync(root, &syncing.key, comm, names, &Sums::default()));
+            let sync = all.entry(syncing.key).or_insert_with(|| self.sync(root, &syncing.key, comm, names, &Sums::default()));
             sync.in_flight += 1;
             sync.oldest_in_flight_ns = sync.oldest_in_flight_ns.max(Some(now.saturating_sub(syncing.at)));
         }
