@@ -4,8 +4,6 @@ mod host;
 mod interrupt;
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::Duration;
 
 use kerno_signals::{Snapshot, Window};
@@ -62,12 +60,6 @@ pub enum AgentError {
     /// The snapshot could not be encoded.
     #[error("the snapshot cannot be encoded")]
     Encode(#[from] postcard::Error),
-    /// No thread could be started.
-    #[error("a thread cannot be started")]
-    Thread(#[source] std::io::Error),
-    /// Loading the rules panicked.
-    #[error("loading the rules failed unexpectedly")]
-    LoaderGone,
 }
 
 /// Measures one window and judges it. An interrupt ends the window early; what was collected until then is judged all the same.
@@ -80,8 +72,6 @@ pub fn doctor(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Report, AgentError> {
-    let loading = load_rules(options.rules.clone())?;
-    let mut rules = None;
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf });
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
@@ -93,11 +83,6 @@ pub fn doctor(
     let mut interrupted = false;
     while elapsed < options.duration && !interrupted {
         interrupted = interrupt.wait(next.saturating_sub(elapsed)) == Wake::Interrupted;
-        if rules.is_none()
-            && let Ok(loaded) = loading.try_recv()
-        {
-            rules = Some(loaded?);
-        }
         elapsed = passed();
         if elapsed >= next {
             progress(Moment::Ticked(elapsed, &collectors.tick()));
@@ -115,21 +100,7 @@ pub fn doctor(
         sched: collected.sched,
         block: collected.block,
     };
-    let rules = match rules {
-        Some(rules) => rules,
-        None => loading.recv().map_err(|_| AgentError::LoaderGone)??,
-    };
+    // Not before the window has ended: compiling keeps every CPU busy, and others would be seen to wait for it.
+    let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &options.rules, &Limits::default())?;
     Ok(Report::new(&snapshot, rules.judge(&postcard::to_allocvec(&snapshot)?)?))
-}
-
-/// Compiles the rules on a thread of their own, while collectors start and count.
-fn load_rules(directories: Vec<PathBuf>) -> Result<Receiver<Result<RuleSet, LoadError>>, AgentError> {
-    let (sender, receiver) = channel();
-    let load = move || {
-        let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &directories, &Limits::default());
-        // Nobody waits any more when the window has failed for another reason.
-        let _ = sender.send(rules);
-    };
-    thread::Builder::new().name("rules".into()).spawn(load).map_err(AgentError::Thread)?;
-    Ok(receiver)
 }

@@ -64,7 +64,6 @@ impl<P, F> Source<P, F> {
 
 /// The running collectors.
 pub struct Collectors {
-    facts: Facts,
     names: Option<Names>,
     sched: Source<SchedCollector, SchedFallback>,
     block: Source<BlockCollector, BlockFallback>,
@@ -75,14 +74,14 @@ impl Collectors {
     #[must_use]
     pub fn start(options: &Options) -> Self {
         let root = Root::default();
-        let facts = Facts::read(&root);
         let names = Names::new(root.clone())
             .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
             .ok();
         let context = options.ebpf.then(|| Context::read(&root, names.as_ref()));
-        let sched = start(&facts, sched::NAME, context.as_ref(), SchedCollector::start, SchedFallback::start);
-        let block = start(&facts, block::NAME, context.as_ref(), BlockCollector::start, BlockFallback::start);
-        Self { facts, names, sched, block }
+        // Run-queue delay last: loading programs keeps a CPU busy, and others would be seen to wait for it.
+        let block = start(block::NAME, context.as_ref(), BlockCollector::start, BlockFallback::start);
+        let sched = start(sched::NAME, context.as_ref(), SchedCollector::start, SchedFallback::start);
+        Self { names, sched, block }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
@@ -111,11 +110,11 @@ impl Collectors {
     #[must_use]
     pub fn finish(mut self) -> Collected {
         self.refresh_names();
-        let (names, facts) = (self.names.as_ref(), &self.facts);
+        let names = self.names.as_ref();
         let (sched, sched_report) = match self.sched {
             Source::Ebpf(collector) => match collector.finish(names) {
                 Ok(measured) => (Some(measured.family), report::running(sched::NAME, measured.events, measured.lost)),
-                Err(error) => (None, report::off(sched::NAME, explain(&error, facts))),
+                Err(error) => (None, report::off(sched::NAME, explained(&error))),
             },
             Source::Fallback(fallback, why) => {
                 let events = fallback.events();
@@ -128,16 +127,16 @@ impl Collectors {
             Source::Ebpf(collector) => match collector.finish(names) {
                 Ok(measured) => {
                     let report = report::running(block::NAME, measured.events, measured.lost);
-                    let partial = measured.partial.map(|error| explain(&error, facts));
+                    let partial = measured.partial.map(|error| explained(&error));
                     (Some(measured.family), report::partial(report, partial))
                 }
-                Err(error) => (None, report::off(block::NAME, explain(&error, facts))),
+                Err(error) => (None, report::off(block::NAME, explained(&error))),
             },
             Source::Fallback(fallback, why) => {
                 let events = fallback.events();
                 match fallback.finish() {
                     Ok((family, source)) => (Some(family), report::fallback(block::NAME, events, source, why)),
-                    Err(error) => (None, report::off(block::NAME, explain(&error, facts))),
+                    Err(error) => (None, report::off(block::NAME, explained(&error))),
                 }
             }
             Source::Off(why) => (None, report::off(block::NAME, why)),
@@ -156,7 +155,6 @@ impl Collectors {
 
 /// Starts a collector with eBPF, else from `/proc`. `context` is `None` when eBPF is switched off.
 fn start<P, F, E: std::error::Error + 'static>(
-    facts: &Facts,
     name: &str,
     context: Option<&Result<Context, StartError>>,
     ebpf: impl FnOnce(&Context) -> Result<P, StartError>,
@@ -165,8 +163,8 @@ fn start<P, F, E: std::error::Error + 'static>(
     let why = match context.map(|context| context.as_ref().map(ebpf)) {
         Some(Ok(Ok(collector))) => return Source::Ebpf(collector),
         Some(Ok(Err(StartError::NotBuiltIn))) => not_built_in(name),
-        Some(Ok(Err(error))) => explain(&error, facts),
-        Some(Err(error)) => explain(error, facts),
+        Some(Ok(Err(error))) => explained(&error),
+        Some(Err(error)) => explained(error),
         None => Explained { reason: "eBPF is switched off".to_owned(), fix: "unset KERNO_EBPF".to_owned() },
     };
     match fallback() {
@@ -176,6 +174,11 @@ fn start<P, F, E: std::error::Error + 'static>(
             Source::Off(Explained { reason: format!("{reason}; instead of it, {error}"), fix })
         }
     }
+}
+
+/// Explains an error with this host's facts. They are read only now: it takes longer than starting a collector.
+fn explained(error: &(dyn std::error::Error + 'static)) -> Explained {
+    explain(error, &Facts::read(&Root::default()))
 }
 
 /// Names a control group.

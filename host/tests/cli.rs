@@ -101,7 +101,9 @@ fn a_wrong_environment_is_told() {
 fn a_rules_directory_that_cannot_be_read_is_2_at_once() {
     let start = Instant::now();
     for path in ["/nonexistent/rules", "/etc/passwd"] {
-        let (code, stdout, stderr) = run(doctor(&["--duration", "5m", "--rules", path]));
+        let mut command = kerno();
+        command.args(["doctor", "--duration", "5m", "--rules", path]);
+        let (code, stdout, stderr) = run(command);
         assert_eq!((code, stdout.as_str()), (Some(2), ""));
         assert_told(&stderr, path, "--rules");
     }

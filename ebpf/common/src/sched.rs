@@ -74,6 +74,8 @@ pub struct Cpu {
     pub without_row: u64,
     /// Long waits whose task could not be kept.
     pub tasks_full: u64,
+    /// Waits left out because the task slept for an unknown part of them.
+    pub asleep: u64,
     /// Rows of the groups seen last.
     pub cached: [CachedRow; CACHED_ROWS],
     /// Waits of background tasks.
@@ -119,7 +121,7 @@ pub struct TaskWaits {
 const _: () = {
     assert!(size_of::<Waits>() == 16 + 4 * BUCKETS);
     assert!(size_of::<CachedRow>() == 16);
-    assert!(size_of::<Cpu>() == 56 + 16 * CACHED_ROWS + 2 * size_of::<Waits>());
+    assert!(size_of::<Cpu>() == 64 + 16 * CACHED_ROWS + 2 * size_of::<Waits>());
     assert!(size_of::<GroupTotals>() == 32);
     assert!(size_of::<TaskWaits>() == 56);
 };

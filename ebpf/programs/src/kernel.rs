@@ -49,6 +49,8 @@ globals! {
     TASK_COMM task_comm;
     /// `task_struct.sched_info.run_delay`.
     TASK_RUN_DELAY task_run_delay;
+    /// `task_struct.se.sched_delayed`; 0 before 6.12.
+    TASK_SCHED_DELAYED task_sched_delayed;
     /// `task_struct.cgroups`.
     TASK_CGROUPS task_cgroups;
     /// `task_struct.files`.
@@ -192,6 +194,14 @@ impl Task {
     pub fn run_delay<A: Access>(self) -> u64 {
         // SAFETY: as in `tid`.
         unsafe { A::read(self.0, task_run_delay()) }
+    }
+
+    /// Whether it sleeps but is kept in its run queue until its lag is gone. Only where [`task_sched_delayed`] is not 0.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_delayed<A: Access>(self) -> bool {
+        // SAFETY: as in `tid`.
+        unsafe { A::read::<u8>(self.0, task_sched_delayed()) != 0 }
     }
 
     /// Command name. Always a probe read: the verifier allows no direct load of an array.

@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use kerno_ebpf::{
-    kernel::{Task, Typed, own_tgid, shards},
+    kernel::{Task, Typed, own_tgid, shards, task_sched_delayed},
     rows::{count_local, count_shared, row_of},
 };
 use kerno_ebpf_common::sched::{
@@ -33,6 +33,8 @@ static HISTOGRAMS: Array<Counts> = Array::with_max_entries(ROWS, 0);
 #[map]
 static TOTALS: Array<GroupTotals> = Array::with_max_entries(ROWS, 0);
 #[map]
+static MOVED_ASLEEP: LruHashMap<u32, u32> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
+#[map]
 static TASKS: LruHashMap<u32, TaskWaits> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
 
 const SCHED_BATCH: u32 = 3;
@@ -50,6 +52,20 @@ const BACKGROUND_NICE: i32 = 10;
 #[btf_tracepoint(function = "sched_switch")]
 fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     switch(Task::new(ctx.arg(1)), Task::new(ctx.arg(2)));
+    0
+}
+
+/// Marks a sleeping task that is moved to another CPU's run queue.
+///
+/// `sched:sched_migrate_task(struct task_struct *p, int dest_cpu)`, typed by BTF (5.5); attached where tasks that sleep may stay
+/// in their run queue (since 6.12, 152e11f6df29). Moving such a task starts its `run_delay` while it still sleeps, so its next wait
+/// is not one.
+#[btf_tracepoint(function = "sched_migrate_task")]
+fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::new(ctx.arg(0));
+    if task_sched_delayed() != 0 && task.is_delayed::<Typed>() {
+        let _ = MOVED_ASLEEP.insert(task.tid::<Typed>(), 1, 0);
+    }
     0
 }
 
@@ -78,6 +94,10 @@ fn switch(prev: Task, next: Task) {
 #[inline(always)]
 fn account(cpu: &mut Cpu, id: u32, task: Task, tid: u32, now: u64) {
     let wait = task.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
+    if wait >= LONG_WAIT_NS && task_sched_delayed() != 0 && MOVED_ASLEEP.remove(tid).is_ok() {
+        cpu.asleep += 1;
+        return;
+    }
     let tgid = task.tgid::<Typed>();
     let class = class_of(task, tgid);
     let group = task.cgroup::<Typed>();

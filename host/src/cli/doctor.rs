@@ -99,8 +99,7 @@ fn failed(error: &AgentError) -> Failure {
     match error {
         AgentError::Rules(_) => Failure::usage(what, "give --rules a directory that this user may read"),
         AgentError::Host(_) => Failure::own(what, "mount /proc and /sys where kerno runs"),
-        AgentError::Thread(_) => Failure::own(what, "raise the limit of threads (ulimit -u) or the memory limit, and try again"),
-        AgentError::Judge(_) | AgentError::Encode(_) | AgentError::LoaderGone => {
+        AgentError::Judge(_) | AgentError::Encode(_) => {
             Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")
         }
     }

@@ -27,6 +27,9 @@ pub const SCHED: &[Field] = &[
     field("TASK_RUN_DELAY", "task_struct", "sched_info.run_delay"),
 ];
 
+/// Of a task that sleeps in its run queue, since 6.12 (152e11f6df29).
+pub const SCHED_DELAYED: &[Field] = &[field("TASK_SCHED_DELAYED", "task_struct", "se.sched_delayed")];
+
 /// Of a task's control group in the unified hierarchy.
 pub const CGROUP_V2: &[Field] = &[
     field("TASK_CGROUPS", "task_struct", "cgroups"),

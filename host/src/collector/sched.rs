@@ -1,4 +1,4 @@
-//! Run-queue delay. Hook: `tp_btf/sched_switch`; kernels from 5.8 with BTF and `CONFIG_SCHED_INFO` (which schedstats, taskstats
+//! Run-queue delay. Hooks: `tp_btf/sched_switch`, since 6.12 also `tp_btf/sched_migrate_task`; kernels from 5.8 with BTF and `CONFIG_SCHED_INFO` (which schedstats, taskstats
 //! and PSI-minded kernels all have).
 
 pub mod decode;
@@ -59,11 +59,17 @@ impl SchedCollector {
         let shards = context.shards(MAX_SHARDS);
         let mut globals = context.globals(fields::SCHED)?;
         globals.extend(context.cgroup_globals()?);
+        let delayed = context.globals(fields::SCHED_DELAYED);
+        let may_sleep_queued = delayed.is_ok();
+        globals.extend(delayed.unwrap_or_default());
         globals.extend([("OWN_TGID", std::process::id()), ("SHARDS", shards)]);
         let sizes = [("CPUS", context.cpus), ("TOTALS", context.cpus * ROWS), ("HISTOGRAMS", shards * ROWS)];
         let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
         object.fill("FREE_ROWS", OTHER + 1..ROWS)?;
         let cpu_times = process::cpu_times(&context.root);
+        if may_sleep_queued {
+            object.attach_tracepoint(&context.kernel, "sched_migrate_task", "sched_migrate_task")?;
+        }
         object.attach_tracepoint(&context.kernel, "sched_switch", "sched_switch")?;
         Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, cpu_times })
     }
@@ -82,7 +88,10 @@ impl SchedCollector {
     pub fn finish(self, names: Option<&Names>) -> Result<Measured, LoadError> {
         let raw = self.drain()?;
         let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
-        let lost = decode::lost(&raw.cpus) + self.object.missed();
+        let (lost, missed) = (decode::lost(&raw.cpus), self.object.missed());
+        let asleep: u64 = raw.cpus.iter().map(|cpu| cpu.asleep).sum();
+        tracing::debug!(lost, missed, asleep, "waits left out by the sched collector");
+        let lost = lost + missed;
         let mut family = decode::decode(raw, names, std::process::id());
         family.runners = self.runners(names);
         Ok(Measured { family, events, lost })

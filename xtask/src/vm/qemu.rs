@@ -38,7 +38,7 @@ const MACHINE: &[&str] = &[
     "-m",
     "1024",
     "-append",
-    "console=ttyS0 loglevel=5 psi=1 panic=-1 oops=panic init_on_alloc=0 rdinit=/init",
+    "console=ttyS0 loglevel=5 psi=1 panic=-1 oops=panic init_on_alloc=0 clocksource=tsc tsc=reliable rdinit=/init",
 ];
 
 /// Everything about a machine that a saved state depends on, but for kernel and initramfs.

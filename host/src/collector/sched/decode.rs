@@ -149,6 +149,7 @@ mod tests {
             mismatched: 1,
             without_row: 2,
             tasks_full: 4,
+            asleep: 8,
             cached: [CachedRow { group: 0, row: 0, padding: 0 }; CACHED_ROWS],
             background: waits(background),
             own: waits(own),
