@@ -1,0 +1,2 @@
+;; A core module: no component at all.
+(module (func (export "evaluate")))
