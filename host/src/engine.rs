@@ -25,11 +25,11 @@ use sandbox::Sandbox;
 /// What a rule may use.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Time of one evaluation.
+    /// Time of one call, by the wall: generous, because kerno runs where tasks wait long for a CPU.
     pub deadline: Duration,
     /// Linear memory of one instance, bytes.
     pub memory: usize,
-    /// What one call may return, bytes as the host holds them.
+    /// What one call may pass or return, bytes as the host holds them.
     pub result: usize,
     /// Findings of one evaluation.
     pub findings: usize,
@@ -39,7 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { deadline: Duration::from_millis(50), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
+        Self { deadline: Duration::from_secs(1), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
     }
 }
 
@@ -122,7 +122,8 @@ impl RuleSet {
                     version: None,
                     source,
                     status: RuleStatus::Failed,
-                    reason: Some(reason),
+                    // It may quote names that the file's author chose.
+                    reason: Some(output::sentence(reason)),
                     findings: Vec::new(),
                 }),
             });
@@ -136,7 +137,7 @@ impl RuleSet {
     /// # Errors
     /// The bytes are no snapshot, or the deadline cannot be kept.
     pub fn judge(&self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
-        let snapshot: Arc<Snapshot> = Arc::new(postcard::from_bytes(snapshot)?);
+        let snapshot: Arc<Snapshot> = Arc::new(Snapshot::from_postcard(snapshot)?);
         let _clock = self.sandbox.start_clock()?;
         let judge = |slot: &Slot| match slot {
             Slot::Loaded(rule) => rule.judge(&self.sandbox, &snapshot),

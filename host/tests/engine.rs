@@ -1,40 +1,91 @@
-//! Whatever is put beside the rules, it is refused with one sentence.
+//! Whatever is put beside the rules is refused with one sentence, and its neighbours are judged all the same.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use kerno::engine::{Limits, LoadError, RuleSet};
-use kerno::findings::RuleStatus;
+use kerno::findings::{RuleReport, RuleStatus, Severity};
 use kerno_signals::Snapshot;
 
-/// The reason with which the bytes of one file are refused.
-fn refused(bytes: &[u8]) -> String {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("guest.wasm"), bytes).unwrap();
-    let rules = RuleSet::load(&[], &[directory.path().to_owned()], &Limits::default()).unwrap();
-    let reports = rules.judge(&snapshot()).unwrap();
-    assert_eq!(reports.len(), 1);
-    assert_eq!((reports[0].id.as_str(), reports[0].status), ("guest", RuleStatus::Failed));
-    reports[0].reason.clone().unwrap()
+/// Long enough for a busy machine, short enough for the guests that never end.
+const DEADLINE: Duration = Duration::from_millis(300);
+
+fn limits() -> Limits {
+    Limits { deadline: DEADLINE, ..Limits::default() }
 }
 
-fn hostile(name: &str) -> Vec<u8> {
+fn hostile(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(name).with_extension("wat");
-    wat::parse_file(path).unwrap()
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A component that is no rule of this contract.
+fn stranger(name: &str) -> Vec<u8> {
+    wat::parse_str(hostile(name)).unwrap()
+}
+
+/// A rule in the contract's form.
+fn rule(name: &str) -> Vec<u8> {
+    let whole = hostile("rule").replace("(; rule ;)", &hostile(&format!("rules/{name}")));
+    wat::parse_str(whole).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn recorded() -> Snapshot {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules-builtin/scheduler-contention/fixtures/fires-hogs.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn snapshot() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules-builtin/scheduler-contention/fixtures/fires-hogs.json");
-    let snapshot: Snapshot = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    postcard::to_stdvec(&snapshot).unwrap()
+    postcard::to_stdvec(&recorded()).unwrap()
+}
+
+/// Judges files that lie in one directory.
+fn judged(built_in: &[(&str, Option<&[u8]>)], files: &[(&str, &[u8])]) -> Vec<RuleReport> {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(directory.path().join(name), bytes).unwrap();
+    }
+    let rules = RuleSet::load(built_in, &[directory.path().to_owned()], &limits()).unwrap();
+    rules.judge(&snapshot()).unwrap()
+}
+
+/// The sentence with which a guest is refused. It stands between two rules that must be judged whatever it does.
+fn refused(bytes: &[u8]) -> String {
+    let (before, after) = (rule("healthy"), rule("second"));
+    let reports = judged(&[], &[("a.wasm", &before), ("guest.wasm", bytes), ("z.wasm", &after)]);
+    let [first, guest, last] = reports.as_slice() else { panic!("{reports:#?}") };
+    for (neighbour, id) in [(first, "healthy"), (last, "another")] {
+        assert_eq!((neighbour.id.as_str(), neighbour.status, &neighbour.reason), (id, RuleStatus::Fired, &None));
+        assert_eq!((neighbour.findings.len(), neighbour.findings[0].severity), (1, Severity::Warning));
+    }
+    assert_eq!((guest.status, guest.findings.len()), (RuleStatus::Failed, 0), "{guest:#?}");
+    assert!(guest.source.ends_with("guest.wasm"), "{guest:#?}");
+    let reason = guest.reason.clone().unwrap();
+    assert!(reason.len() < 400 && !reason.chars().any(char::is_control), "not one sentence: {reason:?}");
+    reason
 }
 
 #[test]
 fn what_is_no_component_is_told_apart() {
-    assert!(refused(b"hello").contains("not WebAssembly"));
-    assert!(refused(&hostile("core-module")).contains("core WebAssembly module"));
-    let whole = hostile("other-world");
-    let reason = refused(&whole[..whole.len() - 7]);
-    assert!(reason.contains("truncated"), "{reason}");
+    let whole = rule("healthy");
+    for (bytes, words) in [
+        (&b""[..], "it is empty: copy it again"),
+        (b"hello", "not WebAssembly"),
+        (&[0xa5; 5000], "not WebAssembly"),
+        (&stranger("core-module"), "core WebAssembly module"),
+        (&whole[..whole.len() - 7], "truncated"),
+        (&whole[..whole.len() / 2], "truncated"),
+        (&whole[..9], "truncated"),
+        (&whole[..7], "truncated"),
+        (&whole[..8], "another world"),
+    ] {
+        let reason = refused(bytes);
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+    let mut damaged = whole;
+    damaged[40] ^= 0xff;
+    assert!(refused(&damaged).contains("build it again"));
 }
 
 #[test]
@@ -44,28 +95,118 @@ fn a_component_of_another_world_is_told_what_it_wants() {
         ("imports-unknown", "imports `evil:tools/shell@0.1.0`"),
         ("imports-wasi", "rules have no WASI"),
         ("version-two", "built for kerno:rules@2.0.0"),
-        ("loops-on-start", "another world"),
+        ("other-types", "broke the contract with kerno (expected `record` found `u32`)"),
+        ("huge-memory", "it needs more than the 16 MiB of memory"),
     ] {
-        let reason = refused(&hostile(name));
+        let reason = refused(&stranger(name));
         assert!(reason.contains(words), "{name}: {reason}");
     }
 }
 
 #[test]
-fn too_much_memory_to_begin_with_is_refused() {
-    let reason = refused(&hostile("huge-memory"));
-    assert!(reason.contains("memory"), "{reason}");
+fn a_rule_that_misbehaves_is_stopped_and_told_why() {
+    for (name, words) in [
+        ("traps", "it trapped: unreachable code"),
+        ("traps-describing", "when asked to describe itself: it trapped: unreachable code"),
+        ("recurses", "call stack"),
+        ("grows", "more than the 16 MiB of memory"),
+        ("writes-outside", "out-of-bounds memory access"),
+        ("answers-outside", "it broke the contract"),
+        ("answers-nonsense", "it broke the contract"),
+        ("million-findings", "it broke the contract"),
+        ("hundred-thousand-findings", "it passed or returned more than 256 KiB"),
+        ("many-findings", "it returned 65 findings, at most 64 are taken"),
+        ("long-text", "it passed or returned more than 256 KiB"),
+        ("shared-text", "it passed or returned more than 256 KiB"),
+        ("long-title", "a title of more than 300 bytes"),
+        ("not-a-number", "signal NaN"),
+        ("not-utf8", "it broke the contract"),
+        ("no-finding", "it fired without a finding"),
+        ("reports-error", "it reported an error of its own (no \u{fffd}[31mthreshold)"),
+        ("has-a-bad-id", "its id `Hostile` is not made of lower-case letters"),
+        ("asks-while-describing", "it asks for signals while it describes itself"),
+        ("undeclared-parameter", "it asks for the parameter `seconds`"),
+        ("long-parameter", "it passed or returned more than 256 KiB"),
+    ] {
+        let reason = refused(&rule(name));
+        assert!(reason.contains(words), "{name}: {reason}");
+    }
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_an_error() {
-    let missing = [std::path::PathBuf::from("/no/such/rules")];
-    assert!(matches!(RuleSet::load(&[], &missing, &Limits::default()), Err(LoadError::Directory { .. })));
+fn a_rule_that_never_ends_is_stopped_in_time() {
+    for name in ["loops", "loops-describing", "loops-starting", "logs-endlessly"] {
+        let begun = Instant::now();
+        let reason = refused(&rule(name));
+        assert!(reason.contains("it did not finish within 300 ms"), "{name}: {reason}");
+        assert!(begun.elapsed() >= DEADLINE && begun.elapsed() < DEADLINE * 20, "{name}: {:?}", begun.elapsed());
+    }
 }
 
 #[test]
-fn a_rule_that_was_not_built_in_is_a_reported_fact() {
-    let rules = RuleSet::load(&[("some-rule", None)], &[], &Limits::default()).unwrap();
-    let reports = rules.judge(&snapshot()).unwrap();
-    assert!(reports[0].reason.as_deref().unwrap().starts_with("not built in"));
+fn the_same_window_gives_the_same_answer_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("counts.wasm"), rule("remembers")).unwrap();
+    let rules = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap();
+    let first = rules.judge(&snapshot()).unwrap();
+    assert_eq!(first[0].status, RuleStatus::Fired, "{first:#?}");
+    assert_eq!(rules.judge(&snapshot()).unwrap(), first);
+}
+
+#[test]
+fn an_id_belongs_to_the_first_that_has_it() {
+    let (healthy, thief) = (rule("healthy"), rule("takes-a-built-in-id"));
+    let reports = judged(&[("scheduler-contention", None)], &[("a.wasm", &healthy), ("b.wasm", &healthy), ("c.wasm", &thief)]);
+    let statuses: Vec<_> = reports.iter().map(|report| report.status).collect();
+    assert_eq!(statuses, [RuleStatus::Failed, RuleStatus::Fired, RuleStatus::Failed, RuleStatus::Failed]);
+    let reason = |index: usize| reports[index].reason.clone().unwrap();
+    assert!(reason(0).starts_with("not built in"), "{}", reason(0));
+    assert!(reason(2).contains("its id `healthy` is already taken by") && reason(2).contains("a.wasm"), "{}", reason(2));
+    assert!(reason(3).contains("`scheduler-contention` is that of a built-in rule"), "{}", reason(3));
+}
+
+#[test]
+fn what_cannot_be_read_is_told() {
+    let big = vec![0; (1 << 20) + 1];
+    assert!(refused(&big).contains("more than the 1024 KiB"));
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("a.wasm")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", directory.path().join("b.wasm")).unwrap();
+    std::os::unix::fs::symlink("nowhere", directory.path().join("c.wasm")).unwrap();
+    fs::write(directory.path().join("notes.txt"), "no rule").unwrap();
+    let reports = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap().judge(&snapshot()).unwrap();
+    let reasons: Vec<_> = reports.iter().map(|report| report.reason.as_deref().unwrap()).collect();
+    assert_eq!(reasons.len(), 3);
+    assert!(reasons[0].contains("no regular file") && reasons[1].contains("no regular file"), "{reasons:?}");
+    assert!(reasons[2].contains("cannot be read"), "{reasons:?}");
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_is_an_error() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for path in [PathBuf::from("/no/such/rules"), file.path().to_owned()] {
+        let error = RuleSet::load(&[], std::slice::from_ref(&path), &limits()).err().unwrap();
+        assert!(matches!(&error, LoadError::Directory { .. }));
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn a_family_that_was_not_measured_leaves_its_rules_unjudged() {
+    let mut window = recorded();
+    window.sched = None;
+    window.collectors[0].reason = Some("no BTF".into());
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("needs.wasm"), rule("needs-sched")).unwrap();
+    let rules = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap();
+    let judge = |window: &Snapshot| rules.judge(&postcard::to_stdvec(window).unwrap()).unwrap().remove(0);
+    let report = judge(&window);
+    assert_eq!((report.status, report.reason.as_deref()), (RuleStatus::NotEvaluated, Some("sched was not measured: no BTF")));
+    assert_eq!(judge(&recorded()).status, RuleStatus::Fired);
+}
+
+#[test]
+fn bytes_that_are_no_snapshot_are_an_error() {
+    let rules = RuleSet::load(&[], &[], &limits()).unwrap();
+    assert!(rules.judge(b"\xff\xff\xff").is_err());
 }

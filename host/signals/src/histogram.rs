@@ -3,9 +3,10 @@
 use kerno_ebpf_common::histogram::{BUCKETS, bucket_of, lower_bound, upper_bound};
 use serde::{Deserialize, Serialize};
 
+mod encoding;
+
 /// Sparse log-linear histogram: `(bucket, count)` pairs in ascending order of bucket, no zero counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram(Vec<(u16, u64)>);
 
 impl Histogram {
@@ -22,13 +23,21 @@ impl Histogram {
 
     /// Adds another histogram, exactly.
     pub fn add(&mut self, other: &Self) {
-        let mut counts = vec![0; BUCKETS];
-        for (bucket, count) in self.0.iter().chain(&other.0) {
-            if let Some(sum) = counts.get_mut(usize::from(*bucket)) {
-                *sum += count;
+        let mut sum = Vec::with_capacity(self.0.len() + other.0.len());
+        let (mut ours, mut theirs) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
+        loop {
+            match (ours.peek(), theirs.peek()) {
+                (Some(&(bucket, count)), Some(&(other, more))) if bucket == other => {
+                    sum.push((bucket, count + more));
+                    (ours.next(), theirs.next());
+                }
+                (Some(our), Some(their)) if their.0 < our.0 => sum.extend(theirs.next()),
+                (Some(_), _) => sum.extend(ours.next()),
+                (None, Some(_)) => sum.extend(theirs.next()),
+                (None, None) => break,
             }
         }
-        *self = Self::from_counts(counts);
+        self.0 = sum;
     }
 
     /// The duration, in nanoseconds, below which a share `q` (0–1) of the durations lies: the midpoint of its bucket.

@@ -20,6 +20,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// From postcard, as it travels to where rules run.
+    ///
+    /// # Errors
+    /// The bytes are no snapshot.
+    pub fn from_postcard(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
+    }
+
     /// The report of a collector by name.
     #[must_use]
     pub fn collector(&self, name: &str) -> Option<&CollectorReport> {

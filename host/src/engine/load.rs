@@ -1,13 +1,14 @@
 //! Finds rules, and looks at their bytes before the runtime does: what is no component of ours is refused with the reason.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Limits, LoadError};
+use super::{Limits, LoadError, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -50,8 +51,8 @@ pub(super) fn candidates(
         }
         paths.sort();
         all.extend(paths.iter().map(|path| Candidate {
-            stem: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            source: path.display().to_string(),
+            stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
+            source: output::printable(path.display().to_string()),
             bytes: read(path, limits),
         }));
     }
@@ -65,13 +66,13 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     if !metadata.is_file() {
         return Err("it is no regular file: put the component itself there".to_owned());
     }
-    if metadata.len() > limits.module {
-        let (size, limit) = (metadata.len() >> 10, limits.module >> 10);
-        return Err(format!(
-            "it is {size} KiB, more than the {limit} KiB that a rule may have: build it with the profile `rule`"
-        ));
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(limits.module + 1).read_to_end(&mut bytes)).map_err(cannot)?;
+    if bytes.len() as u64 > limits.module {
+        let limit = limits.module >> 10;
+        return Err(format!("it has more than the {limit} KiB that a rule may have: build it with the profile `rule`"));
     }
-    fs::read(path).map_err(cannot)
+    Ok(bytes)
 }
 
 /// Compiles a component and links it to the contract.
@@ -85,8 +86,12 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
                     .to_owned(),
             );
         }
+        [] => return Err("it is empty: copy it again".to_owned()),
+        [b'\0', b'a', b's', b'm', ..] if bytes.len() < 8 => {
+            return Err("it is truncated after its first bytes: copy it again".to_owned());
+        }
         [b'\0', b'a', b's', b'm', ..] => {
-            return Err("it is WebAssembly of an unknown or cut-off version: build or copy it again".to_owned());
+            return Err("it is WebAssembly of an unknown version: build it with `cargo xtask rule`".to_owned());
         }
         _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
     }
@@ -94,6 +99,8 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
         let text = format!("{:#}", error.root_cause());
         if text.contains("unexpected end") || text.contains("out-of-bounds") || text.contains("extends past") {
             format!("it is truncated ({text}): copy it again")
+        } else if text.contains("memory has a minimum byte size") {
+            sandbox.too_much_memory()
         } else {
             format!("it is no valid component ({text}): build it again")
         }

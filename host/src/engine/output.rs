@@ -20,9 +20,9 @@ pub(super) struct Origin<'a> {
     pub(super) limits: &'a Limits,
 }
 
-/// A reason, fit to be shown.
+/// A reason, fit to be shown: one line of bounded length.
 pub(super) fn sentence(text: String) -> String {
-    let text = printable(text);
+    let text = printable(text.trim().replace('\n', " "));
     if text.len() <= LONGEST_TEXT {
         return text;
     }
@@ -32,7 +32,7 @@ pub(super) fn sentence(text: String) -> String {
 }
 
 /// Names of processes may hold control characters, which a terminal would obey.
-fn printable(text: String) -> String {
+pub(super) fn printable(text: String) -> String {
     if text.chars().any(char::is_control) {
         text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
     } else {

@@ -60,7 +60,7 @@ impl LoadedRule {
         let collector = self.families.first().map_or("", String::as_str);
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
         let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };
-        let failed = |reason| self.report(RuleStatus::Failed, Some(reason), Vec::new());
+        let failed = |reason| self.report(RuleStatus::Failed, Some(output::sentence(reason)), Vec::new());
         match verdict {
             Ok(Ok(Verdict::Fired(findings))) => match output::findings(findings, &origin) {
                 Ok(findings) => self.report(RuleStatus::Fired, None, findings),
@@ -70,7 +70,7 @@ impl LoadedRule {
             Ok(Ok(Verdict::NotEvaluated(reason))) => {
                 self.report(RuleStatus::NotEvaluated, Some(output::sentence(reason)), Vec::new())
             }
-            Ok(Err(reason)) => failed(format!("it reported an error: {}", output::sentence(reason))),
+            Ok(Err(reason)) => failed(format!("it reported an error of its own ({}): ask its author", output::sentence(reason))),
             Err(reason) => failed(reason),
         }
     }

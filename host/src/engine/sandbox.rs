@@ -1,8 +1,8 @@
 //! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{Builder, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::Builder;
 use std::time::Duration;
 
 use kerno_signals::Snapshot;
@@ -27,6 +27,7 @@ const TABLE_ELEMENTS: usize = 10_000;
 pub(super) struct Sandbox {
     engine: Engine,
     linker: Linker<State>,
+    clock: Mutex<Weak<Clock>>,
     pub(super) limits: Limits,
 }
 
@@ -94,7 +95,7 @@ impl Sandbox {
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, limits: limits.clone() })
+        Ok(Self { engine, linker, clock: Mutex::default(), limits: limits.clone() })
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -131,7 +132,7 @@ impl Sandbox {
             let text = format!("{:#}", error.root_cause());
             if text.contains("fuel allocated for hostcalls") {
                 return format!(
-                    "it returned more than {} KiB: return fewer findings and shorter texts",
+                    "it passed or returned more than {} KiB: return fewer findings and shorter texts",
                     self.limits.result >> 10
                 );
             }
@@ -157,38 +158,31 @@ impl Sandbox {
         }
     }
 
-    fn too_much_memory(&self) -> String {
+    pub(super) fn too_much_memory(&self) -> String {
         format!(
-            "it needs more than the {} MiB of memory that a rule may have: ask for fewer records at a time",
+            "it needs more than the {} MiB of memory that a rule may have: declare less, or ask for fewer records at a time",
             self.limits.memory >> 20
         )
     }
 
-    /// Lets epochs pass until the clock is dropped.
-    pub(super) fn start_clock(&self) -> std::io::Result<Clock> {
+    /// Lets epochs pass until the clock is dropped. All who need one at a time share it: two would make deadlines come early.
+    pub(super) fn start_clock(&self) -> std::io::Result<Arc<Clock>> {
+        let mut running = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = running.upgrade() {
+            return Ok(clock);
+        }
         let engine = self.engine.clone();
         let (stop, stopped) = mpsc::channel::<()>();
-        let thread = Builder::new().name("kerno-rule-clock".into()).spawn(move || {
+        Builder::new().name("kerno-rule-clock".into()).spawn(move || {
             while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 engine.increment_epoch();
             }
         })?;
-        Ok(Clock { stop: Some(stop), thread: Some(thread) })
+        let clock = Arc::new(Clock(stop));
+        *running = Arc::downgrade(&clock);
+        Ok(clock)
     }
 }
 
-/// A running clock; dropping it stops it.
-pub(super) struct Clock {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Clock {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has stopped as well.
-            let _ = thread.join();
-        }
-    }
-}
+/// A running clock; dropping it stops it. Nobody waits for its thread, which ends at once by itself.
+pub(super) struct Clock(#[expect(dead_code, reason = "dropping it is what stops the thread")] Sender<()>);

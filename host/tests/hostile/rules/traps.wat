@@ -1,0 +1,4 @@
+;; Panics when it is asked to judge.
+(core module $rule
+  (func (export "describe") (result i32) i32.const 64)
+  (func (export "evaluate") (result i32) unreachable))
