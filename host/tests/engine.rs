@@ -8,11 +8,8 @@ use kerno::engine::{Limits, LoadError, RuleSet};
 use kerno::findings::{RuleReport, RuleStatus, Severity};
 use kerno_signals::Snapshot;
 
-/// Long enough for a busy machine, short enough for the guests that never end.
-const DEADLINE: Duration = Duration::from_millis(300);
-
 fn limits() -> Limits {
-    Limits { deadline: DEADLINE, ..Limits::default() }
+    Limits::default()
 }
 
 fn hostile(name: &str) -> String {
@@ -138,8 +135,12 @@ fn a_rule_that_never_ends_is_stopped_in_time() {
     for name in ["loops", "loops-describing", "loops-starting", "logs-endlessly"] {
         let begun = Instant::now();
         let reason = refused(&rule(name));
-        assert!(reason.contains("it did not finish within 300 ms"), "{name}: {reason}");
-        assert!(begun.elapsed() >= DEADLINE && begun.elapsed() < DEADLINE * 20, "{name}: {:?}", begun.elapsed());
+        assert!(reason.contains("it did not finish within 1000 ms"), "{name}: {reason}");
+        assert!(
+            begun.elapsed() >= limits().deadline && begun.elapsed() < Duration::from_secs(60),
+            "{name}: {:?}",
+            begun.elapsed()
+        );
     }
 }
 
