@@ -45,14 +45,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Tests with this in their name measure.
+const MEASUREMENT: &str = "measure_";
+
 /// Runs every in-guest test on every kernel line of the default set.
 pub fn run_default() -> Result<Counts> {
     let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
     run_all(&lines, &[])
 }
 
-/// Runs the in-guest tests whose names contain one of `words` (all, when there are none) on every kernel line. Prints a line for
-/// each; skips, loudly, what this machine cannot run.
+/// Runs the in-guest tests whose names contain one of `words` on every kernel line; without words all but the measurements, which
+/// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
 pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     let kerno = build::all(false)?.kerno;
     let binaries = libtest::build()?;
@@ -60,7 +63,10 @@ pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     for binary in &binaries {
         tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
     }
-    tests.retain(|(_, test)| words.is_empty() || words.iter().any(|word| test.contains(word.as_str())));
+    tests.retain(|(_, test)| match words {
+        [] => !test.contains(MEASUREMENT),
+        _ => words.iter().any(|word| test.contains(word.as_str())),
+    });
     anyhow::ensure!(!tests.is_empty(), "no in-guest test has one of these in its name: {}", words.join(", "));
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");

@@ -68,3 +68,41 @@ fn measure_cost_of_a_switch_beside_runqlat() {
     peer.wait().unwrap();
     text.lines().for_each(|line| println!("measured:   {line}"));
 }
+
+/// The kernel's own account against the wake-up hooks of `runqlat`, one after the other on a load that does not change.
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn measure_delay_beside_runqlat() {
+    let crowd = cgroup("crowd");
+    let _load: Vec<_> = (0..6).map(|_| Load::hog(Some(&crowd))).collect();
+    sleep(1_000);
+    let collectors = Collectors::start(&Options { ebpf: true });
+    sleep(8_000);
+    let told = collectors.finish().sched.unwrap();
+    let p99 = told.host.quantile_ns(0.99).unwrap_or(0) / 1_000;
+    println!("measured: kerno p99 {p99} µs of {} waits", told.host.count);
+    let Ok(output) = Command::new("runqlat").args(["8", "1"]).output() else {
+        println!("measured: runqlat is not in this guest");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let buckets: Vec<(u64, u64, u64)> = text.lines().filter_map(bucket).collect();
+    let total: u64 = buckets.iter().map(|(.., count)| count).sum();
+    let mut seen = 0;
+    let holds = |(.., count): &&(u64, u64, u64)| {
+        seen += count;
+        seen * 100 >= total * 99
+    };
+    match buckets.iter().find(holds) {
+        Some((lower, upper, _)) => println!("measured: runqlat p99 in {lower}–{upper} µs of {total} waits"),
+        None => println!("measured: runqlat saw nothing"),
+    }
+}
+
+/// `lower -> upper : count |***|` of a histogram's line.
+fn bucket(line: &str) -> Option<(u64, u64, u64)> {
+    let (bounds, rest) = line.split_once(':')?;
+    let (lower, upper) = bounds.split_once("->")?;
+    let count = rest.split('|').next()?;
+    Some((lower.trim().parse().ok()?, upper.trim().parse().ok()?, count.trim().parse().ok()?))
+}

@@ -64,6 +64,45 @@ fn an_fsync_is_told_with_its_process_group_and_mount() {
     assert_eq!(window.report("block").lost, 0);
 }
 
+/// dm-delay holds writes before they become requests: only the caller feels it.
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn fsync_over_dm_delay_is_told_as_its_caller_measured_it() {
+    modprobe("ext4", &[]);
+    modprobe("dm_delay", &[]);
+    let disk = NullBlk::new(Duration::ZERO, &[]);
+    let sectors = fs::read_to_string(Path::new("/sys/block").join(disk.node.file_name().unwrap()).join("size")).unwrap();
+    let node = disk.node.display();
+    let table = format!("0 {} delay {node} 0 0 {node} 0 40", sectors.trim());
+    run(Command::new("dmsetup").args(["create", "slow", "--table", &table]).env("DM_DISABLE_UDEV", "1"));
+    run(Command::new("dmsetup").arg("mknodes").env("DM_DISABLE_UDEV", "1"));
+    run(Command::new("mkfs.ext4").args(["-q", "-F", "-E", "lazy_itable_init=0", "/dev/mapper/slow"]));
+    fs::create_dir_all("/mnt/volume").unwrap();
+    run(Command::new("/bin/busybox").args(["mount", "-t", "ext4", "/dev/mapper/slow", "/mnt/volume"]));
+    let mut felt = Vec::new();
+    let window = window(|| {
+        let mut file = File::create("/mnt/volume/journal").unwrap();
+        for _ in 0..120 {
+            file.write_all(&[7; 4096]).unwrap();
+            let start = std::time::Instant::now();
+            file.sync_all().unwrap();
+            felt.push(start.elapsed().as_nanos() as u64);
+        }
+    });
+    felt.sort_unstable();
+    let p99 = felt[felt.len() * 99 / 100 - usize::from(felt.len() % 100 == 0)];
+    let sync = of(&window, std::process::id(), "/mnt/volume");
+    let told = sync.latency.quantile_ns(0.99).unwrap();
+    println!("measured: fsync p99 {:.1} ms, the caller's {:.1} ms", told as f64 / 1e6, p99 as f64 / 1e6);
+    assert_eq!(sync.latency.count, 120);
+    assert!(is_near(told, p99, 0.1) && told > 40_000_000, "{sync:?}");
+    assert_eq!(sync.file_system.device.as_deref(), Some("dm-0"));
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn syncs_in_memory_are_marked_and_calls_that_sync_nothing_are_not_counted() {
