@@ -3,7 +3,6 @@
 //! They are looked for in `$KERNO_ARTIFACTS` (default: `target/kerno` in the workspace). One that is absent becomes `None`, which
 //! the binary reports as "not built in", so that `cargo test` works without a BPF or wasm toolchain. With
 //! `KERNO_REQUIRE_ARTIFACTS=1` an absent one is an error: packages and CI are not made without them.
-#![expect(clippy::print_stdout, reason = "standard output is how a build script talks to cargo")]
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -39,5 +39,5 @@ pub(super) fn columns() -> Option<usize> {
 
 /// Whether a line on standard error can be drawn over.
 pub(super) fn live_stderr() -> bool {
-    io::stderr().is_terminal() && !std::env::var_os("TERM").is_none_or(|term| term == "dumb")
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }

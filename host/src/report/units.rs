@@ -85,7 +85,7 @@ fn significant(value: f64) -> String {
     let text = format!("{value:.decimals$}");
     match text.split_once('.') {
         Some(_) => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        None if size >= 1000.0 && size < 1e15 => amount(value.round()),
+        None if (1000.0..1e15).contains(&size) => amount(value.round()),
         None => text,
     }
 }

@@ -139,7 +139,7 @@ pub fn requirements(facts: &Facts) -> Vec<Requirement> {
         need("Rust for bpfel-unknown-none", kernel, "builds the kernel programs"),
         need(
             "bpf-linker",
-            chosen || (!facts.linkers.is_empty() && !(rules && kernel)),
+            chosen || !(facts.linkers.is_empty() || rules && kernel),
             "links the kernel programs; its LLVM must be as new as the compiler's",
         ),
     ];

@@ -67,7 +67,10 @@ mod tests {
     use super::*;
 
     /// Reads back (name, mode, rdev, content) of every entry up to the trailer.
-    fn read(archive: &[u8]) -> Vec<(String, u32, (u32, u32), Vec<u8>)> {
+    /// Name, mode, device and content.
+    type Entry = (String, u32, (u32, u32), Vec<u8>);
+
+    fn read(archive: &[u8]) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut at = 0;
         loop {
