@@ -29,7 +29,8 @@ impl Histogram {
             match (ours.peek(), theirs.peek()) {
                 (Some(&(bucket, count)), Some(&(other, more))) if bucket == other => {
                     sum.push((bucket, count + more));
-                    (ours.next(), theirs.next());
+                    ours.next();
+                    theirs.next();
                 }
                 (Some(our), Some(their)) if their.0 < our.0 => sum.extend(theirs.next()),
                 (Some(_), _) => sum.extend(ours.next()),
