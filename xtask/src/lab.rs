@@ -19,7 +19,7 @@ use crate::vm::job::{self, Job, Outcome};
 use crate::vm::payload::Payload;
 use crate::vm::snapshot::Snapshot;
 use crate::vm::{self, kernel, matrix, payload, requirements};
-use crate::{build, paths};
+use crate::{build, paths, strict};
 use scenario::Scenario;
 
 /// What to run where.
@@ -54,9 +54,9 @@ struct Line {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let counts = run_all(arguments)?;
+    let counts = strict::judge("scenarios", run_all(arguments)?);
     println!("scenarios: {counts}");
-    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(strict::exit_code(counts))
 }
 
 /// Runs every scenario on every kernel line of the default set.
@@ -67,6 +67,7 @@ pub fn run_default() -> Result<Counts> {
 
 fn run_all(arguments: &Arguments) -> Result<Counts> {
     let scenarios = scenario::read_all(&paths::workspace()?.join("xtask/lab"), &arguments.scenario)?;
+    kernel::ensure_known(&arguments.kernel)?;
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");
         return Ok(Counts { skipped: scenarios.len() * arguments.kernel.len(), ..Counts::default() });

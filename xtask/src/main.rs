@@ -9,6 +9,7 @@ mod lab;
 mod paths;
 mod rule;
 mod setup;
+mod strict;
 mod test;
 mod toolchain;
 mod vm;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::build::host;
 use crate::counts::Counts;
 use crate::setup::Guests;
-use crate::{build, lab, setup, vm};
+use crate::{build, lab, setup, strict, vm};
 
 /// Which tests to run.
 #[derive(clap::Args)]
@@ -29,18 +29,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("SKIPPED: no guests on this machine: {why}");
     }
     build::all(false)?;
-    let mut total = native(&arguments.cargo)?;
+    let (mut total, in_guests) = native(&arguments.cargo)?;
     if guests {
+        // Each of them is counted below, once for every kernel.
+        total.skipped = total.skipped.saturating_sub(in_guests);
         println!("\nguest tests");
-        total.merge(counted(vm::run_default()));
+        total.merge(strict::judge("guest tests", counted(vm::run_default())));
         println!("\nfault lab");
-        total.merge(counted(lab::run_default()));
+        total.merge(strict::judge("scenarios", counted(lab::run_default())));
     } else {
         println!("\nSKIPPED: guest tests and fault lab, because of --no-guests");
-        total.merge(Counts { skipped: 2, ..Counts::default() });
+        // The fault lab; cargo has counted the guest tests as ignored.
+        total.merge(Counts { skipped: 1, ..Counts::default() });
+        total = strict::judge("tests", total);
     }
     println!("\n{total}");
-    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(strict::exit_code(total))
 }
 
 /// A suite that could not run at all is one failure: the others still run.
@@ -51,24 +55,32 @@ fn counted(outcome: Result<Counts>) -> Counts {
     })
 }
 
-/// Runs `cargo test` over the workspace, its output passed on.
-fn native(arguments: &[OsString]) -> Result<Counts> {
+/// Runs `cargo test` over the workspace, its output passed on. The second number is of those skipped because they need a guest.
+fn native(arguments: &[OsString]) -> Result<(Counts, usize)> {
     let mut cargo = host::cargo()?;
     cargo.args(["test", "--no-fail-fast"]).args(arguments).stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cannot start cargo")?;
-    let mut counts = Counts::default();
+    let (mut counts, mut in_guests) = (Counts::default(), 0);
     let mut stdout = std::io::stdout();
     for line in BufReader::new(child.stdout.take().context("cargo has no output")?).split(b'\n') {
         let line = line.context("cannot read what cargo writes")?;
         stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).context("cannot write to standard output")?;
-        counts.merge(results(&String::from_utf8_lossy(&line)));
+        let line = String::from_utf8_lossy(&line);
+        counts.merge(results(&line));
+        in_guests += usize::from(needs_a_guest(&line));
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() && counts.failed == 0 {
         // A test that does not compile, or a test program that dies, has no line with results.
         counts.failed = 1;
     }
-    Ok(counts)
+    Ok((counts, in_guests))
+}
+
+/// Whether the line tells of a test that is ignored because only a guest can run it.
+fn needs_a_guest(line: &str) -> bool {
+    line.starts_with("test ")
+        && line.trim_end().split_once(" ... ignored, ").is_some_and(|(_, why)| why.starts_with("needs a guest"))
 }
 
 /// What a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` counts; other lines count nothing.
@@ -94,6 +106,14 @@ mod tests {
     fn results_are_read_from_cargos_line() {
         let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.10s";
         assert_eq!(results(line), Counts { passed: 12, failed: 1, skipped: 2 });
+    }
+
+    #[test]
+    fn tests_that_need_a_guest_are_told_from_others_that_are_ignored() {
+        assert!(needs_a_guest("test sched::hogs ... ignored, needs a guest: cargo xtask vm"));
+        for line in ["test a ... ignored", "test a ... ignored, takes an hour", "test needs a guest ... ok", "needs a guest"] {
+            assert!(!needs_a_guest(line), "{line}");
+        }
     }
 
     #[test]

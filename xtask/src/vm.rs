@@ -22,7 +22,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::counts::Counts;
-use crate::{build, paths};
+use crate::{build, paths, strict};
 use job::{Job, Outcome};
 use snapshot::Snapshot;
 
@@ -40,9 +40,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let counts = run_all(&arguments.kernel, &arguments.tests)?;
+    let counts = strict::judge("guest tests", run_all(&arguments.kernel, &arguments.tests)?);
     println!("guest tests: {counts}");
-    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(strict::exit_code(counts))
 }
 
 /// Tests with this in their name measure.
@@ -57,6 +57,7 @@ pub fn run_default() -> Result<Counts> {
 /// Runs the in-guest tests whose names contain one of `words` on every kernel line; without words all but the measurements, which
 /// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
 pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
+    kernel::ensure_known(lines)?;
     let kerno = build::all(false)?.kerno;
     let binaries = libtest::build()?;
     let mut tests = Vec::new();

@@ -38,6 +38,59 @@ struct Resolved {
     version: String,
 }
 
+/// Fails when a line is none that the default set, the cache or the archive has.
+pub fn ensure_known(lines: &[String]) -> Result<()> {
+    let cached = cached_lines(&paths::cache()?.join("kernels"));
+    for line in lines {
+        match recognize(line, &cached) {
+            Known::Yes => {}
+            Known::No => bail!("{}", unknown(line, &cached)),
+            Known::Ask => drop(find(line).with_context(|| unknown(line, &cached))?),
+        }
+    }
+    Ok(())
+}
+
+/// Is there such a line?
+#[derive(Debug, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+    /// The archive may have it.
+    Ask,
+}
+
+fn recognize(line: &str, cached: &[String]) -> Known {
+    if DEFAULT_LINES.split(',').chain(cached.iter().map(String::as_str)).any(|known| known == line) {
+        return Known::Yes;
+    }
+    let parts: Vec<_> = line.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if parts.len() >= 2 && parts.iter().all(is_number) { Known::Ask } else { Known::No }
+}
+
+fn unknown(line: &str, cached: &[String]) -> String {
+    let mut known: Vec<_> = DEFAULT_LINES.split(',').collect();
+    known.extend(cached.iter().map(String::as_str).filter(|line| !DEFAULT_LINES.split(',').any(|known| known == *line)));
+    format!("there is no kernel line `{line}`; there are: {}", known.join(", "))
+}
+
+/// Lines of the kernels in the cache: `6.12` of `6.12.57-1`.
+fn cached_lines(cache: &Path) -> Vec<String> {
+    let mut lines: Vec<_> = all_cached(cache).iter().filter_map(|kernel| line_of(&kernel.version)).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// The line of a version: its first two numbers.
+fn line_of(version: &str) -> Option<String> {
+    match numbers(version)[..] {
+        [major, minor, ..] => Some(format!("{major}.{minor}")),
+        _ => None,
+    }
+}
+
 /// Finds the line's newest kernel, fetching what the cache lacks.
 pub fn find(line: &str) -> Result<Kernel> {
     let cache = paths::cache()?.join("kernels");
@@ -75,12 +128,17 @@ fn is_fresh(path: &Path) -> bool {
 
 /// The newest cached kernel of an explicit line: once the archive has moved on, the cache is the only place that has it.
 fn newest_cached(cache: &Path, line: &str) -> Option<Resolved> {
-    let releases = fs::read_dir(cache).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("version")));
-    let known = releases.filter_map(|file| {
-        let release = file.parent()?.file_name()?.to_str()?.to_owned();
+    all_cached(cache).into_iter().filter(|it| is_of_line(&it.version, line)).max_by_key(|it| numbers(&it.version))
+}
+
+/// Every kernel in the cache.
+fn all_cached(cache: &Path) -> Vec<Resolved> {
+    let files = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path().join("version"));
+    let kernel = |file: PathBuf| {
+        let release = file.parent()?.file_name()?.to_str().filter(|name| !name.ends_with(".partial"))?.to_owned();
         Some(Resolved { release, version: fs::read_to_string(&file).ok()? })
-    });
-    known.filter(|it| is_of_line(&it.version, line)).max_by_key(|it| numbers(&it.version))
+    };
+    files.filter_map(kernel).collect()
 }
 
 fn is_of_line(version: &str, line: &str) -> bool {
@@ -152,6 +210,32 @@ mod tests {
         assert!(!is_of_line("6.12.117-1", "6.1"));
         assert!(is_of_line("7.2.13-1", "7.2"));
         assert!(is_of_line("7.2~rc3-1", "7.2"));
+    }
+
+    #[test]
+    fn lines_that_nobody_has_are_told_from_those_the_archive_may_have() {
+        let cached = ["7.2".to_owned()];
+        for (line, known) in [
+            ("6.12", Known::Yes),
+            ("newest", Known::Yes),
+            ("7.2", Known::Yes),
+            ("6.13", Known::Ask),
+            ("../x", Known::No),
+            ("6", Known::No),
+        ] {
+            assert_eq!(recognize(line, &cached), known, "{line}");
+        }
+        assert_eq!(unknown("6.13", &cached), "there is no kernel line `6.13`; there are: 5.10, 6.1, 6.12, newest, 7.2");
+    }
+
+    #[test]
+    fn lines_in_the_cache_are_read_from_its_kernels() {
+        let cache = std::env::temp_dir().join(format!("kerno-kernels-{}", std::process::id()));
+        fs::create_dir_all(cache.join("7.2.13-cloud")).unwrap();
+        fs::write(cache.join("7.2.13-cloud/version"), "7.2.13-1").unwrap();
+        let lines = cached_lines(&cache);
+        fs::remove_dir_all(&cache).unwrap();
+        assert_eq!(lines, ["7.2"]);
     }
 
     #[test]
