@@ -52,7 +52,8 @@ fn is_wanted(finding: &Value, wanted: &Wanted) -> bool {
     finding["rule"] == wanted.rule.as_str()
         && severity(finding) >= Some(wanted.severity)
         && (wanted.kind.is_empty() || wanted.kind.iter().any(|kind| finding["entity"]["kind"] == kind.as_str()))
-        && wanted.name.iter().all(|pattern| names(finding).any(|name| matches(pattern, name)))
+        && (wanted.any_name.iter().any(|kind| finding["entity"]["kind"] == kind.as_str())
+            || wanted.name.iter().all(|pattern| names(finding).any(|name| matches(pattern, name))))
 }
 
 fn is_unwanted(finding: &Value, unwanted: &Unwanted) -> bool {
@@ -137,6 +138,13 @@ mod tests {
             let reasons = judge(&report("warning"), &expect(&text));
             assert!(reasons.len() == 1 && reasons[0].starts_with("missing: "), "{to}: {reasons:?}");
         }
+    }
+
+    #[test]
+    fn only_the_kinds_that_say_so_may_have_any_name() {
+        let text = DISK.replace("/data", "/other");
+        assert!(judge(&report("warning"), &expect(&format!("{text}any_name = 'mount'\n"))).is_empty());
+        assert_eq!(judge(&report("warning"), &expect(&format!("{text}any_name = 'node'\n"))).len(), 1);
     }
 
     #[test]

@@ -67,6 +67,9 @@ pub struct Wanted {
     /// Each must match one of the entity's names; `*` is any text.
     #[serde(default, deserialize_with = "one_or_many")]
     pub name: Vec<String>,
+    /// Kinds of entity that need not match `name`: `node`, say, which is all there is where groups are not told apart.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub any_name: Vec<String>,
     /// It must be ranked before all others.
     #[serde(default)]
     pub first: bool,
