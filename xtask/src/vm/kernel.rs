@@ -131,6 +131,29 @@ fn newest_cached(cache: &Path, line: &str) -> Option<Resolved> {
     all_cached(cache).into_iter().filter(|it| is_of_line(&it.version, line)).max_by_key(|it| numbers(&it.version))
 }
 
+/// Removes the line's older kernels from the cache, once a newer one has booted, and gives their releases. Those that were fetched
+/// within the last day stay: another run may be booting them.
+pub fn forget_older(kernel: &Kernel) -> Result<Vec<String>> {
+    let cache = paths::cache()?.join("kernels");
+    let lock = File::create(cache.join("lock")).context("cannot make a lock file")?;
+    lock.lock().context("cannot lock the kernel cache")?;
+    let mut older = superseded(all_cached(&cache), &kernel.release, &kernel.version);
+    older.retain(|release| !is_fresh(&cache.join(release).join("version")));
+    for release in &older {
+        let directory = cache.join(release);
+        fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    Ok(older)
+}
+
+/// Releases of the kernels that are of the same line as `version`, and older.
+fn superseded(cached: Vec<Resolved>, release: &str, version: &str) -> Vec<String> {
+    let is_older = |it: &Resolved| {
+        it.release != release && line_of(&it.version) == line_of(version) && numbers(&it.version) < numbers(version)
+    };
+    cached.into_iter().filter(is_older).map(|it| it.release).collect()
+}
+
 /// Every kernel in the cache.
 fn all_cached(cache: &Path) -> Vec<Resolved> {
     let files = fs::read_dir(cache).into_iter().flatten().flatten().map(|entry| entry.path().join("version"));
@@ -236,6 +259,13 @@ mod tests {
         let lines = cached_lines(&cache);
         fs::remove_dir_all(&cache).unwrap();
         assert_eq!(lines, ["7.2"]);
+    }
+
+    #[test]
+    fn older_kernels_of_the_same_line_are_superseded() {
+        let kernel = |version: &str| Resolved { release: format!("{version}-cloud"), version: version.to_owned() };
+        let cached = ["6.12.9-1", "6.12.57-1", "6.12.63-1", "6.1.9-1", "7.2.13-1"].map(kernel).into();
+        assert_eq!(superseded(cached, "6.12.57-1-cloud", "6.12.57-1"), ["6.12.9-1-cloud"]);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use super::kernel::Kernel;
+use super::kernel::{self, Kernel};
 use super::qemu::{self, Files, Guest};
 use super::{console, initramfs};
 use crate::paths;
@@ -38,12 +38,15 @@ pub fn prepare(kernel: &Kernel) -> Result<Snapshot> {
     let snapshot =
         Snapshot { kernel: kernel.clone(), initramfs: directory.join("initramfs.cpio"), state: directory.join("state") };
     if snapshot.state.is_file() {
+        // Tells other runs that it is in use.
+        let _ = File::open(&directory).and_then(|file| file.set_modified(SystemTime::now()));
         return Ok(snapshot);
     }
-    forget_others(&guests, kernel, &name);
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     fs::write(&snapshot.initramfs, initramfs).with_context(|| format!("cannot write {}", snapshot.initramfs.display()))?;
     boot(&snapshot, &directory).with_context(|| format!("kernel {} does not boot", kernel.release))?;
+    let older = kernel::forget_older(kernel)?;
+    forget_others(&guests, kernel, &name, &older);
     Ok(snapshot)
 }
 
@@ -90,17 +93,46 @@ pub fn zeros(path: &Path, size: u64) -> Result<()> {
     file.set_len(size).with_context(|| format!("cannot extend {}", path.display()))
 }
 
-/// Saved guests of the same kernel from older tools take half a gigabyte each.
-fn forget_others(guests: &Path, kernel: &Kernel, keep: &str) {
-    let prefix = format!("{}-", kernel.release);
+/// Removes what takes half a gigabyte each: saved guests of the same kernel from other tools, and those of kernels that are gone.
+fn forget_others(guests: &Path, kernel: &Kernel, keep: &str, gone: &[String]) {
     for entry in fs::read_dir(guests).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|then| then.elapsed().is_ok_and(|age| age > HOUR));
-        if name.starts_with(&prefix) && name != keep && !name.ends_with(".lock") && old {
+        let unused =
+            entry.metadata().and_then(|data| data.modified()).is_ok_and(|then| then.elapsed().is_ok_and(|age| age > HOUR));
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_directory && unused && is_superseded(&name, &kernel.release, keep, gone) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Another run may still be using a saved guest that is younger.
+/// Whether a saved guest's name, `<release>-<16 hexadecimal digits>`, is of this kernel and not `keep`, or of one that is gone.
+fn is_superseded(name: &str, release: &str, keep: &str, gone: &[String]) -> bool {
+    let Some((of, key)) = name.rsplit_once('-') else { return false };
+    let is_key = key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_key && name != keep && (of == release || gone.iter().any(|gone| gone == of))
+}
+
+/// Another run may still be using a saved guest that was used since.
 const HOUR: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_saved_guests_of_this_kernel_and_of_those_gone_are_superseded() {
+        let (keep, gone) = ("6.1.0-48-amd64-00000000000000aa", ["6.1.0-47-amd64".to_owned()]);
+        for (name, superseded) in [
+            (keep, false),
+            ("6.1.0-48-amd64-00000000000000ab", true),
+            ("6.1.0-47-amd64-00000000000000ab", true),
+            ("6.1.0-46-amd64-00000000000000ab", false),
+            ("6.1.0-48-amd64-extra-00000000000000ab", false),
+            ("6.1.0-48-amd64.lock", false),
+            ("6.1.0-48-amd64-notes", false),
+        ] {
+            assert_eq!(is_superseded(name, "6.1.0-48-amd64", keep, &gone), superseded, "{name}");
+        }
+    }
+}
