@@ -94,7 +94,8 @@ fn no_way() -> String {
     let (major, minor) = OLDEST;
     format!(
         "this machine has no compiler for kernel programs and rules, and none that set-up can install: \
-         install rustup (https://rustup.rs) with a stable toolchain of {major}.{minor} or newer, and run this again"
+         install rustup (https://rustup.rs) with a stable toolchain of {major}.{minor} or newer and the development files of an LLVM \
+         as new as its own, and run this again"
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,9 +35,15 @@ pub fn by_hand(names: &[&str]) -> Vec<String> {
 /// The commands of [`install_from`], for root.
 pub fn by_hand_from(suite: &str, name: &str) -> Result<Vec<String>> {
     let options =
-        options(&sources_with(suite)?)?.into_iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        options(&sources_with(suite)?)?.iter().map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ");
     let install = format!("apt-get {options} install --no-install-recommends --target-release {suite} {name}");
     Ok(vec![format!("apt-get {options} update"), install])
+}
+
+/// A word as a shell takes it whole.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=+@,%".contains(&byte);
+    if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 fn apt_get() -> Command {
@@ -59,12 +66,24 @@ fn options(directory: &Path) -> Result<Vec<OsString>> {
 
 /// Copies the machine's sources, with `suite` beside the release that it belongs to, and gives the directory.
 fn sources_with(suite: &str) -> Result<PathBuf> {
-    let (release, _) = suite.split_once('-').context("a suite is named release-part")?;
     let directory = paths::cache()?.join("apt").join(suite).join("sources");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    copy_sources(Path::new("/etc/apt"), &directory, suite)?;
+    Ok(directory)
+}
+
+/// Makes `directory` hold the sources of `machine` (`/etc/apt`) with `suite`, and nothing from an earlier copy.
+fn copy_sources(machine: &Path, directory: &Path, suite: &str) -> Result<()> {
+    let (release, _) = suite.split_once('-').context("a suite is named release-part")?;
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let parts = fs::read_dir(machine.join("sources.list.d")).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let mut added = false;
-    for source in [PathBuf::from("/etc/apt/sources.list")].into_iter().chain(parts) {
+    for source in [machine.join("sources.list")].into_iter().chain(parts) {
         let (Ok(text), Some(name), Some(kind)) = (fs::read_to_string(&source), source.file_name(), source.extension()) else {
             continue;
         };
@@ -73,15 +92,21 @@ fn sources_with(suite: &str) -> Result<PathBuf> {
             Some("list") => lines_with(&text, release, suite),
             _ => continue,
         };
-        added |= copy.contains(suite);
+        added |= names(&copy, suite);
         let path = directory.join(name);
         fs::write(&path, copy).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    ensure!(added, "no source in /etc/apt names the suite {release}: {suite} would be at the same address");
-    Ok(directory)
+    ensure!(added, "no source in {} names the suite {release}: {suite} would be at the same address", machine.display());
+    Ok(())
 }
 
-/// Adds `suite` to every stanza that has `release` among its suites.
+/// Whether a source that is in use has `suite`.
+fn names(text: &str, suite: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.any(|line| line.split_whitespace().any(|word| word == suite))
+}
+
+/// Adds `suite` to every stanza that has `release` among its suites. Stanzas that are switched off are left out.
 fn stanzas_with(text: &str, release: &str, suite: &str) -> String {
     let line = |line: &str| match line.strip_prefix("Suites:") {
         Some(suites) if suites.split_whitespace().any(|word| word == release) && !suites.contains(suite) => {
@@ -89,7 +114,19 @@ fn stanzas_with(text: &str, release: &str, suite: &str) -> String {
         }
         _ => format!("{line}\n"),
     };
-    text.lines().map(line).collect()
+    let lines: Vec<&str> = text.lines().collect();
+    let stanzas = lines.split(|line| line.trim().is_empty()).filter(|stanza| !stanza.is_empty() && !is_off(stanza));
+    stanzas.map(|stanza| stanza.iter().copied().map(line).collect()).collect::<Vec<String>>().join("\n")
+}
+
+/// `Enabled: no`; names of fields have no case.
+fn is_off(stanza: &[&str]) -> bool {
+    let is_no = |line: &&str| {
+        line.split_once(':').is_some_and(|(field, value)| {
+            field.eq_ignore_ascii_case("enabled") && ["no", "false", "without", "off", "disable", "0"].contains(&value.trim())
+        })
+    };
+    stanza.iter().any(is_no)
 }
 
 /// Adds a line for `suite` after every one-line source of `release`.
@@ -124,6 +161,37 @@ mod tests {
             "# comment about bookworm\ndeb [arch=amd64] http://example.org/debian bookworm main contrib\n\
              deb [arch=amd64] http://example.org/debian bookworm-backports main contrib\ndeb http://example.org/s bookworm-security main\n"
         );
+    }
+
+    #[test]
+    fn a_stanza_that_is_switched_off_stays_off() {
+        let off = "Enabled: no\nTypes: deb\nURIs: http://example.org/debian\nSuites: bookworm\n";
+        assert_eq!(stanzas_with(off, "bookworm", "bookworm-backports"), "");
+        let on = off.replace("no\n", "yes\n");
+        let with = stanzas_with(&format!("{off}\n{on}"), "bookworm", "bookworm-backports");
+        assert_eq!(with, on.replace("bookworm\n", "bookworm bookworm-backports\n"));
+        assert!(names(&with, "bookworm-backports") && !names("# bookworm-backports", "bookworm-backports"));
+    }
+
+    #[test]
+    fn a_source_that_was_removed_is_gone_from_the_copy() {
+        let base = std::env::temp_dir().join(format!("kerno-sources-{}", std::process::id()));
+        let (machine, copy) = (base.join("etc"), base.join("copy"));
+        fs::create_dir_all(machine.join("sources.list.d")).unwrap();
+        fs::create_dir_all(&copy).unwrap();
+        fs::write(machine.join("sources.list"), "deb http://example.org/debian bookworm main\n").unwrap();
+        fs::write(copy.join("removed.list"), "deb http://example.com bookworm main\n").unwrap();
+        copy_sources(&machine, &copy, "bookworm-backports").unwrap();
+        let removed = copy.join("removed.list").exists();
+        let kept = fs::read_to_string(copy.join("sources.list")).unwrap();
+        fs::remove_dir_all(&base).unwrap();
+        assert!(!removed && kept.contains("bookworm-backports"), "{kept}");
+    }
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(quoted("-oDir::State::Lists=/root/.cache/lists"), "-oDir::State::Lists=/root/.cache/lists");
+        assert_eq!(quoted("/home/a b/it's"), "'/home/a b/it'\\''s'");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Facts {
         let compilers = toolchain::compilers();
         let path = search_path();
         let has = |program: &&str| path.iter().any(|directory| directory.join(program).is_file());
-        let wanted = tools::GUESTS.iter().flat_map(|tool| tool.programs).chain(&tools::DOWNLOAD);
+        let wanted = tools::GUESTS.iter().flat_map(|tool| tool.programs);
         let version = command::ask(Command::new("qemu-system-x86_64").arg("--version"));
         Ok(Self {
             linkers: toolchain::linkers()?,

@@ -1,7 +1,6 @@
 //! Does the steps of a plan, or prints them where they need root and there is none.
 
 use std::env;
-use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -9,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use super::facts::Llvm;
 use super::plan::{Step, Way};
 use super::{apt, tools};
+use crate::command;
 use crate::toolchain::{self, LINKER};
-use crate::{command, paths};
 
 /// Takes the first way whose steps all succeed. A step that failed once is not tried again in a later way.
 pub fn first_that_works(ways: &[Way], root: bool) -> Result<()> {
@@ -43,7 +42,6 @@ fn take(step: &Step) -> Result<()> {
         Step::Packages(names) => apt::install(names),
         Step::Backport(suite) => apt::install_from(suite, tools::QEMU),
         Step::BuildLinker(llvm) => build_linker(llvm),
-        Step::FetchLinker => fetch_linker(),
     }
 }
 
@@ -70,18 +68,4 @@ fn build_linker(llvm: &Llvm) -> Result<()> {
     // Its own target directory: the workspace's is locked by whoever builds there.
     cargo.env_remove("CARGO_TARGET_DIR").env("PATH", env::join_paths(path)?).env("LLVM_PREFIX", &llvm.prefix);
     command::run(&mut cargo)
-}
-
-/// Fetches the binary that bpf-linker's project publishes for this machine.
-fn fetch_linker() -> Result<()> {
-    let directory = toolchain::linker_root()?.join("bin");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let name = format!("bpf-linker-{}-unknown-linux-musl.tar.zst", env::consts::ARCH);
-    let address = format!("https://github.com/aya-rs/bpf-linker/releases/download/v{LINKER}/{name}");
-    let archive = paths::cache()?.join(&name);
-    command::run(
-        Command::new("curl").args(["--fail", "--location", "--silent", "--show-error", "--output"]).arg(&archive).arg(address),
-    )?;
-    command::run(Command::new("tar").args(["--extract", "--zstd", "--file"]).arg(&archive).arg("--directory").arg(&directory))?;
-    fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))
 }

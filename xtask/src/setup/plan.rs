@@ -27,8 +27,6 @@ pub enum Step {
     Backport(String),
     /// Build bpf-linker with this LLVM.
     BuildLinker(Llvm),
-    /// Fetch bpf-linker as its project publishes it.
-    FetchLinker,
 }
 
 /// One way to get everything: all its steps, in order.
@@ -52,7 +50,6 @@ impl fmt::Display for Step {
             Self::Packages(names) => write!(formatter, "apt-get install {}", names.join(" ")),
             Self::Backport(suite) => write!(formatter, "apt-get install -t {suite} {}", tools::QEMU),
             Self::BuildLinker(llvm) => write!(formatter, "cargo install bpf-linker {LINKER} with LLVM {}", llvm.major),
-            Self::FetchLinker => write!(formatter, "bpf-linker {LINKER} as published by its project"),
         }
     }
 }
@@ -97,9 +94,6 @@ fn linker_ways(facts: &Facts, compiler: &Compiler) -> Vec<Vec<Step>> {
         ways.push(steps);
     } else if let Some(llvm) = facts.llvm.iter().find(|llvm| llvm.major >= compiler.llvm && (21..=23).contains(&llvm.major)) {
         ways.push(vec![Step::BuildLinker(llvm.clone())]);
-    }
-    if tools::DOWNLOAD.iter().all(|program| facts.programs.contains(*program)) {
-        ways.push(vec![Step::FetchLinker]);
     }
     ways
 }

@@ -21,8 +21,6 @@ pub const TOOLCHAIN: [&str; 6] = ["rustc-web", "cargo-web", "rust-web-src", "lib
 pub const LLVM: [&str; 6] = ["llvm-22-dev", "clang-22", "libzstd-dev", "zlib1g-dev", "libxml2-dev", "libpolly-22-dev"];
 /// The major version of the LLVM in [`LLVM`].
 pub const LLVM_MAJOR: u32 = 22;
-/// What fetching bpf-linker's published binary takes.
-pub const DOWNLOAD: [&str; 3] = ["curl", "tar", "zstd"];
 
 /// What guests are made and run with: needed by `test`, `vm`, `lab` and `bench` only.
 pub const GUESTS: [Tool; 10] = [

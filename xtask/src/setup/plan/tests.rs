@@ -27,15 +27,7 @@ fn linker() -> Linker {
 }
 
 fn bookworm_with_rustup() -> Facts {
-    let programs = tools::DOWNLOAD.iter().map(|program| String::from(*program)).collect();
-    Facts {
-        compilers: vec![rustup_compiler()],
-        rustup: true,
-        debian: Some("bookworm".into()),
-        root: true,
-        programs,
-        ..Facts::default()
-    }
+    Facts { compilers: vec![rustup_compiler()], rustup: true, debian: Some("bookworm".into()), root: true, ..Facts::default() }
 }
 
 fn names(ways: &[Way]) -> Vec<&str> {
@@ -52,19 +44,20 @@ fn nothing_is_planned_where_nothing_is_missing() {
 #[test]
 fn rustup_is_tried_before_debians_packages() {
     let ways = toolchain_ways(&bookworm_with_rustup());
-    assert_eq!(names(&ways), ["rustup", "rustup", "Debian's packages"]);
+    assert_eq!(names(&ways), ["rustup", "Debian's packages"]);
     let components = [Step::Rustup("target", "wasm32-unknown-unknown"), Step::Rustup("component", "rust-src")];
     assert_eq!(ways[0].steps[..2], components);
     assert_eq!(ways[0].steps[2..], [Step::Packages(tools::LLVM.to_vec()), Step::BuildLinker(debian_llvm())]);
-    assert_eq!(ways[1].steps[2..], [Step::FetchLinker]);
     let everything = [tools::TOOLCHAIN, tools::LLVM].concat();
-    assert_eq!(ways[2].steps, [Step::Packages(everything), Step::BuildLinker(debian_llvm())]);
+    assert_eq!(ways[1].steps, [Step::Packages(everything), Step::BuildLinker(debian_llvm())]);
 }
 
 #[test]
 fn without_root_the_way_that_needs_none_comes_first() {
-    let ways = toolchain_ways(&Facts { root: false, ..bookworm_with_rustup() });
-    assert_eq!(ways[0].steps.last(), Some(&Step::FetchLinker));
+    let packages = tools::LLVM.iter().map(|name| String::from(*name)).collect();
+    let ways = toolchain_ways(&Facts { root: false, packages, ..bookworm_with_rustup() });
+    assert_eq!(ways[0].steps.last(), Some(&Step::BuildLinker(debian_llvm())));
+    assert!(!ways[0].steps.iter().any(Step::needs_root));
     assert!(ways[1].steps.iter().any(Step::needs_root));
 }
 
@@ -84,10 +77,10 @@ fn only_what_is_missing_is_installed() {
 }
 
 #[test]
-fn a_compiler_with_a_newer_llvm_than_debians_gets_the_published_linker() {
+fn a_compiler_with_a_newer_llvm_than_debians_is_left_for_debians_own() {
     let newer = Compiler { llvm: 23, wasm: true, source: true, ..rustup_compiler() };
     let ways = toolchain_ways(&Facts { compilers: vec![newer], linkers: vec![linker()], ..bookworm_with_rustup() });
-    assert_eq!(ways[0].steps, [Step::FetchLinker]);
+    assert_eq!(names(&ways), ["Debian's packages"]);
 }
 
 #[test]
@@ -95,7 +88,7 @@ fn elsewhere_the_systems_llvm_builds_the_linker() {
     let llvm = Llvm { prefix: "/usr".into(), major: 22 };
     let facts = Facts { debian: None, llvm: vec![llvm.clone()], ..bookworm_with_rustup() };
     let ways = toolchain_ways(&facts);
-    assert_eq!(names(&ways), ["rustup", "rustup"]);
+    assert_eq!(names(&ways), ["rustup"]);
     assert_eq!(ways[0].steps.last(), Some(&Step::BuildLinker(llvm)));
     assert!(guest_steps(&facts).is_empty(), "no packages are known there");
 }
