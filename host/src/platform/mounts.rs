@@ -108,6 +108,14 @@ fn best(mounts: &[Mount], major: u32, minor: u32) -> Option<&Mount> {
 /// (btrfs), or for overlayfs that of the file system its upper directory is on.
 #[must_use]
 pub fn device_number(root: &Root, mount: &Mount, host: &[Mount]) -> Option<(u32, u32)> {
+    device_below(root, mount, host, OVERLAYS)
+}
+
+/// How many overlays are followed: the kernel stacks two, but two whose upper directories read as lying on each other (one path,
+/// different namespaces) would never end.
+const OVERLAYS: u32 = 8;
+
+fn device_below(root: &Root, mount: &Mount, host: &[Mount], overlays: u32) -> Option<(u32, u32)> {
     if mount.major != 0 {
         return Some((mount.major, mount.minor));
     }
@@ -115,7 +123,7 @@ pub fn device_number(root: &Root, mount: &Mount, host: &[Mount]) -> Option<(u32,
         let upper = mount.options.split(',').find_map(|option| option.strip_prefix("upperdir="))?;
         let below = containing(host, Path::new(upper))?;
         // An overlay on an overlay goes down one more; a mount cannot lie on itself.
-        return if below == mount { None } else { device_number(root, below, host) };
+        return if below == mount { None } else { device_below(root, below, host, overlays.checked_sub(1)?) };
     }
     if mount.source.starts_with("/dev/") { block_device::number_of_node(root, &mount.source) } else { None }
 }
@@ -194,6 +202,14 @@ mod tests {
 
         let on_tmpfs = "60 1 0:60 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/run/a,workdir=/w\n";
         let (_directory, root) = host(on_tmpfs, INIT);
+        assert_eq!(file_system(&root, 42, 0, 60).device, None);
+    }
+
+    #[test]
+    fn overlays_that_read_as_lying_on_each_other_have_no_device() {
+        let circle = "60 1 0:60 / /a rw - overlay overlay rw,lowerdir=/l,upperdir=/b/upper,workdir=/w\n\
+            61 1 0:61 / /b rw - overlay overlay rw,lowerdir=/l,upperdir=/a/upper,workdir=/w\n";
+        let (_directory, root) = host(circle, circle);
         assert_eq!(file_system(&root, 42, 0, 60).device, None);
     }
 
