@@ -25,8 +25,15 @@ const EOPNOTSUPP: i32 = 95;
 /// `ENOTSUPP`: the kernel's own, has no name in user space.
 const ENOTSUPP: i32 = 524;
 
-const GRANT: &str = "run kerno as root, or grant it the capabilities: \
-    setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_net_admin+ep \"$(command -v kerno)\"";
+/// What gives the running program its capabilities.
+fn grant() -> String {
+    let program = std::env::current_exe().map_or_else(|_| "kerno".to_owned(), |path| path.display().to_string());
+    format!(
+        "run kerno as root, or grant it the capabilities: \
+         setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep '{}'",
+        program.replace('\'', "'\\''")
+    )
+}
 
 /// Explains why the programs of a collector did not load or attach. The verifier's whole log goes to the debug level.
 #[must_use]
@@ -116,7 +123,7 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
         );
     }
     if !missing.is_empty() {
-        return words(format!("kerno lacks {} to load kernel programs", missing.join(" and ")), GRANT);
+        return words(format!("kerno lacks {} to load kernel programs", missing.join(" and ")), grant());
     }
     if facts.older_than(5, 11) && failure.mentions(&["map", "memlock"]) {
         return words(

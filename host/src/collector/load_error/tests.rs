@@ -65,6 +65,8 @@ fn check(error: &Loader, facts: &Facts, reason: &str, fix: &str) {
 fn missing_capabilities_are_named() {
     let none = Facts { capabilities: Some(Capabilities(0)), ..ordinary() };
     check(&map(EPERM), &none, "lacks CAP_BPF and CAP_PERFMON", "setcap cap_bpf,cap_perfmon");
+    let own = std::env::current_exe().unwrap();
+    check(&map(EPERM), &none, "", &format!("cap_dac_read_search+ep '{}'", own.display()));
     let bpf_only = Facts { capabilities: Some(Capabilities(1 << 39)), ..ordinary() };
     check(&program(EPERM, ""), &bpf_only, "lacks CAP_PERFMON to load", "as root");
     check(&program(EACCES, "R1 pointer arithmetic prohibited\nprocessed 9 insns"), &bpf_only, "lacks CAP_PERFMON", "as root");
