@@ -26,7 +26,7 @@ impl Requests {
         Self {
             count: self.count - start.count,
             bytes: self.bytes - start.bytes,
-            time_ms: (self.time_ms + wrapped).saturating_sub(start.time_ms),
+            time_ms: self.time_ms.saturating_add(wrapped).saturating_sub(start.time_ms),
         }
     }
 }
@@ -72,7 +72,7 @@ fn parse_line(line: &str) -> Option<((u32, u32), Disk)> {
     let fields: Vec<u64> = fields.map(|field| field.parse().ok()).collect::<Option<_>>()?;
     let requests = |at: usize| {
         let [count, _merged, sectors, time_ms] = *fields.get(at..at + 4)? else { return None };
-        Some(Requests { count, bytes: sectors * 512, time_ms })
+        Some(Requests { count, bytes: sectors.saturating_mul(512), time_ms })
     };
     let flush = fields.get(15..17).map(|flush| Requests { count: flush[0], bytes: 0, time_ms: flush[1] });
     let disk = Disk { name, read: requests(0)?, write: requests(4)?, discard: requests(11), flush, in_flight: *fields.get(8)? };
@@ -100,6 +100,18 @@ mod tests {
         let long = format!("{middle} 1694 98");
         assert_eq!(parse_line(&long).unwrap().1.flush, Some(Requests { count: 1_694, bytes: 0, time_ms: 98 }));
         assert_eq!(parse_line("254 0 vda 1 2 3"), None);
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_the_largest() {
+        let max = u64::MAX;
+        let line = format!("8 0 sda {}", [max.to_string().as_str(); 17].join(" "));
+        let disk = parse_line(&line).unwrap().1;
+        assert_eq!(disk.read, Requests { count: max, bytes: max, time_ms: max });
+        assert_eq!((disk.discard, disk.in_flight), (Some(disk.read), max));
+        assert_eq!(disk.read.since(disk.write), Requests::default());
+        let fell = Requests { time_ms: max - 1, ..disk.read };
+        assert_eq!(fell.since(disk.read).time_ms, 0);
     }
 
     #[test]

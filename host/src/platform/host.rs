@@ -48,7 +48,7 @@ fn count_list(text: &str) -> Option<u32> {
         Some((first, last)) => (last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?).checked_add(1),
         None => range.parse::<u32>().ok().map(|_| 1),
     };
-    text.trim().split(',').map(count).sum()
+    text.trim().split(',').map(count).try_fold(0u32, |sum, count| sum.checked_add(count?))
 }
 
 /// CPUs of `/proc/stat`, where `/sys` is not mounted.
@@ -87,7 +87,15 @@ mod tests {
 
     #[test]
     fn lists_of_cpus() {
-        for (text, count) in [("0\n", Some(1)), ("0-3,8\n", Some(5)), ("0-1,4-7\n", Some(6)), ("\n", None), ("3-1", None)] {
+        for (text, count) in [
+            ("0\n", Some(1)),
+            ("0-3,8\n", Some(5)),
+            ("0-1,4-7\n", Some(6)),
+            ("\n", None),
+            ("3-1", None),
+            ("0-4294967294,9", None),
+            ("0-4294967295", None),
+        ] {
             assert_eq!(count_list(text), count, "{text:?}");
         }
     }
@@ -96,6 +104,7 @@ mod tests {
     fn memory_is_told_in_bytes() {
         assert_eq!(total_memory("MemTotal:       24684092 kB\nMemFree: 1 kB\n"), Some(24_684_092 * 1024));
         assert_eq!(total_memory("MemFree: 1 kB\n"), None);
+        assert_eq!(total_memory(&format!("MemTotal: {} kB\n", u64::MAX)), None);
     }
 
     #[test]

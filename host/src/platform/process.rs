@@ -90,7 +90,7 @@ pub fn cpu_times(root: &Root) -> HashMap<u32, CpuTime> {
     let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
     let one = |pid| {
         let Stat { comm, start_ticks, cpu_ticks, .. } = stat(root, pid).ok()?;
-        Some((pid, CpuTime { comm, start_ticks, cpu_ns: cpu_ticks * tick_ns }))
+        Some((pid, CpuTime { comm, start_ticks, cpu_ns: cpu_ticks.saturating_mul(tick_ns) }))
     };
     pids(root).into_iter().filter_map(one).collect()
 }
@@ -140,7 +140,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         comm,
         state: field(3)?.chars().next()?,
-        cpu_ticks: field(14)?.parse::<u64>().ok()? + field(15)?.parse::<u64>().ok()?,
+        cpu_ticks: field(14)?.parse::<u64>().ok()?.saturating_add(field(15)?.parse().ok()?),
         nice: field(19)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
         policy: field(41)?.parse().ok()?,
@@ -173,6 +173,17 @@ mod tests {
             assert_eq!((stat.nice, stat.start_ticks, stat.policy), (5, 174_672, 0));
         }
         assert_eq!(parse_stat("1 (short) R 1 2 3"), None);
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_the_largest() {
+        let max = u64::MAX.to_string();
+        let text = line("x", 0, 0).replace("120 30", &format!("{max} {max}"));
+        assert_eq!(parse_stat(&text).unwrap().cpu_ticks, u64::MAX);
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("proc/7")).unwrap();
+        std::fs::write(directory.path().join("proc/7/stat"), text).unwrap();
+        assert_eq!(cpu_times(&Root::new(directory.path()))[&7].cpu_ns, u64::MAX);
     }
 
     #[test]

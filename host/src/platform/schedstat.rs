@@ -14,11 +14,11 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Adds another account.
+    /// Adds another account; what would not fit stays the largest number.
     pub fn add(&mut self, other: Self) {
-        self.cpu_ns += other.cpu_ns;
-        self.delay_ns += other.delay_ns;
-        self.count += other.count;
+        self.cpu_ns = self.cpu_ns.saturating_add(other.cpu_ns);
+        self.delay_ns = self.delay_ns.saturating_add(other.delay_ns);
+        self.count = self.count.saturating_add(other.count);
     }
 
     /// What was added since `start`, nothing where a counter fell.
@@ -83,6 +83,15 @@ mod tests {
         assert_eq!(parse_host("version 18\ncpu0 0 0 9 1 5 5 1000 200 30\n"), None);
         assert_eq!(parse_host("version 17\ncpu0 0 0 9 1 5 5 1000 200\n"), None);
         assert_eq!(parse_host("version 17\ntimestamp 1\n"), None);
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_the_largest() {
+        let max = u64::MAX;
+        let numbers = [max.to_string().as_str(); 9].join(" ");
+        let waits = Waits { cpu_ns: max, delay_ns: max, count: max };
+        assert_eq!(parse_host(&format!("version 17\ncpu0 {numbers}\ncpu1 {numbers}\n")), Some(waits));
+        assert_eq!(parse_thread(&numbers), Some(waits));
     }
 
     #[test]

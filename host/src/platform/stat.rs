@@ -30,7 +30,7 @@ fn parse(text: &str) -> Option<CpuTime> {
     let fields = text.lines().find_map(|line| line.strip_prefix("cpu "))?.split_whitespace().take(8);
     let fields: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
     let steal = *fields.get(7)?;
-    Some(CpuTime { total: fields.iter().sum(), steal })
+    Some(CpuTime { total: fields.iter().fold(0, |sum, field| sum.saturating_add(*field)), steal })
 }
 
 #[cfg(test)]
@@ -45,6 +45,14 @@ mod tests {
         assert_eq!(later.steal_ratio_since(time), Some(0.25));
         assert_eq!(time.steal_ratio_since(time), None);
         assert_eq!(parse("cpu  10 1 5\n"), None);
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_the_largest() {
+        let max = u64::MAX;
+        let time = parse(&format!("cpu  {}\n", [max.to_string().as_str(); 10].join(" "))).unwrap();
+        assert_eq!(time, CpuTime { total: max, steal: max });
+        assert_eq!(time.steal_ratio_since(time), None);
     }
 
     #[test]

@@ -35,7 +35,9 @@ impl BlockFallback {
     pub fn events(&self) -> u64 {
         let Ok(now) = diskstats::read(&self.root) else { return 0 };
         let whole = now.iter().filter(|(number, _)| !block_device::is_partition(&self.root, **number));
-        whole.flat_map(|(number, disk)| self.added(*number, disk)).map(|(_, requests)| requests.count).sum()
+        whole
+            .flat_map(|(number, disk)| self.added(*number, disk))
+            .fold(0, |sum: u64, (_, requests)| sum.saturating_add(requests.count))
     }
 
     fn added(&self, number: (u32, u32), now: &Disk) -> Vec<(Operation, Requests)> {
@@ -81,7 +83,12 @@ impl BlockFallback {
             devices.extend(added.into_iter().map(|(operation, requests, in_flight)| DeviceLatency {
                 device: device.clone(),
                 operation,
-                latency: Latency { count: requests.count, sum_ns: requests.time_ms * 1_000_000, max_ns: None, histogram: None },
+                latency: Latency {
+                    count: requests.count,
+                    sum_ns: requests.time_ms.saturating_mul(1_000_000),
+                    max_ns: None,
+                    histogram: None,
+                },
                 bytes: requests.bytes,
                 errors: 0,
                 in_flight,
@@ -132,6 +139,22 @@ mod tests {
         assert_eq!((read.latency.max_ns, &read.latency.histogram), (None, &None));
         assert_eq!((writes.operation, writes.latency.count, writes.in_flight), (Operation::Write, 0, 3));
         assert_eq!((flush.operation, flush.latency.count, flush.latency.sum_ns), (Operation::Flush, 1, 20_000_000));
+    }
+
+    #[test]
+    fn the_largest_numbers_stay_the_largest() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |number: u64| {
+            let numbers = [number.to_string().as_str(); 17].join(" ");
+            fs::create_dir_all(directory.path().join("proc")).unwrap();
+            fs::write(directory.path().join("proc/diskstats"), format!("8 0 sda {numbers}\n")).unwrap();
+        };
+        write(0);
+        let running = BlockFallback::start_at(Root::new(directory.path())).unwrap();
+        write(u64::MAX);
+        assert_eq!(running.events(), u64::MAX);
+        let (block, _) = running.finish().unwrap();
+        assert_eq!(block.devices[0].latency.sum_ns, u64::MAX);
     }
 
     #[test]

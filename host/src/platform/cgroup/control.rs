@@ -43,7 +43,7 @@ impl Control {
         let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u64>().ok());
         let throttled_ns = stat.and_then(|stat| {
             let value = stat.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
-            Some(value.trim().parse::<u64>().ok()? * unit_ns)
+            Some(value.trim().parse::<u64>().ok()?.saturating_mul(unit_ns))
         });
         let idle = number(idle) == Some(1);
         Self { throttled_ns, lowest_weight: idle || number(weight).is_some_and(|weight| weight <= lowest) }
@@ -82,6 +82,13 @@ mod tests {
         let stat = ("cpu.stat", "nr_periods 5\nnr_throttled 3\nthrottled_time 250\n");
         assert_eq!(group(&[("cpu.cfs_quota_us", "20000\n"), stat], Version::V1).throttled_ns, Some(250));
         assert_eq!(group(&[("cpu.cfs_quota_us", "-1\n"), stat], Version::V1).throttled_ns, None);
+    }
+
+    #[test]
+    fn the_largest_number_stays_the_largest() {
+        let stat = format!("throttled_usec {}\n", u64::MAX);
+        let found = group(&[("cpu.max", "20000 100000\n"), ("cpu.stat", &stat)], Version::V2);
+        assert_eq!(found.throttled_ns, Some(u64::MAX));
     }
 
     #[test]

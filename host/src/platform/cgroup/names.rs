@@ -103,7 +103,7 @@ impl Names {
     pub fn throttled_ns(&self, id: u64) -> Option<u64> {
         self.upwards(id)
             .filter_map(|group| Some(group.last.throttled_ns?.saturating_sub(group.first_throttled_ns)))
-            .reduce(|a, b| a + b)
+            .reduce(u64::saturating_add)
     }
 
     /// The group or an ancestor has the lowest CPU weight while others beside it have more (beside groups at the top are always
