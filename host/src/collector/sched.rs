@@ -27,6 +27,7 @@ use decode::{Group, Raw};
 /// The collector's name everywhere.
 pub const NAME: &str = "sched";
 
+/// How many processes are listed in `Sched::runners`, with kernel programs and without.
 const RUNNERS: usize = 32;
 
 /// The running collector.

@@ -9,12 +9,10 @@ use std::collections::HashMap;
 
 use kerno_signals::{Cgroup, CgroupDelay, Latency, Runner, Sched};
 
+use super::RUNNERS;
 use crate::platform::cgroup::{self, Names};
 use crate::platform::schedstat::{self, Waits};
 use crate::platform::{self, Root, process};
-
-/// How many processes are listed in [`Sched::runners`].
-const RUNNERS: usize = 20;
 
 /// Why run-queue delay cannot be had from `/proc`.
 #[derive(Debug, thiserror::Error)]
@@ -119,17 +117,17 @@ impl SchedFallback {
         process.cgroup = cgroup.clone().or(process.cgroup.take());
         let mut group = process.cgroup.clone().map(|path| self.sums.groups.entry(path).or_default());
         for (tid, added) in threads {
-            process.cpu_ns += added.cpu_ns;
+            process.cpu_ns = process.cpu_ns.saturating_add(added.cpu_ns);
             let background = process::thread_stat(&self.root, pid, *tid).is_ok_and(|stat| stat.is_background());
             if let Some(group) = &mut group {
-                group.cpu_ns += added.cpu_ns;
+                group.cpu_ns = group.cpu_ns.saturating_add(added.cpu_ns);
             }
             if pid == std::process::id() {
                 self.sums.own.add(*added);
             } else if background {
                 self.sums.background.add(*added);
                 if let Some(group) = &mut group {
-                    group.background_waits += added.count;
+                    group.background_waits = group.background_waits.saturating_add(added.count);
                 }
             } else {
                 self.sums.foreground.add(*added);
@@ -143,7 +141,8 @@ impl SchedFallback {
     /// Waits counted so far.
     #[must_use]
     pub fn events(&self) -> u64 {
-        let counted = self.sums.foreground.count + self.sums.background.count + self.sums.own.count;
+        let Sums { foreground, background, own, .. } = &self.sums;
+        let counted = foreground.count.saturating_add(background.count).saturating_add(own.count);
         self.total().map_or(counted, |total| total.count.max(counted))
     }
 
