@@ -22,7 +22,7 @@ pub const TASKS: u32 = 4096;
 
 /// A task that neither asked to wait nor belongs to kerno.
 pub const NORMAL: u32 = 0;
-/// A task that asked to wait: nice ≥ 10, `SCHED_BATCH` or `SCHED_IDLE`.
+/// A task that asked to wait: a normal one with nice ≥ 10, `SCHED_BATCH` or `SCHED_IDLE`.
 pub const BACKGROUND: u32 = 1;
 /// A thread of kerno.
 pub const OWN: u32 = 2;

@@ -33,12 +33,14 @@ static HISTOGRAMS: Array<Counts> = Array::with_max_entries(ROWS, 0);
 #[map]
 static TOTALS: Array<GroupTotals> = Array::with_max_entries(ROWS, 0);
 #[map]
-static MOVED_ASLEEP: LruHashMap<u32, u32> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
+static MOVED_ASLEEP: LruHashMap<u32, u64> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
 #[map]
 static TASKS: LruHashMap<u32, TaskWaits> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
 
+const SCHED_NORMAL: u32 = 0;
 const SCHED_BATCH: u32 = 3;
 const SCHED_IDLE: u32 = 5;
+const SCHED_EXT: u32 = 7;
 const BACKGROUND_NICE: i32 = 10;
 
 /// Run-queue delay of the task that leaves the CPU; the next one's account is kept until it leaves.
@@ -64,7 +66,9 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
 fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
     let task = Task::new(ctx.arg(0));
     if task_sched_delayed() != 0 && task.is_delayed::<Typed>() {
-        let _ = MOVED_ASLEEP.insert(task.tid::<Typed>(), 1, 0);
+        // SAFETY: a helper without arguments.
+        let now = unsafe { bpf_ktime_get_ns() };
+        let _ = MOVED_ASLEEP.insert(task.tid::<Typed>(), now, 0);
     }
     0
 }
@@ -94,10 +98,6 @@ fn switch(prev: Task, next: Task) {
 #[inline(always)]
 fn account(cpu: &mut Cpu, id: u32, task: Task, tid: u32, now: u64) {
     let wait = task.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
-    if wait >= LONG_WAIT_NS && task_sched_delayed() != 0 && MOVED_ASLEEP.remove(tid).is_ok() {
-        cpu.asleep += 1;
-        return;
-    }
     let tgid = task.tgid::<Typed>();
     let class = class_of(task, tgid);
     let group = task.cgroup::<Typed>();
@@ -106,6 +106,10 @@ fn account(cpu: &mut Cpu, id: u32, task: Task, tid: u32, now: u64) {
         // SAFETY: only this CPU writes this entry, with interrupts off.
         let totals = unsafe { &mut *totals };
         totals.cpu_ns += now - cpu.switched_in;
+        if wait >= LONG_WAIT_NS && task_sched_delayed() != 0 && slept(tid, cpu.switched_in, wait) {
+            cpu.asleep += 1;
+            return;
+        }
         match class {
             NORMAL => {
                 totals.sum_ns += wait;
@@ -128,16 +132,29 @@ fn account(cpu: &mut Cpu, id: u32, task: Task, tid: u32, now: u64) {
     }
 }
 
+/// Whether the wait began when the task was moved asleep. One that began at any other time is a wait; the mark is old then.
+#[inline(always)]
+fn slept(tid: u32, switched_in: u64, wait: u64) -> bool {
+    let Some(moved) = MOVED_ASLEEP.get_ptr(tid) else { return false };
+    // SAFETY: the task is not moved while it runs on this CPU.
+    let moved = unsafe { *moved };
+    let _ = MOVED_ASLEEP.remove(tid);
+    // The two clocks may drift by 0.05 % (NTP); balancing takes well below a millisecond.
+    let tolerance = LONG_WAIT_NS + (wait >> 10);
+    switched_in.wrapping_sub(wait).wrapping_sub(moved).wrapping_add(tolerance) < 2 * tolerance
+}
+
+/// Real-time tasks keep the nice value they would return to; it does not make them wait.
 #[inline(always)]
 fn class_of(task: Task, tgid: u32) -> u32 {
     if tgid == own_tgid() {
         return OWN;
     }
-    let policy = task.policy::<Typed>();
-    if policy == SCHED_BATCH || policy == SCHED_IDLE || task.nice::<Typed>() >= BACKGROUND_NICE {
-        return BACKGROUND;
+    match task.policy::<Typed>() {
+        SCHED_BATCH | SCHED_IDLE => BACKGROUND,
+        SCHED_NORMAL | SCHED_EXT if task.nice::<Typed>() >= BACKGROUND_NICE => BACKGROUND,
+        _ => NORMAL,
     }
-    NORMAL
 }
 
 #[inline(always)]

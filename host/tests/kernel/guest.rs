@@ -171,6 +171,14 @@ impl Load {
         self
     }
 
+    /// Makes it a real-time process; its nice value stays.
+    pub fn real_time(self) -> Self {
+        let parameter = libc::sched_param { sched_priority: 1 };
+        // SAFETY: the parameter lives until the call returns.
+        assert_eq!(unsafe { libc::sched_setscheduler(self.0.id().cast_signed(), libc::SCHED_FIFO, &raw const parameter) }, 0);
+        self
+    }
+
     pub fn pid(&self) -> u32 {
         self.0.id()
     }

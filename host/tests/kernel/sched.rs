@@ -66,6 +66,20 @@ fn background_work_and_our_own_threads_are_kept_apart() {
 
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
+fn a_nice_value_makes_no_real_time_task_background() {
+    let urgent = cgroup("urgent");
+    let window = window(|| {
+        let _loads: Vec<_> = (0..4)
+            .map(|_| Load::start("sleep 0.3; while :; do sleep 0.01; done", Some(&urgent)).niced().real_time())
+            .collect();
+        sleep(2_000);
+    });
+    let urgent = of(&window, "/urgent").unwrap_or_else(|| panic!("{:?}", window.sched.cgroups));
+    assert!(urgent.delay.count > 50 && urgent.background_waits < 20, "{urgent:?}");
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
 fn groups_without_a_row_are_counted() {
     let groups = ROWS + 100;
     let window = lossy_window(|| {
