@@ -15,7 +15,7 @@ pub struct Facts {
     pub arch: String,
     /// Online CPUs.
     pub cpus: u32,
-    /// CPUs that may come online: per-CPU maps have a value for each.
+    /// Highest number of a CPU that may come online, plus one: maps are indexed by these numbers.
     pub possible_cpus: u32,
     /// Physical memory, bytes.
     pub memory_bytes: u64,
@@ -26,8 +26,10 @@ pub struct Facts {
 /// Reads them. `node_name` is the name the settings give, if any.
 pub fn facts(root: &Root, node_name: Option<&str>) -> Result<Facts, Error> {
     let line = |path: &str| Ok::<_, Error>(root.read(path)?.trim_end().to_owned());
-    let cpus = |which: &str| root.parse(format!("/sys/devices/system/cpu/{which}"), "a list such as `0-3,8`", count_list);
-    let online = cpus("online").or_else(|error| count_processors(root).ok_or(error))?;
+    let cpus = |which: &str, read: fn(&str) -> Option<u32>| {
+        root.parse(format!("/sys/devices/system/cpu/{which}"), "a list such as `0-3,8`", read)
+    };
+    let online = cpus("online", count_list).or_else(|error| count_processors(root).ok_or(error))?;
     Ok(Facts {
         name: match node_name.filter(|name| !name.is_empty()) {
             Some(name) => name.to_owned(),
@@ -36,7 +38,7 @@ pub fn facts(root: &Root, node_name: Option<&str>) -> Result<Facts, Error> {
         kernel: line("/proc/sys/kernel/osrelease")?,
         arch: rustix::system::uname().machine().to_string_lossy().into_owned(),
         cpus: online,
-        possible_cpus: cpus("possible").unwrap_or(online),
+        possible_cpus: cpus("possible", end_of_list).unwrap_or(online),
         memory_bytes: root.parse("/proc/meminfo", "a line `MemTotal: … kB`", total_memory)?,
         environment: environment(root),
     })
@@ -49,6 +51,12 @@ fn count_list(text: &str) -> Option<u32> {
         None => range.parse::<u32>().ok().map(|_| 1),
     };
     text.trim().split(',').map(count).try_fold(0u32, |sum, count| sum.checked_add(count?))
+}
+
+/// Highest number in such a list, plus one.
+fn end_of_list(text: &str) -> Option<u32> {
+    let last = |range: &str| range.split_once('-').map_or(range, |(_, last)| last).parse::<u32>().ok()?.checked_add(1);
+    text.trim().split(',').map(last).try_fold(0, |end, last| Some(end.max(last?)))
 }
 
 /// CPUs of `/proc/stat`, where `/sys` is not mounted.
@@ -97,6 +105,9 @@ mod tests {
             ("0-4294967295", None),
         ] {
             assert_eq!(count_list(text), count, "{text:?}");
+        }
+        for (text, end) in [("0\n", Some(1)), ("0-3,8\n", Some(9)), ("0-1,4-7\n", Some(8)), ("\n", None)] {
+            assert_eq!(end_of_list(text), end, "{text:?}");
         }
     }
 
