@@ -1,4 +1,5 @@
 //! kerno as a process: exit codes, streams, signals and bad input, on any host, with eBPF or without.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;

@@ -1,5 +1,12 @@
 //! What can only be tested on a real kernel. Each test runs as root in a guest of its own, which `cargo xtask vm` boots; it may
 //! load modules, make control groups and devices, and leave them behind.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says where it stopped, and one that measures prints what it found"
+)]
 
 #[path = "kernel/block.rs"]
 mod block;
