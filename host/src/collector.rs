@@ -14,6 +14,7 @@ use crate::platform::{Root, cgroup::Names, kernel::Facts};
 use block::{BlockCollector, fallback::BlockFallback};
 use context::{Context, StartError};
 use load_error::{Explained, explain, not_built_in};
+use report::Counted;
 use sched::{SchedCollector, fallback::SchedFallback};
 
 /// How to measure.
@@ -113,7 +114,10 @@ impl Collectors {
         let names = self.names.as_ref();
         let (sched, sched_report) = match self.sched {
             Source::Ebpf(collector) => match collector.finish(names) {
-                Ok(measured) => (Some(measured.family), report::running(sched::NAME, measured.events, measured.lost)),
+                Ok(measured) => {
+                    let counted = Counted { what: "events", events: measured.events, lost: measured.lost };
+                    (Some(measured.family), report::running(sched::NAME, &[counted]))
+                }
                 Err(error) => (None, report::off(sched::NAME, explained(&error))),
             },
             Source::Fallback(fallback, why) => {
@@ -126,9 +130,14 @@ impl Collectors {
         let (block, block_report) = match self.block {
             Source::Ebpf(collector) => match collector.finish(names) {
                 Ok(measured) => {
-                    let report = report::running(block::NAME, measured.events, measured.lost);
-                    let partial = measured.partial.map(|error| explained(&error));
-                    (Some(measured.family), report::partial(report, partial))
+                    let block::Measured { mut family, requests, syncs, partial } = measured;
+                    let report = if syncs.share() < report::TOO_MANY {
+                        report::running(block::NAME, &[requests, syncs])
+                    } else {
+                        family.syncs = None;
+                        report::partial(report::running(block::NAME, &[requests]), Some(report::losses(&syncs)))
+                    };
+                    (Some(family), report::partial(report, partial.map(|error| explained(&error))))
                 }
                 Err(error) => (None, report::off(block::NAME, explained(&error))),
             },

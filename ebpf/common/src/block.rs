@@ -2,13 +2,14 @@
 
 use crate::histogram::BUCKETS;
 
-/// Rows of the table of devices and operations. Row [`OTHER`] takes what found no free row.
+/// Rows of the table of devices and operations. What finds no free row goes to row [`OTHER`].
 pub const REQUEST_ROWS: u32 = 128;
 
-/// Rows of the table of syncing processes. Row [`OTHER`] takes what found no free row.
+/// Rows of the table of syncing processes. What finds no free row goes to row [`OTHER`].
 pub const SYNC_ROWS: u32 = 512;
 
-/// The row of everything that found no free row.
+/// The row of everything that found no free row. Nothing is told of it: what it takes belongs to no device or process, so it is
+/// counted as lost, by [`Counters::requests_without_row`] and [`Counters::syncs_without_row`].
 pub const OTHER: u32 = 0;
 
 /// CPUs share this many copies of the requests' histograms at most. Syncs are rare: all CPUs share one copy.
@@ -128,7 +129,7 @@ pub struct Counters {
     pub in_flight_full: u64,
     /// Requests whose completion was missed: their address was issued again.
     pub completion_missed: u64,
-    /// Completions counted in row [`OTHER`] because their device and operation have no row.
+    /// Completions lost to row [`OTHER`] because their device and operation have no row.
     pub requests_without_row: u64,
     /// Syncs completed.
     pub synced: u64,
@@ -136,7 +137,7 @@ pub struct Counters {
     pub syncing_full: u64,
     /// Syncs whose return was missed: the thread began another.
     pub return_missed: u64,
-    /// Syncs counted in row [`OTHER`] because their process and file system have no row.
+    /// Syncs lost to row [`OTHER`] because their process and file system have no row.
     pub syncs_without_row: u64,
 }
 

@@ -14,6 +14,7 @@ use super::{
     context::{Context, StartError},
     fields,
     loader::{LoadError, Object},
+    report::Counted,
 };
 use crate::{
     artifacts,
@@ -42,10 +43,10 @@ pub struct BlockCollector {
 pub struct Measured {
     /// The family.
     pub family: Block,
-    /// Requests and syncs completed.
-    pub events: u64,
-    /// Requests and syncs that are missing or not where they belong.
-    pub lost: u64,
+    /// Requests completed, and those missing or not where they belong.
+    pub requests: Counted,
+    /// The same of syncs.
+    pub syncs: Counted,
     /// Why syncs, or part of them, could not be measured.
     pub partial: Option<StartError>,
 }
@@ -103,15 +104,20 @@ impl BlockCollector {
         let now = SystemClock.monotonic_ns();
         self.tick();
         let counters = self.counters()?;
-        let devices = requests::drain(&self, now)?;
+        let missed = |which: fn(&str) -> bool| self.object.missed_by(which).unwrap_or(0);
+        let lost = decode::lost_requests(&counters) + missed(requests::is_program);
+        let requests = Counted { what: "requests", events: counters.completed, lost };
+        let lost = decode::lost_syncs(&counters) + missed(syncs::is_program);
+        let synced = Counted { what: "syncs", events: counters.synced, lost };
+        let devices = requests::drain(&self, &counters, now)?;
         let (syncs, partial) = match self.syncs {
             Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, names, now)?), syncs.partial()),
             Err(error) => (None, Some(error)),
         };
         Ok(Measured {
             family: Block { devices, syncs },
-            events: counters.completed + counters.synced,
-            lost: decode::lost(&counters) + self.object.missed(),
+            requests,
+            syncs: synced,
             partial,
         })
     }

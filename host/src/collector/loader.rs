@@ -151,15 +151,19 @@ impl Object {
     /// tracepoint programs can be preempted. Kernels before 5.12 neither skip events nor have the count.
     #[must_use]
     pub fn missed(&self) -> u64 {
-        self.attached.iter().map(|program| self.missed_by(program)).sum()
+        self.attached.iter().filter_map(|program| self.missed_by_one(program)).sum()
     }
 
-    /// [`missed`](Self::missed) of one program.
+    /// [`missed`](Self::missed) of the attached programs that `which` picks; `None` when the count of one cannot be read.
     #[must_use]
-    pub fn missed_by(&self, program: &str) -> u64 {
-        self.fd_of(program)
-            .and_then(|fd| crate::platform::Root::default().read(format!("/proc/self/fdinfo/{fd}")).ok())
-            .map_or(0, |text| recursion_misses(&text))
+    pub fn missed_by(&self, which: impl Fn(&str) -> bool) -> Option<u64> {
+        self.attached.iter().filter(|program| which(program)).map(|program| self.missed_by_one(program)).sum()
+    }
+
+    fn missed_by_one(&self, program: &str) -> Option<u64> {
+        let fd = self.fd_of(program)?;
+        let text = crate::platform::Root::default().read(format!("/proc/self/fdinfo/{fd}")).ok()?;
+        Some(recursion_misses(&text))
     }
 
     /// Value of an array's entry.

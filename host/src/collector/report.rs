@@ -4,8 +4,28 @@ use kerno_signals::{CollectorReport, CollectorStatus, Coverage};
 
 use super::load_error::Explained;
 
-/// It measured with eBPF. Losses make its coverage partial.
-pub fn running(name: &str, events: u64, lost: u64) -> CollectorReport {
+/// Events of one kind that a collector counted, and those it knows to be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// What is counted, in the plural.
+    pub what: &'static str,
+    /// Counted.
+    pub events: u64,
+    /// Missing or not where they belong.
+    pub lost: u64,
+}
+
+impl Counted {
+    /// Share of the events that is lost.
+    pub fn share(&self) -> f64 {
+        self.lost as f64 / (self.events + self.lost).max(1) as f64
+    }
+}
+
+/// It measured with eBPF. Losses of any kind of its events make its coverage partial.
+pub fn running(name: &str, kinds: &[Counted]) -> CollectorReport {
+    // Where so much of one kind is lost that it decides, the other kinds must not hide it.
+    let told = kinds.iter().find(|kind| kind.share() >= TOO_MANY).map_or(kinds, std::slice::from_ref);
     let report = CollectorReport {
         name: name.to_owned(),
         status: CollectorStatus::Running,
@@ -13,23 +33,26 @@ pub fn running(name: &str, events: u64, lost: u64) -> CollectorReport {
         source: "eBPF".to_owned(),
         reason: None,
         fix: None,
-        events,
-        lost,
+        events: told.iter().map(|kind| kind.events).sum(),
+        lost: told.iter().map(|kind| kind.lost).sum(),
     };
-    let share = lost as f64 / (events + lost).max(1) as f64;
     // A stray event changes no percentile that is told.
-    if share < TOLERATED {
-        return report;
-    }
-    let why = Explained {
-        reason: format!("{lost} events were lost beside {events} that were counted"),
+    kinds.iter().filter(|kind| kind.share() >= TOLERATED).fold(report, |report, kind| partial(report, Some(losses(kind))))
+}
+
+/// What a loss is told as.
+pub fn losses(Counted { what, events, lost }: &Counted) -> Explained {
+    Explained {
+        reason: format!("{lost} {what} were lost beside {events} that were counted"),
         fix: "measure again for a shorter time: the kernel's tables were full".to_owned(),
-    };
-    partial(report, Some(why))
+    }
 }
 
 /// Share of lost events that leaves the coverage full.
 const TOLERATED: f64 = 0.001;
+
+/// Share of lost events from which on nothing can be judged by the rest.
+pub const TOO_MANY: f64 = 0.05;
 
 /// It measured with eBPF, and part of its family could not be had.
 pub fn partial(report: CollectorReport, why: Option<Explained>) -> CollectorReport {
@@ -81,18 +104,31 @@ mod tests {
 
     #[test]
     fn few_losses_are_counted_and_many_are_told() {
-        let few = running("sched", 1_000_000, 1);
+        let few = running("sched", &[counted("events", 1_000_000, 1)]);
         assert_eq!((few.status, few.coverage, few.lost), (CollectorStatus::Running, Some(Coverage::Full), 1));
-        let many = running("sched", 1_000, 100);
+        let many = running("sched", &[counted("events", 1_000, 100)]);
         assert_eq!((many.status, many.coverage), (CollectorStatus::Degraded, Some(Coverage::Partial)));
         assert!(many.reason.is_some_and(|reason| reason.contains("100 events were lost")) && many.fix.is_some());
     }
 
     #[test]
+    fn one_kinds_losses_are_not_hidden_by_another_kind() {
+        let few = running("block", &[counted("requests", 1_000_000, 0), counted("syncs", 990, 10)]);
+        assert_eq!((few.coverage, few.events, few.lost), (Some(Coverage::Partial), 1_000_990, 10));
+        assert_eq!(few.reason.as_deref(), Some("10 syncs were lost beside 990 that were counted"));
+        let many = running("block", &[counted("requests", 90, 10), counted("syncs", 1_000_000, 0)]);
+        assert_eq!((many.coverage, many.events, many.lost), (Some(Coverage::Partial), 90, 10));
+    }
+
+    fn counted(what: &'static str, events: u64, lost: u64) -> Counted {
+        Counted { what, events, lost }
+    }
+
+    #[test]
     fn two_reasons_are_both_told() {
         let why = |reason: &str| Explained { reason: reason.to_owned(), fix: format!("fix {reason}") };
-        let report = partial(partial(running("block", 10, 0), Some(why("one"))), Some(why("two")));
+        let report = partial(partial(running("block", &[counted("requests", 10, 0)]), Some(why("one"))), Some(why("two")));
         assert_eq!((report.reason.as_deref(), report.fix.as_deref()), (Some("one; two"), Some("fix one")));
-        assert_eq!(partial(running("block", 10, 0), None).status, CollectorStatus::Running);
+        assert_eq!(partial(running("block", &[counted("requests", 10, 0)]), None).status, CollectorStatus::Running);
     }
 }

@@ -1,12 +1,12 @@
 //! Attaching and draining the request programs.
 
-use kerno_ebpf_common::block::{Counts, Issued, REQUEST_ROWS, RequestKey, RequestTotals};
+use kerno_ebpf_common::block::{Counters, Counts, Issued, REQUEST_ROWS, RequestKey, RequestTotals};
 use kerno_signals::DeviceLatency;
 
 use super::{
     BlockCollector, StartError,
     decode::{self, Requests},
-    in_flight,
+    in_flight, syncs,
 };
 use crate::{
     collector::{
@@ -41,16 +41,26 @@ pub fn attach(context: &Context, object: &mut Object) -> Result<(), StartError> 
     Ok(())
 }
 
+/// Whether it is one of their programs.
+pub fn is_program(program: &str) -> bool {
+    !syncs::is_program(program)
+}
+
 /// Latency of every device and operation. `now` is the window's end.
-pub fn drain(collector: &BlockCollector, now: u64) -> Result<Vec<DeviceLatency>, LoadError> {
+pub fn drain(collector: &BlockCollector, counters: &Counters, now: u64) -> Result<Vec<DeviceLatency>, LoadError> {
     let object = &collector.object;
     let mut rows = Vec::new();
     for (key, row) in object.entries::<RequestKey, u32>("REQUEST_ROW")? {
         rows.push((key, row_of(collector, row)?));
     }
-    let issued: Vec<Issued> = object.entries::<u64, Issued>("ISSUED")?.into_iter().map(|(_, issued)| issued).collect();
-    let certain = object.missed_by("complete") == 0;
-    let in_flight = in_flight::told(&collector.root, &collector.operations, issued, certain);
+    let issued = object.entries::<u64, Issued>("ISSUED")?;
+    let certain = counters.completion_missed == 0 && object.missed_by(|program| program == "complete") == Some(0);
+    let in_flight = if certain && !issued.is_empty() {
+        std::thread::sleep(in_flight::SETTLE);
+        in_flight::lasting(issued, &object.entries("ISSUED")?)
+    } else {
+        in_flight::counted(&collector.root, &collector.operations, issued)
+    };
     let host = mounts::of_host(&collector.root);
     let name = |number| block_device::device_among(&collector.root, number, &host);
     Ok(decode::devices(rows, &in_flight, &collector.operations, now, name))

@@ -36,6 +36,18 @@ const CALLS: [(&str, &str, &str); 5] = [
     ("enter_msync", "exit_msync", "msync"),
 ];
 
+/// Entry and return of what a synchronous write syncs with.
+const VFS: (&str, &str) = ("enter_vfs", "exit_vfs");
+
+/// Whether it is one of the sync programs.
+pub fn is_program(program: &str) -> bool {
+    program == VFS.0 || CALLS.iter().any(|(enter, _, _)| *enter == program) || is_return(program)
+}
+
+fn is_return(program: &str) -> bool {
+    program == VFS.1 || CALLS.iter().any(|(_, exit, _)| *exit == program)
+}
+
 /// The sync programs and the names found so far.
 pub struct Syncs {
     file_systems: BTreeMap<(u32, u32, u32), FileSystem>,
@@ -54,8 +66,8 @@ impl Syncs {
             object.attach_entry(kernel, enter, &function)?;
         }
         let vfs = object
-            .attach_exit(kernel, "exit_vfs", "vfs_fsync_range")
-            .and_then(|()| object.attach_entry(kernel, "enter_vfs", "vfs_fsync_range"));
+            .attach_exit(kernel, VFS.1, "vfs_fsync_range")
+            .and_then(|()| object.attach_entry(kernel, VFS.0, "vfs_fsync_range"));
         Ok(Self { file_systems: BTreeMap::new(), comms: BTreeMap::new(), partial: vfs.err().map(StartError::from) })
     }
 
@@ -94,8 +106,9 @@ impl Syncs {
             let sync = self.sync(root, &key, comm, names, &sums);
             all.insert(key, sync);
         }
+        let certain = object.missed_by(is_return) == Some(0);
         for (thread, syncing) in object.entries::<u64, Syncing>("SYNCING")? {
-            if syncing.key.device == 0 || !is_in_progress(root, thread, syncing.call) {
+            if syncing.key.device == 0 || !is_in_progress(root, thread, syncing.call, certain) {
                 continue;
             }
             let comm = self.comms.get(&syncing.key.tgid).cloned().unwrap_or_default();
@@ -137,28 +150,42 @@ fn file_system(root: &Root, key: &SyncKey) -> FileSystem {
 }
 
 /// Whether the thread is in the call that the entry says. A return that the programs missed leaves an entry behind; it must never
-/// be told as a hung sync.
-fn is_in_progress(root: &Root, thread: u64, call: u32) -> bool {
+/// be told as a hung sync. `certain` says that no return was missed.
+fn is_in_progress(root: &Root, thread: u64, call: u32, certain: bool) -> bool {
     let (tgid, tid) = ((thread >> 32) as u32, thread as u32);
     match process::position(root, tgid, tid) {
-        Ok(position) => fits(position, call),
+        Ok(position) => fits(position, call, certain),
         Err(error) if error.is_not_found() => false,
         // Not allowed to look: uninterruptible sleep is what a sync that hangs does.
         Err(_) => process::thread_stat(root, tgid, tid).is_ok_and(|stat| stat.state == 'D'),
     }
 }
 
-fn fits(position: Position, call: u32) -> bool {
+/// Calls that write to a file, and with `O_SYNC` sync it.
+const WRITES: [i64; 8] = [
+    libc::SYS_write,
+    libc::SYS_pwrite64,
+    libc::SYS_writev,
+    libc::SYS_pwritev,
+    libc::SYS_pwritev2,
+    libc::SYS_copy_file_range,
+    libc::SYS_splice,
+    libc::SYS_sendfile,
+];
+
+fn fits(position: Position, call: u32, certain: bool) -> bool {
     match position {
-        Position::Running => true,
-        Position::Blocked => call == WRITE,
+        // The kernel does not tell the call of a thread that runs.
+        Position::Running => certain,
+        // A worker of io_uring is in no call of its own.
+        Position::Blocked => call == WRITE && certain,
         Position::InSyscall(number) => match call {
             FSYNC => number == libc::SYS_fsync,
             FDATASYNC => number == libc::SYS_fdatasync,
             SYNCFS => number == libc::SYS_syncfs,
             SYNC_FILE_RANGE => number == libc::SYS_sync_file_range,
             MSYNC => number == libc::SYS_msync,
-            _ => true,
+            _ => WRITES.contains(&number),
         },
     }
 }
@@ -169,11 +196,14 @@ mod tests {
 
     #[test]
     fn a_thread_in_another_call_is_not_syncing() {
+        let fits = |position, call| fits(position, call, true);
         assert!(fits(Position::InSyscall(libc::SYS_fsync), FSYNC));
         assert!(!fits(Position::InSyscall(libc::SYS_futex), FSYNC));
         assert!(!fits(Position::InSyscall(libc::SYS_fsync), FDATASYNC));
         assert!(fits(Position::InSyscall(libc::SYS_pwrite64), WRITE));
-        assert!(fits(Position::Running, MSYNC));
+        assert!(!fits(Position::InSyscall(libc::SYS_read), WRITE));
+        assert!(fits(Position::Running, MSYNC) && !super::fits(Position::Running, MSYNC, false));
+        assert!(fits(Position::Blocked, WRITE) && !super::fits(Position::Blocked, WRITE, false));
         assert!(!fits(Position::Blocked, FSYNC), "a page fault is no fsync");
     }
 }
