@@ -1,5 +1,5 @@
-//! Time of one judgement by all built-in rules, snapshot bytes in and findings out, on a big host: `cargo bench --bench judge`.
-//! Fails when the p99 is above 1 ms.
+//! Time of one judgement by all built-in rules, snapshot bytes in and findings out, on hosts of two sizes:
+//! `cargo bench --bench judge`.
 #![expect(clippy::print_stdout, reason = "a measurement is told on standard output")]
 
 use std::hint::black_box;
@@ -14,7 +14,6 @@ use kerno_signals::{
     Latency, Operation, Runner, Sched, Snapshot, Sync, TaskDelay, Window,
 };
 
-const BUDGET: Duration = Duration::from_millis(1);
 const WARM_UP: usize = 200;
 const RUNS: usize = 2_000;
 
@@ -28,17 +27,24 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     // Healthy, where every distribution is looked at and nothing is found; and at fault, where the culprits are looked for too.
-    let passed = [("healthy", 1), ("faulty", 1_000)].map(|(name, factor)| measure(&rules, name, &big_host(factor)));
-    if passed == [true, true] { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    for groups in [100, 1_000] {
+        for (name, factor) in [("healthy", 1), ("faulty", 1_000)] {
+            if measure(&rules, &format!("{groups} groups, {name}"), &host(groups, factor)).is_none() {
+                println!("not measured: the snapshot cannot be judged");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
-fn measure(rules: &RuleSet, name: &str, snapshot: &Snapshot) -> bool {
-    let Ok(bytes) = postcard::to_stdvec(snapshot) else { return false };
+fn measure(rules: &RuleSet, name: &str, snapshot: &Snapshot) -> Option<()> {
+    let bytes = postcard::to_stdvec(snapshot).ok()?;
     let (mut judging, mut decoding) = (Vec::with_capacity(RUNS), Vec::with_capacity(RUNS));
     let mut outcome: Vec<RuleReport> = Vec::new();
     for run in 0..WARM_UP + RUNS {
         let begun = Instant::now();
-        let Ok(reports) = rules.judge(&bytes) else { return false };
+        let reports = rules.judge(&bytes).ok()?;
         let judged = begun.elapsed();
         let begun = Instant::now();
         drop(black_box(Snapshot::from_postcard(&bytes)));
@@ -56,7 +62,7 @@ fn measure(rules: &RuleSet, name: &str, snapshot: &Snapshot) -> bool {
         bytes.len() >> 10
     );
     println!("  {}", statuses.join(", "));
-    p99 <= BUDGET
+    Some(())
 }
 
 fn quantiles(times: &mut [Duration]) -> [Duration; 3] {
@@ -64,20 +70,20 @@ fn quantiles(times: &mut [Duration]) -> [Duration; 3] {
     [0.5, 0.99, 1.0].map(|q| times[((q * times.len() as f64).ceil() as usize).clamp(1, times.len()) - 1])
 }
 
-/// 1,000 control groups, 200 waiting tasks, 500 running processes, 100 devices and file systems with 300 callers of fsync. The first
-/// device and the first twenty groups are slower by `factor`.
-fn big_host(factor: u64) -> Snapshot {
+/// Per thousand control groups 200 waiting tasks, 500 running processes, 100 devices and file systems, and 300 callers of fsync. The
+/// first device and the first twenty groups are slower by `factor`.
+fn host(groups: u32, factor: u64) -> Snapshot {
     let sched = Sched {
         host: latency(1_000_000, 20_000),
         background: latency(5_000, 900_000),
         own: latency(900, 30_000),
-        cgroups: (0..1_000).map(|id| group(id, factor)).collect(),
-        tasks: (0..200).map(task).collect(),
-        runners: (0..500).map(runner).collect(),
+        cgroups: (0..u64::from(groups)).map(|id| group(id, factor)).collect(),
+        tasks: (0..groups / 5).map(task).collect(),
+        runners: (0..groups / 2).map(runner).collect(),
     };
     let operations = [Operation::Read, Operation::Write, Operation::Flush];
-    let devices = (0..100).flat_map(|minor| operations.map(|operation| device(minor, operation, factor))).collect();
-    let block = Block { devices, syncs: Some((0..300).map(|pid| sync(pid, factor)).collect()) };
+    let devices = (0..groups / 10).flat_map(|minor| operations.map(|operation| device(minor, operation, factor))).collect();
+    let block = Block { devices, syncs: Some((0..groups * 3 / 10).map(|pid| sync(pid, factor)).collect()) };
     Snapshot {
         host: Host {
             name: "big".into(),
