@@ -47,6 +47,23 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A name as one word of a shell command: names of mounts and control groups are anybody's choice, and commands are pasted as root.
+#[must_use]
+#[inline(never)]
+pub fn shell_quote(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=,-".contains(&byte);
+    if !name.is_empty() && name.bytes().all(plain) {
+        return name.into();
+    }
+    let mut quoted = String::from("'");
+    for (index, part) in name.split('\'').enumerate() {
+        quoted.push_str(if index == 0 { "" } else { "'\\''" });
+        quoted.push_str(part);
+    }
+    quoted.push('\'');
+    quoted
+}
+
 /// Three significant digits, rounded, without trailing zeros. By integers: the code that prints floats is a third of a small
 /// component.
 fn digits(value: f64) -> String {
@@ -72,6 +89,15 @@ mod tests {
     fn durations_choose_their_unit() {
         let texts = [0.0, 2.5e-7, 0.000_012_34, 0.005, 0.0123, 0.2, 0.999_9, 1.5, 240.0].map(seconds);
         assert_eq!(texts, ["0 ns", "250 ns", "12.3 µs", "5 ms", "12.3 ms", "200 ms", "1 s", "1.5 s", "240 s"]);
+    }
+
+    #[test]
+    fn only_safe_names_stay_bare_in_a_command() {
+        assert_eq!(
+            ["/srv/data-1", "nginx@a:b.service", "a%b+c=d,e_f"].map(shell_quote).join(" "),
+            "/srv/data-1 nginx@a:b.service a%b+c=d,e_f"
+        );
+        assert_eq!(["a;b", "", "$(x)", "a b", "it's", "-é"].map(shell_quote).join(" "), r"'a;b' '' '$(x)' 'a b' 'it'\''s' '-é'");
     }
 
     #[test]

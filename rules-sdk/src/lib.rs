@@ -74,7 +74,7 @@ pub mod prelude {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
 
-    pub use crate::format::{bytes, count, percent, seconds};
+    pub use crate::format::{bytes, count, percent, seconds, shell_quote};
     pub use crate::{
         CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
         FileSystem, FileSystemSync, Finding, Latency, MachineInfo, Operation, Rule, Runner, Severity, Signals, Unit, Urgency,

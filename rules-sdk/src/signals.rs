@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use crate::format::{count, percent};
 use crate::{
     CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner,
-    WaitingTask,
+    Verdict, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -126,11 +126,41 @@ impl Signals {
             let why = family.reason.as_deref().unwrap_or("the eBPF collector is not running");
             return Err(format!("{} gives totals and averages, no percentiles: {why}", family.source));
         }
-        let lost = family.lost as f64 / (family.events + family.lost).max(1) as f64;
+        let lost = family.lost_share();
         if lost > max_lost {
             let (share, all) = (percent(lost), count(family.events + family.lost));
             return Err(format!("incomplete (losses): {share} of {all} {name} events were lost, {} allowed", percent(max_lost)));
         }
         Ok(family)
+    }
+}
+
+impl FamilyInfo {
+    /// Losses come with load, where the slow events are: a p99 that rests on the slowest hundredth bears fewer than these.
+    const MAX_LOST_FOR_QUIET: f64 = 0.005;
+
+    /// Share of events known to be lost, 0–1.
+    #[must_use]
+    pub fn lost_share(&self) -> f64 {
+        self.lost as f64 / (self.events + self.lost).max(1) as f64
+    }
+
+    /// Nothing crossed a threshold, for this reason: `quiet`, unless what was lost may be what is slow.
+    #[must_use]
+    pub fn quiet(&self, reason: String) -> Verdict {
+        if self.lost_share() < Self::MAX_LOST_FOR_QUIET {
+            return Verdict::Quiet(reason);
+        }
+        let (lost, all) = (count(self.lost), count(self.events + self.lost));
+        Verdict::NotEvaluated(format!("incomplete: {lost} of {all} events lost; of the rest {reason}"))
+    }
+
+    /// Weight of a measurement of this family from its sample size, its coverage and its losses.
+    #[must_use]
+    pub fn confidence(&self, samples: u64) -> f64 {
+        match self.coverage {
+            Coverage::Full if self.lost_share() >= Self::MAX_LOST_FOR_QUIET => confidence(samples, Coverage::Partial),
+            coverage => confidence(samples, coverage),
+        }
     }
 }

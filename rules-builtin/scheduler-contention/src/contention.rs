@@ -2,7 +2,7 @@
 
 use kerno_rules_sdk::prelude::*;
 
-use crate::window::Window;
+use crate::window::{GROUPS, Window};
 
 /// One finding for the host's CPUs; groups that starve beside the worst are its evidence.
 pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
@@ -34,6 +34,9 @@ pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
         "{who} start up to {} late each time they become runnable; requests they serve are late by as much.",
         seconds(delay.max.or(delay.p99).unwrap_or(0.0))
     ));
+    if runners.unexplained() && window.steal.is_none() {
+        finding.confidence *= 0.7;
+    }
     if let Some(steal) = window.steal {
         finding = finding.evidence("CPU time taken by the hypervisor", steal, Unit::Ratio);
     }
@@ -65,19 +68,38 @@ struct Runners {
     top: Vec<Runner>,
     /// Their part of all CPU time of the window.
     share: f64,
+    /// What all processes used of it, as far as is known.
+    used: f64,
+    /// Share of the window in which a task waited for a CPU.
+    pressure: Option<f64>,
 }
 
 impl Runners {
     fn read(window: &Window<'_>) -> Self {
-        let top = window.signals.runners(3);
+        let mut top = window.signals.runners(GROUPS);
         let all = window.seconds * f64::from(window.machine.cpus.max(1));
-        let share = if all > 0.0 { top.iter().map(|runner| runner.cpu_seconds).sum::<f64>() / all } else { 0.0 };
-        Self { top, share: share.min(1.0) }
+        let part = |sum: f64| if all > 0.0 { (sum / all).min(1.0) } else { 0.0 };
+        let sum = |runners: &[Runner]| part(runners.iter().map(|runner| runner.cpu_seconds).sum());
+        // Processes are the longest-running only, groups leave out what has ended: both are lower bounds.
+        let groups = part(window.signals.cgroups(0, 0.0, GROUPS).iter().map(|group| group.cpu_seconds).sum());
+        let used = sum(&top).max(groups);
+        top.truncate(3);
+        Self { share: sum(&top), used, pressure: window.signals.cpu_pressure_ratio(), top }
     }
 
-    /// The first that is not kerno.
-    fn first(&self) -> Option<&Runner> {
-        self.top.iter().find(|runner| !runner.own)
+    /// The CPUs were mostly idle: their number does not explain the waits.
+    fn idle(&self) -> bool {
+        self.used < 0.5
+    }
+
+    /// Nor does anything else that was measured.
+    fn unexplained(&self) -> bool {
+        self.idle() && self.pressure.is_none_or(|pressure| pressure < 0.25)
+    }
+
+    /// The first that is not kerno and used a tenth of a CPU: less is not what others wait for.
+    fn first(&self, window: &Window<'_>) -> Option<&Runner> {
+        self.top.iter().find(|runner| !runner.own && runner.cpu_seconds >= 0.1 * window.seconds)
     }
 
     fn names(&self) -> String {
@@ -94,6 +116,21 @@ fn cause(window: &Window<'_>, runners: &Runners) -> String {
         return format!(
             "The hypervisor gave {} of this machine's CPU time to other guests: its CPUs were taken away while tasks were ready to run.",
             percent(steal)
+        );
+    }
+    if runners.unexplained() {
+        return format!(
+            "The number of CPUs does not explain it: {} of all CPU time was used. The waits were short bursts, or behind a task pinned to \
+             the same CPU, a real-time task, interrupts, power management or the hypervisor.",
+            percent(runners.used)
+        );
+    }
+    if let (true, Some(pressure)) = (runners.idle(), runners.pressure) {
+        return format!(
+            "A task waited in {} of the window, though {} of all CPU time was used: tasks compete for some of the CPUs (pinned to \
+             them, or in bursts) or for CPU time that was not seen.",
+            percent(pressure),
+            percent(runners.used)
         );
     }
     if runners.top.is_empty() {
@@ -118,19 +155,35 @@ fn with_fixes(mut finding: Finding, window: &Window<'_>, runners: &Runners) -> F
                 "uname -a; lscpu",
             );
     }
-    if let Some(runner) = runners.first() {
-        finding = finding
-            .fix(Urgency::Now, &format!("let others run before {}", runner.comm), &format!("renice -n 10 -p {}", runner.pid))
-            .fix(Urgency::Now, &format!("see what {} does", runner.comm), &format!("top -b -n 1 -H -p {}", runner.pid));
-        if let Some(unit) = runner.cgroup.as_deref().and_then(unit_of) {
-            let command = format!("systemctl set-property --runtime {unit} CPUWeight=20");
+    if let Some(runner) = runners.first(window) {
+        // Kernel threads are in the root group: nobody should renice those.
+        let path = runner.cgroup.as_deref().filter(|path| *path != "/");
+        if path.is_some() {
+            finding = finding.fix(
+                Urgency::Now,
+                &format!("let others run before {}", runner.comm),
+                &format!("renice -n 10 -p {}", runner.pid),
+            );
+        }
+        finding =
+            finding.fix(Urgency::Now, &format!("see what {} does", runner.comm), &format!("top -b -n 1 -H -p {}", runner.pid));
+        if let Some(unit) = path.and_then(unit_of) {
+            let command = format!("systemctl set-property --runtime {} CPUWeight=20", shell_quote(unit));
             finding = finding.fix(Urgency::WithinFiveMinutes, &format!("give {unit} a smaller share of the CPUs"), &command);
-        } else if let Some(path) = runner.cgroup.as_deref().filter(|path| *path != "/") {
-            let command = format!("echo 20 > /sys/fs/cgroup{path}/cpu.weight");
+        } else if let Some(path) = path {
+            let command = format!("echo 20 > {}", shell_quote(&format!("/sys/fs/cgroup{path}/cpu.weight")));
             finding = finding.fix(Urgency::WithinFiveMinutes, &format!("give {path} a smaller share of the CPUs"), &command);
         }
     } else {
         finding = finding.fix(Urgency::Now, "see who runs", "top -b -n 1 -o %CPU | head -20");
+    }
+    if runners.idle() {
+        finding =
+            finding.fix(Urgency::WithinFiveMinutes, "see whether one CPU is busy, and with interrupts", "mpstat -P ALL 1 3").fix(
+                Urgency::WithinFiveMinutes,
+                "see real-time tasks",
+                "ps -eLo pid,tid,cls,rtprio,psr,comm | grep -E ' (FF|RR|DLN) '",
+            );
     }
     finding.fix(Urgency::Later, "compare runnable tasks (column `r`) with the number of CPUs", "vmstat 1 5; nproc")
 }
@@ -138,5 +191,6 @@ fn with_fixes(mut finding: Finding, window: &Window<'_>, runners: &Runners) -> F
 /// The systemd unit at the end of a control group's path.
 fn unit_of(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?;
-    [".service", ".scope", ".slice"].iter().any(|suffix| name.ends_with(suffix)).then_some(name)
+    // A dash in front would be an option.
+    (!name.starts_with('-') && [".service", ".scope", ".slice"].iter().any(|suffix| name.ends_with(suffix))).then_some(name)
 }

@@ -24,7 +24,12 @@ impl Rule for SchedulerContention {
             .parameter("p99_warning", Unit::Seconds, 0.005, "run-queue delay p99 that is a warning")
             .parameter("p99_critical", Unit::Seconds, 0.020, "run-queue delay p99 that is critical")
             .parameter("min_waits", Unit::Count, 100.0, "waits of the host or of a group that are needed to judge it")
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .parameter(
+                "max_lost",
+                Unit::Ratio,
+                0.05,
+                "share of lost events above which nothing is judged (quiet needs less than 0.5 %)",
+            )
             .parameter(
                 "quota_share",
                 Unit::Ratio,
@@ -48,7 +53,9 @@ impl Rule for SchedulerContention {
             ));
         }
         let window = Window::read(signals, family, host);
-        let findings: Vec<_> = contention::find(&window).into_iter().chain(quota::find(&window)).collect();
-        Ok(if findings.is_empty() { Verdict::Quiet(window.why_quiet()) } else { Verdict::Fired(findings) })
+        let contention = contention::find(&window);
+        let quota = quota::find(&window, contention.is_some());
+        let findings: Vec<_> = contention.into_iter().chain(quota).collect();
+        Ok(if findings.is_empty() { window.family.quiet(window.why_quiet()) } else { Verdict::Fired(findings) })
     }
 }

@@ -5,7 +5,7 @@ use kerno_rules_sdk::prelude::*;
 use crate::window::Window;
 
 /// One finding about the worst group; the others are its evidence.
-pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
+pub(crate) fn find(window: &Window<'_>, contended: bool) -> Option<Finding> {
     let worst = window.throttled.first()?;
     let p99 = worst.delay.p99?;
     let severity = window.severity(p99)?;
@@ -15,10 +15,10 @@ pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
     let mut finding = window
         .finding(severity, title, Entity::of_cgroup(&worst.cgroup), &worst.delay)
         .cause(format!(
-            "{name} uses up its CPU quota and is held back until the next period: {} of throttling (summed over CPUs) in a window of {}. \
-             The host's CPUs are not the bottleneck.",
+            "{name} uses up its CPU quota and is held back until the next period: {} of throttling (summed over CPUs) in a window of {}.{}",
             seconds(throttled),
-            seconds(window.seconds)
+            seconds(window.seconds),
+            if contended { "" } else { " The host's CPUs are not the bottleneck." }
         ))
         .impact(format!("Work in {name} stands still for up to {} at a time, whatever the host's load.", seconds(worst.delay.max.unwrap_or(p99))))
         .evidence("throttled time, summed over CPUs", throttled, Unit::Seconds)
@@ -36,21 +36,23 @@ fn with_fixes(finding: Finding, cgroup: &Cgroup) -> Finding {
     let finding = finding.fix(
         Urgency::Now,
         "see the quota and how often it throttles",
-        &format!("cd /sys/fs/cgroup{path} && cat cpu.max cpu.stat"),
+        &format!("cd {} && cat cpu.max cpu.stat", shell_quote(&format!("/sys/fs/cgroup{path}"))),
     );
     match (&cgroup.container, &cgroup.unit) {
         (Some(container), _) => finding.fix(
             Urgency::WithinFiveMinutes,
             "find the container, then raise or remove its CPU limit",
-            &format!("crictl inspect {}", container.get(..12).unwrap_or(container)),
+            &format!("crictl inspect {}", shell_quote(container.get(..12).unwrap_or(container))),
         ),
-        (None, Some(unit)) => finding.fix(
+        (None, Some(unit)) if !unit.starts_with('-') => finding.fix(
             Urgency::WithinFiveMinutes,
             "lift the quota until the next boot",
-            &format!("systemctl set-property --runtime {unit} CPUQuota="),
+            &format!("systemctl set-property --runtime {} CPUQuota=", shell_quote(unit)),
         ),
-        (None, None) => {
-            finding.fix(Urgency::WithinFiveMinutes, "lift the quota", &format!("echo max > /sys/fs/cgroup{path}/cpu.max"))
-        }
+        _ => finding.fix(
+            Urgency::WithinFiveMinutes,
+            "lift the quota",
+            &format!("echo max > {}", shell_quote(&format!("/sys/fs/cgroup{path}/cpu.max"))),
+        ),
     }
 }

@@ -1,9 +1,9 @@
 //! What one window says: groups that starve, told apart by why, and the words that both kinds of finding share.
 
-use kerno_rules_sdk::{Signal, confidence, prelude::*};
+use kerno_rules_sdk::{Signal, prelude::*};
 
-/// Groups of one kind that are looked at; worst first.
-const GROUPS: u32 = 64;
+/// Groups that are looked at, worst first: many of the lowest weight must not hide one that starves.
+pub(crate) const GROUPS: u32 = 1_024;
 
 pub(crate) struct Window<'a> {
     pub signals: &'a Signals,
@@ -22,6 +22,8 @@ pub(crate) struct Window<'a> {
     pub throttled: Vec<CgroupDelay>,
     /// Waits of groups past the threshold that asked to wait.
     pub lowest_weight_waits: u64,
+    /// There are more groups past the threshold than are looked at.
+    pub cut: bool,
 }
 
 impl<'a> Window<'a> {
@@ -31,7 +33,9 @@ impl<'a> Window<'a> {
         let seconds = signals.window_seconds();
         let quota_share = signals.parameter("quota_share");
         let (mut starved, mut throttled, mut lowest_weight_waits) = (Vec::new(), Vec::new(), 0);
-        for group in signals.cgroups(min_waits, warning, GROUPS) {
+        let groups = signals.cgroups(min_waits, warning, GROUPS);
+        let cut = groups.len() >= GROUPS as usize;
+        for group in groups {
             if group.lowest_weight {
                 lowest_weight_waits += group.delay.count;
             } else if by_quota(&group, seconds, quota_share) {
@@ -52,6 +56,7 @@ impl<'a> Window<'a> {
             starved,
             throttled,
             lowest_weight_waits,
+            cut,
             host,
         }
     }
@@ -81,10 +86,14 @@ impl<'a> Window<'a> {
     /// A finding with what every finding of this rule shows.
     pub fn finding(&self, severity: Severity, title: String, entity: Entity, delay: &Latency) -> Finding {
         let mut finding = Finding::new(severity, title, entity, self.signal(delay, severity))
-            .confidence(confidence(delay.count, self.family.coverage))
+            .confidence(self.family.confidence(delay.count))
             .evidence("waits", delay.count as f64, Unit::Count)
             .evidence("run-queue delay p50", delay.p50.unwrap_or(0.0), Unit::Seconds)
             .evidence("longest wait", delay.max.unwrap_or(0.0), Unit::Seconds);
+        if self.cut {
+            finding =
+                finding.evidence("groups past the threshold, the worst that were looked at", f64::from(GROUPS), Unit::Count);
+        }
         if self.family.lost > 0 {
             finding = finding.evidence("events lost", self.family.lost as f64, Unit::Count);
         }
@@ -117,6 +126,9 @@ impl<'a> Window<'a> {
         }
         if self.lowest_weight_waits > 0 {
             reason.push_str("; groups of the lowest CPU weight wait longer, as they asked to");
+        }
+        if self.cut {
+            reason.push_str(&format!("; only the worst {} groups were looked at", count(GROUPS.into())));
         }
         reason
     }

@@ -1,7 +1,10 @@
 //! Recorded windows that must fire, and that must stay quiet.
 
 use kerno_rule_scheduler_contention::SchedulerContention as Contention;
-use kerno_rules_sdk::testing::{Window, snapshot::Coverage};
+use kerno_rules_sdk::testing::{
+    Window,
+    snapshot::{Cgroup, Coverage, Latency},
+};
 use kerno_rules_sdk::{EntityKind, Severity};
 
 fn window(name: &str) -> Window {
@@ -68,4 +71,67 @@ fn losses_and_averages_are_not_judged() {
     let mut missing = window("fires-hogs");
     missing.snapshot().sched = None;
     missing.judge::<Contention>().is_not_evaluated();
+}
+
+#[test]
+fn losses_leave_findings_but_no_quiet() {
+    let at = |name: &str, lost: u64| {
+        let mut window = window(name);
+        let report = &mut window.snapshot().collectors[0];
+        (report.events, report.lost) = (100_000 - lost, lost);
+        window.judge::<Contention>()
+    };
+    at("quiet-idle", 499).is_quiet();
+    at("quiet-idle", 500).is_not_evaluated().mentions("incomplete: 500 of 100,000 events lost");
+    let (sure, unsure) = (at("fires-hogs", 499), at("fires-hogs", 5_000));
+    assert!(unsure.only_finding().confidence < sure.only_finding().confidence);
+    at("fires-hogs", 5_001).is_not_evaluated();
+}
+
+#[test]
+fn the_host_is_cleared_beside_a_quota_only_when_nothing_else_waits() {
+    window("fires-quota").judge::<Contention>().mentions("CPUs are not the bottleneck");
+    let mut both = window("fires-quota");
+    let starved = window("fires-hogs").snapshot().sched.as_ref().unwrap().cgroups[0].clone();
+    both.snapshot().sched.as_mut().unwrap().cgroups.push(starved);
+    let outcome = both.judge::<Contention>();
+    assert_eq!(outcome.findings().len(), 2);
+    outcome.mentions("uses up its CPU quota").does_not_mention("not the bottleneck");
+}
+
+#[test]
+fn many_groups_that_asked_to_wait_hide_none_that_starves() {
+    let mut many = window("fires-hogs");
+    let groups = &mut many.snapshot().sched.as_mut().unwrap().cgroups;
+    let mut pod = groups[0].clone();
+    pod.lowest_weight = true;
+    pod.delay = Latency::from_samples([900_000_000; 200]);
+    for id in 0..500 {
+        pod.cgroup = Cgroup { id: 10_000 + id, path: Some(format!("/kubepods/besteffort/{id}")), unit: None, container: None };
+        groups.push(pod.clone());
+    }
+    many.judge::<Contention>().fires(Severity::Critical).mentions("batch.service");
+}
+
+#[test]
+fn idle_cpus_are_not_called_too_few_and_no_kernel_thread_is_blamed() {
+    let outcome = window("fires-idle").judge::<Contention>();
+    outcome
+        .fires(Severity::Warning)
+        .mentions("The number of CPUs does not explain it")
+        .does_not_mention("More tasks are ready")
+        .does_not_mention("renice");
+    assert!(outcome.only_finding().confidence < 0.7);
+    let mut busy_thread = window("fires-hogs");
+    for runner in &mut busy_thread.snapshot().sched.as_mut().unwrap().runners {
+        runner.cgroup = Some("/".into());
+    }
+    busy_thread.judge::<Contention>().fires(Severity::Critical).does_not_mention("renice").does_not_mention("cpu.weight");
+}
+
+#[test]
+fn names_are_quoted_in_commands() {
+    let mut hostile = window("fires-hogs");
+    hostile.snapshot().sched.as_mut().unwrap().runners[0].cgroup = Some("/a;reboot".into());
+    hostile.judge::<Contention>().mentions("echo 20 > '/sys/fs/cgroup/a;reboot/cpu.weight'");
 }
