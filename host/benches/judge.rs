@@ -106,7 +106,7 @@ fn host(groups: u32, factor: u64) -> Snapshot {
 /// Spread over two octaves either side, as real ones are: some sixty buckets.
 fn latency(count: u64, typical_ns: u64) -> Latency {
     let mut latency =
-        Latency::from_samples((0..256).map(|step| (typical_ns / 4) << (step / 64) | (step % 64) * typical_ns / 256));
+        Latency::from_samples((0..256).map(|step| ((typical_ns / 4) << (step / 64)) | ((step % 64) * typical_ns / 256)));
     latency.count = latency.count.max(count.min(256));
     latency
 }

@@ -19,6 +19,9 @@ use crate::report::Report;
 /// How often collectors are looked after and progress is told.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A window that was interrupted sooner is none: in it everything is quiet. A little less than the shortest that can be asked for.
+const SHORTEST: Duration = Duration::from_millis(950);
+
 /// What to measure and how to judge it.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -91,6 +94,7 @@ pub fn doctor(
     }
     let collected = collectors.finish();
     let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
+    let collected = if elapsed < SHORTEST { collected.too_short() } else { collected };
     progress(Moment::Judging);
 
     let snapshot = Snapshot {

@@ -10,7 +10,7 @@ pub mod sched;
 
 use kerno_signals::{Block, Cgroup, CollectorReport, Sched};
 
-use crate::platform::{Root, cgroup::Names, kernel::Facts};
+use crate::platform::{Root, cgroup::Names, kernel::Facts, process};
 use block::{BlockCollector, fallback::BlockFallback};
 use context::{Context, StartError};
 use load_error::{Explained, explain, not_built_in};
@@ -44,6 +44,22 @@ pub struct Collected {
     pub block: Option<Block>,
     /// One report per collector.
     pub reports: Vec<CollectorReport>,
+}
+
+impl Collected {
+    /// Without the families: the window was too short for them, and a quiet one would say more than is known.
+    #[must_use]
+    pub fn too_short(self) -> Self {
+        let off = |report: CollectorReport| match report.coverage {
+            Some(_) => report::off(&report.name, why_too_short()),
+            None => report,
+        };
+        Self { sched: None, block: None, reports: self.reports.into_iter().map(off).collect() }
+    }
+}
+
+fn why_too_short() -> Explained {
+    Explained { reason: "the window was shorter than 1 s".to_owned(), fix: "let it run for at least 1 s".to_owned() }
 }
 
 /// How a collector measures.
@@ -111,12 +127,13 @@ impl Collectors {
     #[must_use]
     pub fn finish(mut self) -> Collected {
         self.refresh_names();
+        let hidden = || process::hidden(&Root::default()).map(hidden);
         let names = self.names.as_ref();
         let (sched, sched_report) = match self.sched {
             Source::Ebpf(collector) => match collector.finish(names) {
                 Ok(measured) => {
                     let counted = Counted { what: "events", events: measured.events, lost: measured.lost };
-                    (Some(measured.family), report::running(sched::NAME, &[counted]))
+                    (Some(measured.family), report::partial(report::running(sched::NAME, &[counted]), hidden()))
                 }
                 Err(error) => (None, report::off(sched::NAME, explained(&error))),
             },
@@ -137,7 +154,8 @@ impl Collectors {
                         family.syncs = None;
                         report::partial(report::running(block::NAME, &[requests]), Some(report::losses(&syncs)))
                     };
-                    (Some(family), report::partial(report, partial.map(|error| explained(&error))))
+                    let report = report::partial(report, partial.map(|error| explained(&error)));
+                    (Some(family), report::partial(report, hidden()))
                 }
                 Err(error) => (None, report::off(block::NAME, explained(&error))),
             },
@@ -190,7 +208,31 @@ fn explained(error: &(dyn std::error::Error + 'static)) -> Explained {
     explain(error, &Facts::read(&Root::default()))
 }
 
+/// Explains why processes cannot be named.
+fn hidden(reason: &'static str) -> Explained {
+    Explained {
+        reason: reason.to_owned(),
+        fix: "run kerno in the host's pid namespace (hostPID) with a /proc that shows every process".to_owned(),
+    }
+}
+
 /// Names a control group.
 fn cgroup_of(names: Option<&Names>, id: u64) -> Cgroup {
     names.map_or(Cgroup { id, path: None, unit: None, container: None }, |names| names.resolve(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_was_too_short_has_no_families() {
+        let counted = Counted { what: "events", events: 3, lost: 0 };
+        let why = Explained { reason: "no eBPF".to_owned(), fix: "none".to_owned() };
+        let reports = vec![report::running(sched::NAME, &[counted]), report::off(block::NAME, why)];
+        let told = Collected { sched: None, block: Some(Block { devices: vec![], syncs: None }), reports }.too_short();
+        assert!(told.sched.is_none() && told.block.is_none());
+        let reasons: Vec<_> = told.reports.iter().map(|report| (report.coverage, report.reason.as_deref())).collect();
+        assert_eq!(reasons, [(None, Some("the window was shorter than 1 s")), (None, Some("no eBPF"))]);
+    }
 }

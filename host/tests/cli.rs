@@ -220,6 +220,9 @@ fn an_interrupt_gives_the_report_of_what_was_measured() {
         let report = validate(&stdout);
         let seconds = report["window"]["duration_seconds"].as_f64().unwrap();
         assert!(seconds < 60.0 && seconds >= wait as f64 / 1e3, "{name} after {wait} ms: {seconds}");
+        if seconds < 0.95 {
+            assert_eq!(report["verdict"], "insufficient_evidence", "{name} after {wait} ms: {seconds}");
+        }
     }
 }
 

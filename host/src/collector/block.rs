@@ -114,12 +114,7 @@ impl BlockCollector {
             Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, names, now)?), syncs.partial()),
             Err(error) => (None, Some(error)),
         };
-        Ok(Measured {
-            family: Block { devices, syncs },
-            requests,
-            syncs: synced,
-            partial,
-        })
+        Ok(Measured { family: Block { devices, syncs }, requests, syncs: synced, partial })
     }
 
     fn counters(&self) -> Result<Counters, LoadError> {

@@ -138,8 +138,8 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
         );
     }
     words(
-        "a security module (SELinux, AppArmor, BPF LSM) forbids bpf() although the capabilities are there",
-        "look for the denial in the kernel's log (`dmesg`, `ausearch -m avc`) and allow kerno to use bpf",
+        "the kernel refuses a program although the capabilities are there, as a security module (SELinux, AppArmor, BPF LSM) would",
+        "look for a denial in the kernel's log (`dmesg`, `ausearch -m avc`); KERNO_LOG=debug names the program",
     )
 }
 

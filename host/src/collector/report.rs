@@ -44,7 +44,8 @@ pub fn running(name: &str, kinds: &[Counted]) -> CollectorReport {
 pub fn losses(Counted { what, events, lost }: &Counted) -> Explained {
     Explained {
         reason: format!("{lost} {what} were lost beside {events} that were counted"),
-        fix: "measure again for a shorter time: the kernel's tables were full".to_owned(),
+        fix: "measure again; where it stays, run kerno with KERNO_LOG=debug: it tells which table was full or which program was skipped"
+            .to_owned(),
     }
 }
 

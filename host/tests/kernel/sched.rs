@@ -69,9 +69,8 @@ fn background_work_and_our_own_threads_are_kept_apart() {
 fn a_nice_value_makes_no_real_time_task_background() {
     let urgent = cgroup("urgent");
     let window = window(|| {
-        let _loads: Vec<_> = (0..4)
-            .map(|_| Load::start("sleep 0.3; while :; do sleep 0.01; done", Some(&urgent)).niced().real_time())
-            .collect();
+        let _loads: Vec<_> =
+            (0..4).map(|_| Load::start("sleep 0.3; while :; do sleep 0.01; done", Some(&urgent)).niced().real_time()).collect();
         sleep(2_000);
     });
     let urgent = of(&window, "/urgent").unwrap_or_else(|| panic!("{:?}", window.sched.cgroups));

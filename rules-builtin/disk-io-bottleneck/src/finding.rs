@@ -77,12 +77,12 @@ fn cause(fault: &Fault, place: &str) -> String {
         let below = match fault.file_system().map(|system| &system.file_system) {
             Some(FileSystem { device: Some(device), .. }) if device.starts_with("dm-") || device.starts_with("md") => {
                 format!(
-                    "No slow request was seen on a disk below, so the time is lost in {device} itself, in an I/O limit, or in the journal."
+                    "No disk below crossed its own threshold: look at {device} itself, I/O limits and the journal first, then at the disks."
                 )
             }
             Some(FileSystem { device: Some(device), .. }) => {
                 format!(
-                    "Requests to {device} were not slow themselves, so the time is lost before them: journal, writeback queue or an I/O limit."
+                    "Reads and writes of {device} crossed no threshold of their own: look at its flushes, the journal and I/O limits."
                 )
             }
             _ => "No block device is known below it: a network or FUSE server answers the sync.".to_owned(),

@@ -31,7 +31,7 @@ pub(crate) fn find(window: &Window<'_>) -> Option<Finding> {
 
     let runners = Runners::read(window);
     let mut finding = window.finding(severity, title, entity, delay).cause(cause(window, &runners)).impact(format!(
-        "{who} start up to {} late each time they become runnable; requests they serve are late by as much.",
+        "{who} wait {p99} or more once in a hundred times, {} at the longest; requests they serve are late by as much.",
         seconds(delay.max.or(delay.p99).unwrap_or(0.0))
     ));
     if runners.unexplained() && window.steal.is_none() {
@@ -162,7 +162,7 @@ fn with_fixes(mut finding: Finding, window: &Window<'_>, runners: &Runners) -> F
             finding = finding.fix(
                 Urgency::Now,
                 &format!("let others run before {}", runner.comm),
-                &format!("renice -n 10 -p {}", runner.pid),
+                &format!("renice -n 10 -p $(ls /proc/{}/task)", runner.pid),
             );
         }
         finding =

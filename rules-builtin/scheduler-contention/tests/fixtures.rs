@@ -14,7 +14,7 @@ fn window(name: &str) -> Window {
 #[test]
 fn hogs_are_named_with_who_waits_and_who_runs() {
     let outcome = window("fires-hogs").judge::<Contention>();
-    outcome.fires(Severity::Critical).mentions("stress-ng-cpu (pid 4121)").mentions("renice -n 10 -p 4121");
+    outcome.fires(Severity::Critical).mentions("stress-ng-cpu (pid 4121)").mentions("renice -n 10 -p $(ls /proc/4121/task)");
     assert_eq!(outcome.only_finding().entity.kind, EntityKind::Unit);
 }
 

@@ -86,10 +86,7 @@ mod tests {
     }
 
     fn told(entries: &[Issued], counted: Option<(u64, u64)>) -> Vec<(u32, Vec<u64>)> {
-        believe(&Operations::default(), entries.to_vec(), |_| counted)
-            .into_iter()
-            .map(|(key, at)| (key.operation, at))
-            .collect()
+        believe(&Operations::default(), entries.to_vec(), |_| counted).into_iter().map(|(key, at)| (key.operation, at)).collect()
     }
 
     #[test]
