@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn words_for_a_shell() {
-        assert_eq!(quoted("-oDir::State::Lists=/root/.cache/lists"), "-oDir::State::Lists=/root/.cache/lists");
+        assert_eq!(quoted("-oDir::State::Lists=/var/cache/kerno/lists"), "-oDir::State::Lists=/var/cache/kerno/lists");
         assert_eq!(quoted("/home/a b/it's"), "'/home/a b/it'\\''s'");
     }
 
