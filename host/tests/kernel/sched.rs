@@ -41,7 +41,9 @@ fn a_crowd_of_hogs_waits_and_its_group_is_named() {
     let calm = of(&window, "/calm").unwrap_or_else(|| panic!("{:?}", window.sched.cgroups));
     assert!(calm.delay.count > 20 && calm.cpu_ns < crowd.cpu_ns / 4, "{calm:?}");
     let hogs: Vec<_> = window.sched.tasks.iter().filter(|task| task.cgroup == crowd.cgroup.id).collect();
-    assert!(hogs.len() >= 8 && hogs[0].max_ns >= p99 / 2 && hogs[0].comm == "busybox", "{hogs:?}");
+    assert!(hogs.len() >= 8 && hogs[0].max_ns >= p99 / 2, "{hogs:?}");
+    // A task is named when it first waits long: one that waited before its exec keeps the name it had.
+    assert!(hogs.iter().any(|hog| hog.comm == "busybox"), "{hogs:?}");
     assert_eq!(window.report("sched").lost, 0);
 }
 
