@@ -10,8 +10,8 @@ use kerno::artifacts::BUILT_IN_RULES;
 use kerno::engine::{Limits, RuleSet};
 use kerno::findings::RuleReport;
 use kerno_signals::{
-    Block, Cgroup, CgroupDelay, CollectorReport, CollectorStatus, Coverage, Device, DeviceLatency, Environment, FileSystem, Host,
-    Latency, Operation, Runner, Sched, Snapshot, Sync, TaskDelay, Window,
+    Block, Cgroup, CgroupDelay, CollectorReport, CollectorStatus, Coverage, Device, DeviceLatency, Environment, Families,
+    FileSystem, Host, Latency, Operation, Runner, Sched, Snapshot, Sync, TaskDelay, Window,
 };
 
 const WARM_UP: usize = 200;
@@ -98,8 +98,7 @@ fn host(groups: u32, factor: u64) -> Snapshot {
         },
         window: Window { start_unix_ns: 0, duration_ns: 30_000_000_000, interrupted: false },
         collectors: vec![collector("sched"), collector("block")],
-        sched: Some(sched),
-        block: Some(block),
+        families: Families { sched: Some(sched), block: Some(block), ..Families::default() },
     }
 }
 

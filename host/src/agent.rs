@@ -75,7 +75,7 @@ pub fn doctor(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Report, AgentError> {
-    let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf });
+    let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
     let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
@@ -101,8 +101,7 @@ pub fn doctor(
         host: host.finish(options, duration_ns),
         window: Window { start_unix_ns, duration_ns, interrupted },
         collectors: collected.reports,
-        sched: collected.sched,
-        block: collected.block,
+        families: collected.families,
     };
     // Not before the window has ended: compiling keeps every CPU busy, and others would be seen to wait for it.
     let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &options.rules, &Limits::default())?;

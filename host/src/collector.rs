@@ -1,4 +1,4 @@
-//! Collectors: one per family of signals. Each measures with eBPF, else from `/proc`, else not at all, and says which and why.
+//! Collectors: one per family of signals. Each measures with eBPF, else from files, else not at all, and says which and why.
 
 pub mod block;
 pub mod context;
@@ -6,22 +6,39 @@ pub mod fields;
 pub mod load_error;
 pub mod loader;
 mod report;
+mod running;
 pub mod sched;
+mod watch;
 
-use kerno_signals::{Block, Cgroup, CollectorReport, Sched};
+use kerno_signals::{Cgroup, CollectorReport, Families};
 
-use crate::platform::{Root, cgroup::Names, kernel::Facts, process};
+use crate::platform::{
+    Root,
+    cgroup::Names,
+    clock::{Clock, SystemClock},
+    process,
+};
 use block::{BlockCollector, fallback::BlockFallback};
-use context::{Context, StartError};
-use load_error::{Explained, explain, not_built_in};
-use report::Counted;
+use context::Context;
+use load_error::Explained;
+use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
+
+pub use watch::Proof;
 
 /// How to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Use eBPF where it is to be had.
     pub ebpf: bool,
+    /// A collector whose programs are to see nothing. For tests of canaries.
+    pub silence: Option<&'static str>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ebpf: true, silence: None }
+    }
 }
 
 /// What a collector has counted so far.
@@ -31,17 +48,51 @@ pub struct Progress {
     pub collector: &'static str,
     /// Kernel events.
     pub events: u64,
-    /// Where they come from: `eBPF`, `/proc`, or `off`.
+    /// Where they come from: `eBPF`, `/proc`, `files`, or `off`.
     pub source: &'static str,
+}
+
+/// A moment of the window, as collectors are told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Names of the control groups; `None` where this host has none.
+    pub names: Option<&'a Names>,
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    pub now_ns: u64,
+}
+
+/// Why a collector has nothing to tell at the window's end.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// A running measurement of one family, with eBPF or without.
+pub trait Collector {
+    /// Kernel events counted so far.
+    fn events(&self) -> u64;
+
+    /// About once a second: names what is short-lived while it lives, takes the readings between start and end.
+    fn tick(&mut self, _moment: &Moment<'_>) {}
+
+    /// The canary: tells whether the known event that the last call caused was seen, and causes the next one.
+    fn prove(&mut self) -> Proof {
+        Proof::NotNeeded
+    }
+
+    /// Ends the window: writes its family, tells how well it was seen, detaches.
+    ///
+    /// # Errors
+    ///
+    /// When nothing can be told: the collector is off then, for this reason.
+    fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure>;
+
+    /// Takes its programs off their hooks. For tests of canaries.
+    fn detach(&mut self) {}
 }
 
 /// What was measured.
 #[derive(Debug)]
 pub struct Collected {
-    /// Run-queue delay.
-    pub sched: Option<Sched>,
-    /// Block requests and syncs.
-    pub block: Option<Block>,
+    /// Each family that was.
+    pub families: Families,
     /// One report per collector.
     pub reports: Vec<CollectorReport>,
 }
@@ -54,7 +105,7 @@ impl Collected {
             Some(_) => report::off(&report.name, why_too_short()),
             None => report,
         };
-        Self { sched: None, block: None, reports: self.reports.into_iter().map(off).collect() }
+        Self { families: Families::default(), reports: self.reports.into_iter().map(off).collect() }
     }
 }
 
@@ -62,29 +113,15 @@ fn why_too_short() -> Explained {
     Explained { reason: "the window was shorter than 1 s".to_owned(), fix: "let it run for at least 1 s".to_owned() }
 }
 
-/// How a collector measures.
-enum Source<P, F> {
-    Ebpf(P),
-    Fallback(F, Explained),
-    Off(Explained),
-}
-
-impl<P, F> Source<P, F> {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Ebpf(_) => "eBPF",
-            Self::Fallback(..) => "/proc",
-            Self::Off(_) => "off",
-        }
-    }
-}
-
 /// The running collectors.
 pub struct Collectors {
     names: Option<Names>,
-    sched: Source<SchedCollector, SchedFallback>,
-    block: Source<BlockCollector, BlockFallback>,
+    /// In the order in which they are told.
+    all: Vec<Running>,
 }
+
+/// The order in which collectors are told: the contract's.
+const ORDER: [&str; 8] = ["syscall", "sched", "block", "tcp", "oom", "fd", "memory", "cpu"];
 
 impl Collectors {
     /// Starts them all. What cannot be had is in the reports.
@@ -94,81 +131,41 @@ impl Collectors {
         let names = Names::new(root.clone())
             .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
             .ok();
-        let context = options.ebpf.then(|| Context::read(&root, names.as_ref()));
+        let context = &context(options, &root, names.as_ref());
         // Run-queue delay last: loading programs keeps a CPU busy, and others would be seen to wait for it.
-        let block = start(block::NAME, context.as_ref(), BlockCollector::start, BlockFallback::start);
-        let sched = start(sched::NAME, context.as_ref(), SchedCollector::start, SchedFallback::start);
-        Self { names, sched, block }
+        let mut all = vec![
+            Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
+            Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
+        ];
+        all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
+        Self { names, all }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
     pub fn tick(&mut self) -> Vec<Progress> {
         self.refresh_names();
-        let sched = match &mut self.sched {
-            Source::Ebpf(collector) => collector.events(),
-            Source::Fallback(fallback, _) => fallback.tick(),
-            Source::Off(_) => 0,
-        };
-        let block = match &mut self.block {
-            Source::Ebpf(collector) => {
-                collector.tick();
-                collector.events()
-            }
-            Source::Fallback(fallback, _) => fallback.events(),
-            Source::Off(_) => 0,
-        };
-        vec![
-            Progress { collector: sched::NAME, events: sched, source: self.sched.name() },
-            Progress { collector: block::NAME, events: block, source: self.block.name() },
-        ]
+        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
+        self.all.iter_mut().map(|running| running.tick(&moment)).collect()
     }
 
     /// Ends the window: reads everything and detaches.
     #[must_use]
     pub fn finish(mut self) -> Collected {
         self.refresh_names();
-        let hidden = || process::hidden(&Root::default()).map(hidden);
-        let names = self.names.as_ref();
-        let (sched, sched_report) = match self.sched {
-            Source::Ebpf(collector) => match collector.finish(names) {
-                Ok(measured) => {
-                    let counted = Counted { what: "events", events: measured.events, lost: measured.lost };
-                    (Some(measured.family), report::partial(report::running(sched::NAME, &[counted]), hidden()))
-                }
-                Err(error) => (None, report::off(sched::NAME, explained(&error))),
-            },
-            Source::Fallback(fallback, why) => {
-                let events = fallback.events();
-                let (family, source) = fallback.finish();
-                (Some(family), report::fallback(sched::NAME, events, source, why))
-            }
-            Source::Off(why) => (None, report::off(sched::NAME, why)),
-        };
-        let (block, block_report) = match self.block {
-            Source::Ebpf(collector) => match collector.finish(names) {
-                Ok(measured) => {
-                    let block::Measured { mut family, requests, syncs, partial } = measured;
-                    let report = if syncs.share() < report::TOO_MANY {
-                        report::running(block::NAME, &[requests, syncs])
-                    } else {
-                        family.syncs = None;
-                        report::partial(report::running(block::NAME, &[requests]), Some(report::losses(&syncs)))
-                    };
-                    let report = report::partial(report, partial.map(|error| explained(&error)));
-                    (Some(family), report::partial(report, hidden()))
-                }
-                Err(error) => (None, report::off(block::NAME, explained(&error))),
-            },
-            Source::Fallback(fallback, why) => {
-                let events = fallback.events();
-                match fallback.finish() {
-                    Ok((family, source)) => (Some(family), report::fallback(block::NAME, events, source, why)),
-                    Err(error) => (None, report::off(block::NAME, explained(&error))),
-                }
-            }
-            Source::Off(why) => (None, report::off(block::NAME, why)),
-        };
-        Collected { sched, block, reports: vec![sched_report, block_report] }
+        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
+        let mut families = Families::default();
+        let hidden = process::hidden(&Root::default());
+        let reports = self.all.into_iter().map(|running| {
+            let report = running.finish(&moment, &mut families);
+            if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
+        });
+        let reports = reports.collect();
+        Collected { families, reports }
+    }
+
+    /// Takes one collector's programs off their hooks. For tests of canaries.
+    pub fn detach(&mut self, name: &str) {
+        self.all.iter_mut().filter(|running| running.name == name).for_each(Running::detach);
     }
 
     fn refresh_names(&mut self) {
@@ -180,36 +177,16 @@ impl Collectors {
     }
 }
 
-/// Starts a collector with eBPF, else from `/proc`. `context` is `None` when eBPF is switched off.
-fn start<P, F, E: std::error::Error + 'static>(
-    name: &str,
-    context: Option<&Result<Context, StartError>>,
-    ebpf: impl FnOnce(&Context) -> Result<P, StartError>,
-    fallback: impl FnOnce() -> Result<F, E>,
-) -> Source<P, F> {
-    let why = match context.map(|context| context.as_ref().map(ebpf)) {
-        Some(Ok(Ok(collector))) => return Source::Ebpf(collector),
-        Some(Ok(Err(StartError::NotBuiltIn))) => not_built_in(name),
-        Some(Ok(Err(error))) => explained(&error),
-        Some(Err(error)) => explained(error),
-        None => Explained { reason: "eBPF is switched off".to_owned(), fix: "unset KERNO_EBPF".to_owned() },
-    };
-    match fallback() {
-        Ok(fallback) => Source::Fallback(fallback, why),
-        Err(error) => {
-            let Explained { reason, fix } = why;
-            Source::Off(Explained { reason: format!("{reason}; instead of it, {error}"), fix })
-        }
+/// What programs need to start, or why none can.
+fn context(options: &Options, root: &Root, names: Option<&Names>) -> Result<Context, Explained> {
+    if !options.ebpf {
+        return Err(Explained { reason: "eBPF is switched off".to_owned(), fix: "unset KERNO_EBPF".to_owned() });
     }
-}
-
-/// Explains an error with this host's facts. They are read only now: it takes longer than starting a collector.
-fn explained(error: &(dyn std::error::Error + 'static)) -> Explained {
-    explain(error, &Facts::read(&Root::default()))
+    Context::read(root, names, options.silence).map_err(|error| explained(&error))
 }
 
 /// Explains why processes cannot be named.
-fn hidden(reason: &'static str) -> Explained {
+fn why_hidden(reason: &'static str) -> Explained {
     Explained {
         reason: reason.to_owned(),
         fix: "run kerno in the host's pid namespace (hostPID) with a /proc that shows every process".to_owned(),
@@ -224,14 +201,17 @@ fn cgroup_of(names: Option<&Names>, id: u64) -> Cgroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kerno_signals::Block;
+    use report::Counted;
 
     #[test]
     fn a_window_that_was_too_short_has_no_families() {
         let counted = Counted { what: "events", events: 3, lost: 0 };
         let why = Explained { reason: "no eBPF".to_owned(), fix: "none".to_owned() };
         let reports = vec![report::running(sched::NAME, &[counted]), report::off(block::NAME, why)];
-        let told = Collected { sched: None, block: Some(Block { devices: vec![], syncs: None }), reports }.too_short();
-        assert!(told.sched.is_none() && told.block.is_none());
+        let block = Some(Block { devices: vec![], syncs: None });
+        let told = Collected { families: Families { block, ..Families::default() }, reports }.too_short();
+        assert_eq!(told.families, Families::default());
         let reasons: Vec<_> = told.reports.iter().map(|report| (report.coverage, report.reason.as_deref())).collect();
         assert_eq!(reasons, [(None, Some("the window was shorter than 1 s")), (None, Some("no eBPF"))]);
     }

@@ -108,7 +108,7 @@ fn only_in(needle: &str, homes: &[&str]) {
 
 #[test]
 fn each_foreign_world_has_one_door() {
-    only_in("aya::", &["collector/loader.rs"]);
+    only_in("aya::", &["collector/loader"]);
     only_in("wasmtime", &["engine"]);
     only_in("clap::", &["cli"]);
     only_in("anyhow::", &["cli"]);

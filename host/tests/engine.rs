@@ -196,7 +196,7 @@ fn a_directory_that_cannot_be_listed_is_an_error() {
 #[test]
 fn a_family_that_was_not_measured_leaves_its_rules_unjudged() {
     let mut window = recorded();
-    window.sched = None;
+    window.families.sched = None;
     window.collectors[0].reason = Some("no BTF".into());
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("needs.wasm"), rule("needs-sched")).unwrap();

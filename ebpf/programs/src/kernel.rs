@@ -27,6 +27,8 @@ macro_rules! globals {
 globals! {
     /// kerno's process id.
     OWN_TGID own_tgid;
+    /// 1 when a test wants this collector to see nothing: hooks return at once then.
+    SILENCED silenced;
     /// Copies of the histograms that CPUs share; a power of two.
     SHARDS shards;
     /// 1 when the cpu controller is on cgroup v1.

@@ -9,7 +9,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use kerno_ebpf::{
-    kernel::{Task, Typed, own_tgid, shards, task_sched_delayed},
+    kernel::{Task, Typed, own_tgid, shards, silenced, task_sched_delayed},
     rows::{count_local, count_shared, row_of},
 };
 use kerno_ebpf_common::sched::{
@@ -53,7 +53,9 @@ const BACKGROUND_NICE: i32 = 10;
 /// task that preempts at once when it is woken skips the run queue's clock update and reads 0.
 #[btf_tracepoint(function = "sched_switch")]
 fn sched_switch(ctx: BtfTracePointContext) -> i32 {
-    switch(Task::new(ctx.arg(1)), Task::new(ctx.arg(2)));
+    if silenced() == 0 {
+        switch(Task::new(ctx.arg(1)), Task::new(ctx.arg(2)));
+    }
     0
 }
 

@@ -6,15 +6,29 @@
 
 mod block;
 mod collector;
+mod cpu;
 mod entity;
+mod families;
+mod fd;
 mod histogram;
+mod memory;
+mod oom;
 pub mod query;
 mod sched;
 mod snapshot;
+mod syscall;
+mod tcp;
 
 pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
 pub use collector::{CollectorReport, CollectorStatus, Coverage};
+pub use cpu::Cpu;
 pub use entity::{Cgroup, Environment};
+pub use families::Families;
+pub use fd::Fd;
 pub use histogram::{Histogram, Latency};
+pub use memory::Memory;
+pub use oom::Oom;
 pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
 pub use snapshot::{Host, Snapshot, Window};
+pub use syscall::Syscall;
+pub use tcp::Tcp;

@@ -108,11 +108,7 @@ pub fn window_seconds(snapshot: &Snapshot) -> f64 {
 /// A family by name, when it was measured.
 #[must_use]
 pub fn family(snapshot: &Snapshot, name: &str) -> Option<FamilyInfo> {
-    let measured = match name {
-        "sched" => snapshot.sched.is_some(),
-        "block" => snapshot.block.is_some(),
-        _ => false,
-    };
+    let measured = snapshot.families.has(name) == Some(true);
     let report = snapshot.collector(name).filter(|_| measured)?;
     let coverage = match report.coverage? {
         Coverage::Full => CoverageView::Full,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, CollectorReport, Environment, Sched};
+use crate::{CollectorReport, Environment, Families};
 
-/// Everything that was seen in one window. A family is `None` when it was not measured; its collector's report says why.
+/// Everything that was seen in one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The host the window was measured on.
@@ -13,10 +13,8 @@ pub struct Snapshot {
     pub window: Window,
     /// One report per collector, in the order of their names in the contract.
     pub collectors: Vec<CollectorReport>,
-    /// Run-queue delay.
-    pub sched: Option<Sched>,
-    /// Block requests and the fsync family.
-    pub block: Option<Block>,
+    /// What was measured.
+    pub families: Families,
 }
 
 impl Snapshot {

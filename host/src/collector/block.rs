@@ -8,22 +8,17 @@ mod requests;
 mod syncs;
 
 use kerno_ebpf_common::block::{Counters, MAX_REQUEST_SHARDS, OTHER, REQUEST_ROWS, SYNC_ROWS};
-use kerno_signals::Block;
+use kerno_signals::{Block, CollectorReport, Families};
 
 use super::{
+    Collector, Failure, Moment,
     context::{Context, StartError},
     fields,
     loader::{LoadError, Object},
-    report::Counted,
+    report::{self, Counted},
+    running::explained,
 };
-use crate::{
-    artifacts,
-    platform::{
-        Root,
-        cgroup::Names,
-        clock::{Clock, SystemClock},
-    },
-};
+use crate::{artifacts, platform::Root};
 use syncs::Syncs;
 
 /// The collector's name everywhere.
@@ -39,18 +34,6 @@ pub struct BlockCollector {
     syncs: Result<Syncs, StartError>,
 }
 
-/// What it measured.
-pub struct Measured {
-    /// The family.
-    pub family: Block,
-    /// Requests completed, and those missing or not where they belong.
-    pub requests: Counted,
-    /// The same of syncs.
-    pub syncs: Counted,
-    /// Why syncs, or part of them, could not be measured.
-    pub partial: Option<StartError>,
-}
-
 impl BlockCollector {
     /// Loads and attaches the programs; they count from then on. Syncs that cannot be measured leave the requests measured.
     ///
@@ -61,6 +44,7 @@ impl BlockCollector {
         let bytes = artifacts::ebpf_object(NAME).ok_or(StartError::NotBuiltIn)?;
         let shards = context.shards(MAX_REQUEST_SHARDS);
         let mut globals = requests::globals(context)?;
+        globals.extend(context.common_globals(NAME));
         globals.push(("SHARDS", shards));
         let file = context.globals(fields::FILE).and_then(|mut globals| {
             globals.extend(context.cgroup_globals()?);
@@ -82,27 +66,27 @@ impl BlockCollector {
         Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, operations, syncs })
     }
 
+    fn counters(&self) -> Result<Counters, LoadError> {
+        (0..self.cpus).try_fold(Counters::default(), |sum, cpu| Ok(decode::add(sum, self.object.get("COUNTERS", cpu)?)))
+    }
+}
+
+impl Collector for BlockCollector {
     /// Requests and syncs completed so far.
-    #[must_use]
-    pub fn events(&self) -> u64 {
+    fn events(&self) -> u64 {
         self.counters().map_or(0, |counters| counters.completed + counters.synced)
     }
 
     /// Names what short-lived processes sync while they live.
-    pub fn tick(&mut self) {
+    fn tick(&mut self, _moment: &Moment<'_>) {
         if let Ok(syncs) = &mut self.syncs {
             syncs.name(&self.root, &self.object);
         }
     }
 
-    /// Reads everything and detaches.
-    ///
-    /// # Errors
-    ///
-    /// When a map cannot be read.
-    pub fn finish(mut self, names: Option<&Names>) -> Result<Measured, LoadError> {
-        let now = SystemClock.monotonic_ns();
-        self.tick();
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let now = moment.now_ns;
+        self.tick(moment);
         let counters = self.counters()?;
         let missed = |which: fn(&str) -> bool| self.object.missed_by(which).unwrap_or(0);
         let lost = decode::lost_requests(&counters) + missed(requests::is_program);
@@ -111,13 +95,20 @@ impl BlockCollector {
         let synced = Counted { what: "syncs", events: counters.synced, lost };
         let devices = requests::drain(&self, &counters, now)?;
         let (syncs, partial) = match self.syncs {
-            Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, names, now)?), syncs.partial()),
+            Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, moment.names, now)?), syncs.partial()),
             Err(error) => (None, Some(error)),
         };
-        Ok(Measured { family: Block { devices, syncs }, requests, syncs: synced, partial })
+        let few_lost = synced.share() < report::TOO_MANY;
+        families.block = Some(Block { devices, syncs: syncs.filter(|_| few_lost) });
+        let report = if few_lost {
+            report::running(NAME, &[requests, synced])
+        } else {
+            report::partial(report::running(NAME, &[requests]), Some(report::losses(&synced)))
+        };
+        Ok(report::partial(report, partial.map(|error| explained(&error))))
     }
 
-    fn counters(&self) -> Result<Counters, LoadError> {
-        (0..self.cpus).try_fold(Counters::default(), |sum, cpu| Ok(decode::add(sum, self.object.get("COUNTERS", cpu)?)))
+    fn detach(&mut self) {
+        self.object.detach();
     }
 }

@@ -1,4 +1,4 @@
-//! What both collectors need to start and to name what they saw: the kernel's types, its control groups, this machine's CPUs.
+//! What collectors need to start and to name what they saw: the kernel's types, its control groups, this machine's CPUs.
 
 use thiserror::Error;
 
@@ -54,6 +54,8 @@ pub struct Context {
     pub cpus: u32,
     /// Whether the cpu controller is on cgroup v1.
     pub cgroup_v1: bool,
+    /// The collector whose programs are to see nothing.
+    silence: Option<&'static str>,
 }
 
 impl Context {
@@ -62,14 +64,21 @@ impl Context {
     /// # Errors
     ///
     /// When the kernel has no type information.
-    pub fn read(root: &Root, names: Option<&Names>) -> Result<Self, StartError> {
+    pub fn read(root: &Root, names: Option<&Names>, silence: Option<&'static str>) -> Result<Self, StartError> {
         Ok(Self {
             btf: Btf::vmlinux()?,
             kernel: Kernel::open()?,
             cpus: host::facts(root, None)?.possible_cpus,
             cgroup_v1: names.is_some_and(|names| names.hierarchy().version == Version::V1),
             root: root.clone(),
+            silence,
         })
+    }
+
+    /// Globals of every object: kerno's process, and whether a test has silenced this collector.
+    #[must_use]
+    pub fn common_globals(&self, name: &str) -> Vec<(&'static str, u32)> {
+        vec![("OWN_TGID", std::process::id()), ("SILENCED", u32::from(self.silence == Some(name)))]
     }
 
     /// Copies of a histogram that CPUs share: one per CPU up to `most`, a power of two because programs mask with it.

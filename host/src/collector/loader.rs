@@ -1,5 +1,8 @@
 //! Loads kernel objects, attaches their programs and reads their maps. The only user of aya.
 
+mod attach;
+mod iterator;
+
 use std::{
     ops::Range,
     os::fd::{AsFd, AsRawFd},
@@ -7,8 +10,8 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, Pod,
-    maps::{Array, HashMap, MapError, Queue},
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError},
+    maps::{Array, HashMap, MapError, Queue, RingBuf},
+    programs::{Program, ProgramError},
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
@@ -45,6 +48,15 @@ pub enum LoadError {
         /// What aya or the kernel said.
         #[source]
         source: Box<ProgramError>,
+    },
+    /// An iterator program cannot be read.
+    #[error("cannot read what program {program} tells")]
+    Walk {
+        /// Its name.
+        program: &'static str,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
     },
     /// A map cannot be read or written.
     #[error("cannot use map {map}")]
@@ -108,45 +120,6 @@ impl Object {
         Ok(Self { ebpf, attached: vec![] })
     }
 
-    /// Loads a program and attaches it to a tracepoint.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel has no such tracepoint or refuses the program.
-    pub fn attach_tracepoint(&mut self, kernel: &Kernel, program: &'static str, tracepoint: &str) -> Result<(), LoadError> {
-        let found: &mut BtfTracePoint = self.program(program)?;
-        found.load(tracepoint, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
-    }
-
-    /// Loads a program and attaches it to the entry of a kernel function.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel has no such function or refuses the program.
-    pub fn attach_entry(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
-        let found: &mut FEntry = self.program(program)?;
-        found.load(function, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
-    }
-
-    /// Loads a program and attaches it to the return of a kernel function.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel has no such function or refuses the program.
-    pub fn attach_exit(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
-        let found: &mut FExit = self.program(program)?;
-        found.load(function, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
-    }
-
     /// Events that attached programs did not run for, because one of the same program was interrupted on that CPU: since 7.0
     /// tracepoint programs can be preempted. Kernels before 5.12 neither skip events nor have the count.
     #[must_use]
@@ -187,6 +160,47 @@ impl Object {
         let hash: HashMap<_, K, V> = HashMap::try_from(found).map_err(map_error(map))?;
         // A key that is removed between two steps of the walk is no error.
         Ok(hash.iter().filter_map(Result::ok).collect())
+    }
+
+    /// Takes all records out of a ring buffer, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or it cannot be read.
+    pub fn ring(&mut self, map: &'static str) -> Result<Vec<Vec<u8>>, LoadError> {
+        let found = self.ebpf.map_mut(map).ok_or(LoadError::Absent(map))?;
+        let mut ring = RingBuf::try_from(found).map_err(map_error(map))?;
+        let mut records = Vec::new();
+        while let Some(record) = ring.next() {
+            records.push(record.to_vec());
+        }
+        Ok(records)
+    }
+
+    /// Sets an array's entry.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or entry.
+    pub fn set<V: Pod>(&mut self, map: &'static str, index: u32, value: V) -> Result<(), LoadError> {
+        let found = self.ebpf.map_mut(map).ok_or(LoadError::Absent(map))?;
+        let mut array: Array<_, V> = Array::try_from(found).map_err(map_error(map))?;
+        array.set(index, value, 0).map_err(map_error(map))
+    }
+
+    /// Removes an entry of a hash; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such map or it cannot be written.
+    pub fn remove<K: Pod, V: Pod>(&mut self, map: &'static str, key: &K) -> Result<(), LoadError> {
+        let found = self.ebpf.map_mut(map).ok_or(LoadError::Absent(map))?;
+        let mut hash: HashMap<_, K, V> = HashMap::try_from(found).map_err(map_error(map))?;
+        match hash.remove(key) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(map_error(map)(source)),
+        }
     }
 
     /// Puts numbers into a queue.

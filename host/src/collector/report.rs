@@ -55,7 +55,7 @@ const TOLERATED: f64 = 0.001;
 /// Share of lost events from which on nothing can be judged by the rest.
 pub const TOO_MANY: f64 = 0.05;
 
-/// It measured with eBPF, and part of its family could not be had.
+/// Part of its family could not be had.
 pub fn partial(report: CollectorReport, why: Option<Explained>) -> CollectorReport {
     let Some(Explained { reason, fix }) = why else { return report };
     let reason = match report.reason {
@@ -64,25 +64,41 @@ pub fn partial(report: CollectorReport, why: Option<Explained>) -> CollectorRepo
     };
     CollectorReport {
         status: CollectorStatus::Degraded,
-        coverage: Some(Coverage::Partial),
+        // Totals without distributions stay the least.
+        coverage: report.coverage.map(|coverage| coverage.max(Coverage::Partial)),
         reason: Some(reason),
         fix: Some(report.fix.unwrap_or(fix)),
         ..report
     }
 }
 
-/// It measured from files.
-pub fn fallback(name: &str, events: u64, source: String, why: Explained) -> CollectorReport {
+/// It measured from files, with totals only, because eBPF was not to be had.
+pub fn fallback(name: &str, events: u64, source: String) -> CollectorReport {
+    CollectorReport { status: CollectorStatus::Degraded, coverage: Some(Coverage::Fallback), ..files(name, events, source) }
+}
+
+/// It measured from files that have all there is to know.
+pub fn files(name: &str, events: u64, source: String) -> CollectorReport {
     CollectorReport {
         name: name.to_owned(),
-        status: CollectorStatus::Degraded,
-        coverage: Some(Coverage::Fallback),
+        status: CollectorStatus::Running,
+        coverage: Some(Coverage::Full),
         source,
-        reason: Some(why.reason),
-        fix: Some(why.fix),
+        reason: None,
+        fix: None,
         events,
         lost: 0,
     }
+}
+
+/// Says why it did not use eBPF.
+pub fn instead(report: CollectorReport, why: Option<Explained>) -> CollectorReport {
+    let Some(Explained { reason, fix }) = why else { return report };
+    let reason = match &report.reason {
+        Some(more) => format!("{reason}; {more}"),
+        None => reason,
+    };
+    CollectorReport { reason: Some(reason), fix: Some(fix), ..report }
 }
 
 /// It did not measure.

@@ -7,12 +7,14 @@ pub mod fallback;
 use std::collections::HashMap;
 
 use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, MAX_SHARDS, OTHER, ROWS, TaskWaits};
-use kerno_signals::{Runner, Sched};
+use kerno_signals::{CollectorReport, Families, Runner};
 
 use super::{
+    Collector, Failure, Moment,
     context::{Context, StartError},
     fields,
     loader::{LoadError, Object},
+    report::{self, Counted},
 };
 use crate::{
     artifacts,
@@ -39,16 +41,6 @@ pub struct SchedCollector {
     cpu_times: HashMap<u32, CpuTime>,
 }
 
-/// What it measured.
-pub struct Measured {
-    /// The family.
-    pub family: Sched,
-    /// Switches seen.
-    pub events: u64,
-    /// Waits that are missing or not where they belong.
-    pub lost: u64,
-}
-
 impl SchedCollector {
     /// Loads and attaches the program; it counts from then on.
     ///
@@ -63,7 +55,8 @@ impl SchedCollector {
         let delayed = context.globals(fields::SCHED_DELAYED);
         let may_sleep_queued = delayed.is_ok();
         globals.extend(delayed.unwrap_or_default());
-        globals.extend([("OWN_TGID", std::process::id()), ("SHARDS", shards)]);
+        globals.extend(context.common_globals(NAME));
+        globals.push(("SHARDS", shards));
         let sizes = [("CPUS", context.cpus), ("TOTALS", context.cpus * ROWS), ("HISTOGRAMS", shards * ROWS)];
         let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
         object.fill("FREE_ROWS", OTHER + 1..ROWS)?;
@@ -73,29 +66,6 @@ impl SchedCollector {
         }
         object.attach_tracepoint(&context.kernel, "sched_switch", "sched_switch")?;
         Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, cpu_times })
-    }
-
-    /// Switches seen so far.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        self.cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
-    }
-
-    /// Reads everything and detaches.
-    ///
-    /// # Errors
-    ///
-    /// When a map cannot be read.
-    pub fn finish(self, names: Option<&Names>) -> Result<Measured, LoadError> {
-        let raw = self.drain()?;
-        let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
-        let (lost, missed) = (decode::lost(&raw.cpus), self.object.missed());
-        let asleep: u64 = raw.cpus.iter().map(|cpu| cpu.asleep).sum();
-        tracing::debug!(lost, missed, asleep, "waits left out by the sched collector");
-        let lost = lost + missed;
-        let mut family = decode::decode(raw, names, std::process::id());
-        family.runners = self.runners(names);
-        Ok(Measured { family, events, lost })
     }
 
     fn cpu_records(&self) -> Result<Vec<Cpu>, LoadError> {
@@ -135,5 +105,28 @@ impl SchedCollector {
             own: pid == own,
         };
         used.into_iter().take(RUNNERS).map(runner).collect()
+    }
+}
+
+impl Collector for SchedCollector {
+    /// Switches seen so far.
+    fn events(&self) -> u64 {
+        self.cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
+    }
+
+    fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let raw = self.drain()?;
+        let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
+        let (lost, missed) = (decode::lost(&raw.cpus), self.object.missed());
+        let asleep: u64 = raw.cpus.iter().map(|cpu| cpu.asleep).sum();
+        tracing::debug!(lost, missed, asleep, "waits left out by the sched collector");
+        let mut family = decode::decode(raw, moment.names, std::process::id());
+        family.runners = self.runners(moment.names);
+        families.sched = Some(family);
+        Ok(report::running(NAME, &[Counted { what: "events", events, lost: lost + missed }]))
+    }
+
+    fn detach(&mut self) {
+        self.object.detach();
     }
 }

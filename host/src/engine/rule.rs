@@ -82,13 +82,10 @@ impl LoadedRule {
 }
 
 fn why_missing(snapshot: &Snapshot, family: &str) -> Option<String> {
-    let measured = match family {
-        "sched" => snapshot.sched.is_some(),
-        "block" => snapshot.block.is_some(),
-        _ => return Some(format!("{family} was not measured: this kerno has no such family")),
-    };
-    if measured {
-        return None;
+    match snapshot.families.has(family) {
+        Some(true) => return None,
+        Some(false) => {}
+        None => return Some(format!("{family} was not measured: this kerno has no such family")),
     }
     let reason = snapshot.collector(family).and_then(|report| report.reason.clone());
     Some(format!("{family} was not measured: {}", reason.unwrap_or_else(|| "its collector is off".to_owned())))

@@ -15,7 +15,7 @@ use std::{
 };
 
 use kerno::collector::{Collected, Collectors, Options};
-use kerno_signals::{Block, CollectorReport, Coverage, Sched};
+use kerno_signals::{Block, CollectorReport, Coverage, Families, Sched};
 
 /// Runs `work` while the collectors measure with eBPF, and see all of it.
 pub fn window(work: impl FnOnce()) -> Window {
@@ -26,20 +26,23 @@ pub fn window(work: impl FnOnce()) -> Window {
 
 /// Runs `work` while the collectors measure with eBPF.
 pub fn lossy_window(work: impl FnOnce()) -> Window {
-    let mut collectors = Collectors::start(&Options { ebpf: true });
+    let mut collectors = Collectors::start(&Options::default());
     work();
     collectors.tick();
-    let Collected { sched, block, reports } = collectors.finish();
+    let Collected { families, reports } = collectors.finish();
     for report in &reports {
-        assert_eq!(report.source, "eBPF", "{report:?}");
+        assert!(report.coverage.is_some_and(|coverage| coverage < Coverage::Fallback), "{report:?}");
     }
-    Window { sched: sched.unwrap(), block: block.unwrap(), reports }
+    let Families { sched, block, .. } = families.clone();
+    Window { sched: sched.unwrap(), block: block.unwrap(), families, reports }
 }
 
 /// What one window held.
 pub struct Window {
     pub sched: Sched,
     pub block: Block,
+    /// All of them.
+    pub families: Families,
     pub reports: Vec<CollectorReport>,
 }
 

@@ -21,10 +21,10 @@ fn every_object_loads_attaches_and_counts() {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn without_ebpf_the_same_families_come_from_proc() {
-    let collectors = Collectors::start(&Options { ebpf: false });
+    let collectors = Collectors::start(&Options { ebpf: false, ..Options::default() });
     sleep(1_000);
     let collected = collectors.finish();
-    assert!(collected.sched.is_some() && collected.block.is_some(), "{:?}", collected.reports);
+    assert!(collected.families.sched.is_some() && collected.families.block.is_some(), "{:?}", collected.reports);
     assert!(collected.reports.iter().all(|report| report.status == CollectorStatus::Degraded), "{:?}", collected.reports);
 }
 
@@ -37,11 +37,11 @@ fn measure_start() {
     drop((aya::EbpfLoader::new(), types));
     let empty = empty.elapsed();
     let start = Instant::now();
-    let collectors = Collectors::start(&Options { ebpf: true });
+    let collectors = Collectors::start(&Options::default());
     let start = start.elapsed();
     println!("measured: start to collecting {} ms, of an empty aya program {} ms", start.as_millis(), empty.as_millis());
     let end = Instant::now();
     let collected = collectors.finish();
     println!("measured: draining {} ms", end.elapsed().as_millis());
-    assert!(collected.sched.is_some() && collected.block.is_some(), "{:?}", collected.reports);
+    assert!(collected.families.sched.is_some() && collected.families.block.is_some(), "{:?}", collected.reports);
 }

@@ -49,11 +49,11 @@ fn measure_cost_of_a_switch_beside_runqlat() {
     fs::write("/proc/sys/kernel/bpf_stats_enabled", "1").unwrap();
     let _load = load();
     sleep(1_000);
-    let collectors = Collectors::start(&Options { ebpf: true });
+    let collectors = Collectors::start(&Options::default());
     sleep(3_000);
     cost("kerno", &programs().into_iter().filter(|(name, ..)| name == "sched_switch").collect::<Vec<_>>());
     let collected = collectors.finish();
-    let told = collected.sched.unwrap();
+    let told = collected.families.sched.unwrap();
     let quantile = |q| told.host.quantile_ns(q).unwrap_or(0) / 1_000;
     println!("measured: kerno p50 {} µs, p99 {} µs of {} waits", quantile(0.5), quantile(0.99), told.host.count);
     let Ok(mut peer) = Command::new("runqlat").args(["12", "1"]).stdout(Stdio::piped()).spawn() else {
@@ -76,9 +76,9 @@ fn measure_delay_beside_runqlat() {
     let crowd = cgroup("crowd");
     let _load: Vec<_> = (0..6).map(|_| Load::hog(Some(&crowd))).collect();
     sleep(1_000);
-    let collectors = Collectors::start(&Options { ebpf: true });
+    let collectors = Collectors::start(&Options::default());
     sleep(8_000);
-    let told = collectors.finish().sched.unwrap();
+    let told = collectors.finish().families.sched.unwrap();
     let p99 = told.host.quantile_ns(0.99).unwrap_or(0) / 1_000;
     println!("measured: kerno p99 {p99} µs of {} waits", told.host.count);
     let Ok(output) = Command::new("runqlat").args(["8", "1"]).output() else {

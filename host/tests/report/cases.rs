@@ -6,7 +6,7 @@ use kerno::findings::{
     BUILT_IN_SOURCE, Entity, EntityKind, Evidence, Finding, Fix, RuleReport, RuleStatus, Severity, Signal, Urgency, id,
 };
 use kerno::report::Report;
-use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Host, Snapshot, Window};
+use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Families, Host, Snapshot, Window};
 
 /// Every constructed report by name.
 pub fn all() -> Vec<(&'static str, Report)> {
@@ -112,8 +112,7 @@ fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {
         },
         window: Window { start_unix_ns: 1_795_234_428_250_000_000, duration_ns: 30_002_000_000, interrupted: false },
         collectors,
-        sched: None,
-        block: None,
+        families: Families::default(),
     }
 }
 

@@ -48,7 +48,7 @@ fn few_syncs_are_not_judged() {
 #[test]
 fn a_part_that_was_not_measured_is_not_healthy() {
     let mut requests_only = window("quiet-fast");
-    requests_only.snapshot().block.as_mut().unwrap().syncs = None;
+    requests_only.snapshot().families.block.as_mut().unwrap().syncs = None;
     requests_only.judge::<Disk>().is_not_evaluated().mentions("fsync was not measured");
     let mut lossy = window("quiet-fast");
     lossy.snapshot().collectors[1].lost = 1_000_000;

@@ -69,7 +69,7 @@ fn losses_and_averages_are_not_judged() {
     averages.snapshot().collectors[0].source = "/proc/schedstat".into();
     averages.judge::<Contention>().is_not_evaluated().mentions("/proc/schedstat").mentions("no percentiles");
     let mut missing = window("fires-hogs");
-    missing.snapshot().sched = None;
+    missing.snapshot().families.sched = None;
     missing.judge::<Contention>().is_not_evaluated();
 }
 
@@ -92,8 +92,8 @@ fn losses_leave_findings_but_no_quiet() {
 fn the_host_is_cleared_beside_a_quota_only_when_nothing_else_waits() {
     window("fires-quota").judge::<Contention>().mentions("CPUs are not the bottleneck");
     let mut both = window("fires-quota");
-    let starved = window("fires-hogs").snapshot().sched.as_ref().unwrap().cgroups[0].clone();
-    both.snapshot().sched.as_mut().unwrap().cgroups.push(starved);
+    let starved = window("fires-hogs").snapshot().families.sched.as_ref().unwrap().cgroups[0].clone();
+    both.snapshot().families.sched.as_mut().unwrap().cgroups.push(starved);
     let outcome = both.judge::<Contention>();
     assert_eq!(outcome.findings().len(), 2);
     outcome.mentions("uses up its CPU quota").does_not_mention("not the bottleneck");
@@ -102,7 +102,7 @@ fn the_host_is_cleared_beside_a_quota_only_when_nothing_else_waits() {
 #[test]
 fn many_groups_that_asked_to_wait_hide_none_that_starves() {
     let mut many = window("fires-hogs");
-    let groups = &mut many.snapshot().sched.as_mut().unwrap().cgroups;
+    let groups = &mut many.snapshot().families.sched.as_mut().unwrap().cgroups;
     let mut pod = groups[0].clone();
     pod.lowest_weight = true;
     pod.delay = Latency::from_samples([900_000_000; 200]);
@@ -123,7 +123,7 @@ fn idle_cpus_are_not_called_too_few_and_no_kernel_thread_is_blamed() {
         .does_not_mention("renice");
     assert!(outcome.only_finding().confidence < 0.7);
     let mut busy_thread = window("fires-hogs");
-    for runner in &mut busy_thread.snapshot().sched.as_mut().unwrap().runners {
+    for runner in &mut busy_thread.snapshot().families.sched.as_mut().unwrap().runners {
         runner.cgroup = Some("/".into());
     }
     busy_thread.judge::<Contention>().fires(Severity::Critical).does_not_mention("renice").does_not_mention("cpu.weight");
@@ -132,6 +132,6 @@ fn idle_cpus_are_not_called_too_few_and_no_kernel_thread_is_blamed() {
 #[test]
 fn names_are_quoted_in_commands() {
     let mut hostile = window("fires-hogs");
-    hostile.snapshot().sched.as_mut().unwrap().runners[0].cgroup = Some("/a;reboot".into());
+    hostile.snapshot().families.sched.as_mut().unwrap().runners[0].cgroup = Some("/a;reboot".into());
     hostile.judge::<Contention>().mentions("echo 20 > '/sys/fs/cgroup/a;reboot/cpu.weight'");
 }

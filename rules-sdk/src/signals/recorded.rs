@@ -46,19 +46,21 @@ impl Source {
     }
 
     pub(crate) fn host_delay(&self) -> Option<Latency> {
-        same(self.snapshot.sched.as_ref().map(query::host_delay))
+        same(self.snapshot.families.sched.as_ref().map(query::host_delay))
     }
 
     pub(crate) fn cgroups(&self, min_waits: u64, min_p99: f64, limit: u32) -> Vec<CgroupDelay> {
-        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::cgroups(sched, min_waits, min_p99, limit)))
+        same(
+            self.snapshot.families.sched.as_ref().map_or_else(Vec::new, |sched| query::cgroups(sched, min_waits, min_p99, limit)),
+        )
     }
 
     pub(crate) fn waiting_tasks(&self, cgroup: Option<u64>, limit: u32) -> Vec<WaitingTask> {
-        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::waiting_tasks(sched, cgroup, limit)))
+        same(self.snapshot.families.sched.as_ref().map_or_else(Vec::new, |sched| query::waiting_tasks(sched, cgroup, limit)))
     }
 
     pub(crate) fn runners(&self, limit: u32) -> Vec<Runner> {
-        same(self.snapshot.sched.as_ref().map_or_else(Vec::new, |sched| query::runners(sched, limit)))
+        same(self.snapshot.families.sched.as_ref().map_or_else(Vec::new, |sched| query::runners(sched, limit)))
     }
 
     pub(crate) fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
@@ -69,15 +71,21 @@ impl Source {
             Operation::Discard => kerno_signals::Operation::Discard,
             Operation::Other => kerno_signals::Operation::Other,
         });
-        same(self.snapshot.block.as_ref().map_or_else(Vec::new, |block| query::devices(block, operation, min_requests, limit)))
+        same(
+            self.snapshot
+                .families
+                .block
+                .as_ref()
+                .map_or_else(Vec::new, |block| query::devices(block, operation, min_requests, limit)),
+        )
     }
 
     pub(crate) fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
-        same(self.snapshot.block.as_ref().and_then(|block| query::file_systems(block, min_syncs, limit)))
+        same(self.snapshot.families.block.as_ref().and_then(|block| query::file_systems(block, min_syncs, limit)))
     }
 
     pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
-        same(self.snapshot.block.as_ref().map_or_else(Vec::new, |block| query::callers(block, major, minor, limit)))
+        same(self.snapshot.families.block.as_ref().map_or_else(Vec::new, |block| query::callers(block, major, minor, limit)))
     }
 }
 

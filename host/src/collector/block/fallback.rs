@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use kerno_signals::{Block, DeviceLatency, Latency, Operation};
+use kerno_signals::{Block, CollectorReport, DeviceLatency, Families, Latency, Operation};
 
+use super::NAME;
+use crate::collector::{Collector, Failure, Moment, report};
 use crate::platform::diskstats::{self, Disk, Requests};
 use crate::platform::{Error, Root, block_device, mounts};
 
@@ -30,16 +32,6 @@ impl BlockFallback {
         Ok(Self { root, start })
     }
 
-    /// Requests completed so far on whole devices; 0 while the file cannot be read.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        let Ok(now) = diskstats::read(&self.root) else { return 0 };
-        let whole = now.iter().filter(|(number, _)| !block_device::is_partition(&self.root, **number));
-        whole
-            .flat_map(|(number, disk)| self.added(*number, disk))
-            .fold(0, |sum: u64, (_, requests)| sum.saturating_add(requests.count))
-    }
-
     fn added(&self, number: (u32, u32), now: &Disk) -> Vec<(Operation, Requests)> {
         let none = Disk::default();
         // A device of another name under the same number is a new one.
@@ -58,7 +50,7 @@ impl BlockFallback {
 
     /// Takes the last reading. Partitions are left out (their requests are their device's), and so is what did nothing. The
     /// second value names the file that was read.
-    pub fn finish(self) -> Result<(Block, String), Error> {
+    fn end(self) -> Result<(Block, String), Error> {
         let end = diskstats::read(&self.root)?;
         let host = mounts::of_host(&self.root);
         let mut devices = Vec::new();
@@ -99,6 +91,24 @@ impl BlockFallback {
     }
 }
 
+impl Collector for BlockFallback {
+    /// Requests completed so far on whole devices; 0 while the file cannot be read.
+    fn events(&self) -> u64 {
+        let Ok(now) = diskstats::read(&self.root) else { return 0 };
+        let whole = now.iter().filter(|(number, _)| !block_device::is_partition(&self.root, **number));
+        whole
+            .flat_map(|(number, disk)| self.added(*number, disk))
+            .fold(0, |sum: u64, (_, requests)| sum.saturating_add(requests.count))
+    }
+
+    fn finish(self: Box<Self>, _moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let events = self.events();
+        let (family, source) = self.end()?;
+        families.block = Some(family);
+        Ok(report::fallback(NAME, events, source))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,7 +136,7 @@ mod tests {
             &format!("{idle}\n8 0 sda 14 0 96 140 5 0 40 50 3 0 0 1 0 8 2 4 29\n8 1 sda1 13 0 88 130 5 0 40 50 0 0 0\n"),
         );
         assert_eq!(running.events(), 5);
-        let (block, source) = running.finish().unwrap();
+        let (block, source) = running.end().unwrap();
 
         assert_eq!(source, "/proc/diskstats");
         assert_eq!(block.syncs, None);
@@ -153,7 +163,7 @@ mod tests {
         let running = BlockFallback::start_at(Root::new(directory.path())).unwrap();
         write(u64::MAX);
         assert_eq!(running.events(), u64::MAX);
-        let (block, _) = running.finish().unwrap();
+        let (block, _) = running.end().unwrap();
         assert_eq!(block.devices[0].latency.sum_ns, u64::MAX);
     }
 
@@ -172,7 +182,7 @@ mod tests {
         std::io::Write::write_all(&mut file, &vec![1; 4 << 20]).unwrap();
         file.sync_all().unwrap();
         assert!(running.events() >= before);
-        let (block, _) = running.finish().unwrap();
+        let (block, _) = running.end().unwrap();
         for device in &block.devices {
             assert!(device.latency.count > 0 || device.in_flight > 0, "{device:?}");
         }

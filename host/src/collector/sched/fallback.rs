@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 
-use kerno_signals::{Cgroup, CgroupDelay, Latency, Runner, Sched};
+use kerno_signals::{Cgroup, CgroupDelay, CollectorReport, Families, Latency, Runner, Sched};
 
-use super::RUNNERS;
+use super::{NAME, RUNNERS};
+use crate::collector::{Collector, Failure, Moment, report};
 use crate::platform::cgroup::{self, Names};
 use crate::platform::schedstat::{self, Waits};
 use crate::platform::{self, Root, process};
@@ -82,9 +83,8 @@ impl SchedFallback {
         Ok(Self { root, names, start, threads, sums: Sums::default() })
     }
 
-    /// Reads all threads again, so that those which end before the window does are counted up to now, and returns
-    /// [`events`](Self::events).
-    pub fn tick(&mut self) -> u64 {
+    /// Reads all threads again, so that those which end before the window does are counted up to now.
+    fn read_again(&mut self) {
         let now = read_threads(&self.root);
         let mut advanced: HashMap<u32, Vec<(u32, Waits)>> = HashMap::new();
         for ((pid, tid), waits) in &now {
@@ -105,7 +105,6 @@ impl SchedFallback {
         {
             tracing::debug!(%error, "control groups keep the names of the last scan");
         }
-        self.events()
     }
 
     fn add(&mut self, pid: u32, threads: &[(u32, Waits)]) {
@@ -138,14 +137,6 @@ impl SchedFallback {
         }
     }
 
-    /// Waits counted so far.
-    #[must_use]
-    pub fn events(&self) -> u64 {
-        let Sums { foreground, background, own, .. } = &self.sums;
-        let counted = foreground.count.saturating_add(background.count).saturating_add(own.count);
-        self.total().map_or(counted, |total| total.count.max(counted))
-    }
-
     /// What `/proc/schedstat` gained; `None` where it is absent or stands still.
     fn total(&self) -> Option<Waits> {
         let total = schedstat::host(&self.root).ok()?.since(self.start?);
@@ -153,9 +144,8 @@ impl SchedFallback {
     }
 
     /// Takes the last reading. The second value names the files that were read, and what could not be.
-    #[must_use]
-    pub fn finish(mut self) -> (Sched, String) {
-        self.tick();
+    fn end(mut self) -> (Sched, String) {
+        self.read_again();
         let total = self.total();
         let Self { root, names, sums, .. } = self;
         let host = total.map_or(sums.foreground, |total| total.since(sums.background).since(sums.own));
@@ -180,6 +170,26 @@ impl SchedFallback {
             runners: runners(sums.processes),
         };
         (sched, source)
+    }
+}
+
+impl Collector for SchedFallback {
+    /// Waits counted so far.
+    fn events(&self) -> u64 {
+        let Sums { foreground, background, own, .. } = &self.sums;
+        let counted = foreground.count.saturating_add(background.count).saturating_add(own.count);
+        self.total().map_or(counted, |total| total.count.max(counted))
+    }
+
+    fn tick(&mut self, _moment: &Moment<'_>) {
+        self.read_again();
+    }
+
+    fn finish(self: Box<Self>, _moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let (family, source) = self.end();
+        let events = [&family.host, &family.background, &family.own].iter().map(|waits| waits.count).sum();
+        families.sched = Some(family);
+        Ok(report::fallback(NAME, events, source))
     }
 }
 
@@ -281,10 +291,11 @@ mod tests {
         host.thread(10_000_002, 19, (1_060, 900, 23));
         host.thread(own, 0, (5, 7, 2));
         host.thread(10_000_003, 0, (1, 40, 2));
-        assert_eq!(running.tick(), 10);
+        running.read_again();
+        assert_eq!(running.events(), 10);
         fs::remove_dir_all(host.directory.path().join("proc/10000003")).unwrap();
         host.total(2_000, 150);
-        let (sched, source) = running.finish();
+        let (sched, source) = running.end();
 
         assert_eq!(source, "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.background.count, sched.background.sum_ns), (3, 300));
@@ -306,7 +317,7 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (50, 800, 13));
-        let (sched, source) = running.finish();
+        let (sched, source) = running.end();
         assert_eq!(source, "/proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.host.count, sched.host.sum_ns), (3, 300));
     }
@@ -317,7 +328,7 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (3, 30, 2));
-        let (sched, _) = running.finish();
+        let (sched, _) = running.end();
         assert_eq!((sched.host.count, sched.host.sum_ns), (2, 30));
     }
 
@@ -341,7 +352,7 @@ mod tests {
                 while std::time::Instant::now() < until {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
-                let (sched, source) = running.finish();
+                let (sched, source) = running.end();
                 assert!(sched.own.count > 10, "{source}: {:?}", sched.own);
                 assert!(sched.runners.iter().any(|runner| runner.own), "{source}");
             }

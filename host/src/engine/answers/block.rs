@@ -20,17 +20,17 @@ impl block::Host for State {
             block::Operation::Discard => Operation::Discard,
             block::Operation::Other => Operation::Other,
         });
-        let Some(block) = &self.window()?.block else { return Ok(Vec::new()) };
+        let Some(block) = &self.window()?.families.block else { return Ok(Vec::new()) };
         Ok(query::devices(block, operation, min_requests, limit).into_iter().map(device_latency).collect())
     }
 
     fn file_systems(&mut self, min_syncs: u64, limit: u32) -> wasmtime::Result<Option<Vec<block::FileSystemSync>>> {
-        let Some(block) = &self.window()?.block else { return Ok(None) };
+        let Some(block) = &self.window()?.families.block else { return Ok(None) };
         Ok(query::file_systems(block, min_syncs, limit).map(|systems| systems.into_iter().map(file_system_sync).collect()))
     }
 
     fn callers(&mut self, major: u32, minor: u32, limit: u32) -> wasmtime::Result<Vec<block::CallerSync>> {
-        let Some(block) = &self.window()?.block else { return Ok(Vec::new()) };
+        let Some(block) = &self.window()?.families.block else { return Ok(Vec::new()) };
         Ok(query::callers(block, major, minor, limit).into_iter().map(caller_sync).collect())
     }
 }

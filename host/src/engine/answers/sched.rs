@@ -8,11 +8,11 @@ use crate::engine::sandbox::State;
 
 impl sched::Host for State {
     fn host_delay(&mut self) -> wasmtime::Result<Option<types::Latency>> {
-        Ok(self.window()?.sched.as_ref().map(|sched| latency(query::host_delay(sched))))
+        Ok(self.window()?.families.sched.as_ref().map(|sched| latency(query::host_delay(sched))))
     }
 
     fn cgroups(&mut self, min_waits: u64, min_p99: f64, limit: u32) -> wasmtime::Result<Vec<sched::CgroupDelay>> {
-        let Some(sched) = &self.window()?.sched else { return Ok(Vec::new()) };
+        let Some(sched) = &self.window()?.families.sched else { return Ok(Vec::new()) };
         let groups = query::cgroups(sched, min_waits, min_p99, limit).into_iter();
         Ok(groups
             .map(|view| sched::CgroupDelay {
@@ -27,7 +27,7 @@ impl sched::Host for State {
     }
 
     fn waiting_tasks(&mut self, cgroup: Option<u64>, limit: u32) -> wasmtime::Result<Vec<sched::WaitingTask>> {
-        let Some(sched) = &self.window()?.sched else { return Ok(Vec::new()) };
+        let Some(sched) = &self.window()?.families.sched else { return Ok(Vec::new()) };
         let tasks = query::waiting_tasks(sched, cgroup, limit).into_iter();
         Ok(tasks
             .map(|view| {
@@ -38,7 +38,7 @@ impl sched::Host for State {
     }
 
     fn runners(&mut self, limit: u32) -> wasmtime::Result<Vec<sched::Runner>> {
-        let Some(sched) = &self.window()?.sched else { return Ok(Vec::new()) };
+        let Some(sched) = &self.window()?.families.sched else { return Ok(Vec::new()) };
         let runners = query::runners(sched, limit).into_iter();
         Ok(runners
             .map(|view| {

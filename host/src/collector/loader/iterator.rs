@@ -1,0 +1,44 @@
+//! Iterator programs: the kernel runs one for each object of a kind, whenever its file is read.
+
+use std::io::{ErrorKind, Read};
+
+use aya::programs::Iter;
+
+use super::{Kernel, LoadError, Object, attach_error, load_error};
+
+/// Bytes asked for at once. The kernel's own buffer has 32 KiB.
+const PIECE: usize = 64 << 10;
+
+impl Object {
+    /// Loads an iterator program for a kind of objects (`task`, `task_file`).
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such iterator or refuses the program.
+    pub fn load_iterator(&mut self, kernel: &Kernel, program: &'static str, kind: &str) -> Result<(), LoadError> {
+        let found: &mut Iter = self.program(program)?;
+        found.load(kind, &kernel.0).map_err(load_error(program))
+    }
+
+    /// Runs a loaded iterator over all objects, and returns what it wrote.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be attached or read.
+    pub fn walk(&mut self, program: &'static str) -> Result<Vec<u8>, LoadError> {
+        let found: &mut Iter = self.program(program)?;
+        let link = found.attach().and_then(|id| found.take_link(id)).map_err(attach_error(program))?;
+        let mut file = link.into_file().map_err(|error| LoadError::Walk { program, source: std::io::Error::other(error) })?;
+        let mut written = Vec::new();
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok(written),
+                Ok(length) => written.extend_from_slice(&piece[..length]),
+                // The kernel gives way to others after a million objects and asks to be read again.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(source) => return Err(LoadError::Walk { program, source }),
+            }
+        }
+    }
+}
