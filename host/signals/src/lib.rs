@@ -18,6 +18,7 @@ mod sched;
 mod snapshot;
 mod syscall;
 mod tcp;
+mod trend;
 
 pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
 pub use collector::{CollectorReport, CollectorStatus, Coverage};
@@ -32,3 +33,4 @@ pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
 pub use snapshot::{Host, Snapshot, Window};
 pub use syscall::Syscall;
 pub use tcp::Tcp;
+pub use trend::Trend;
