@@ -192,5 +192,6 @@ fn collector(name: &str) -> CollectorReport {
         fix: None,
         events: 1_000_000,
         lost: 0,
+        blind_ratio: 0.0,
     }
 }

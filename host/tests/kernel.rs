@@ -10,6 +10,8 @@
 
 #[path = "kernel/block.rs"]
 mod block;
+#[path = "kernel/canary.rs"]
+mod canary;
 #[path = "kernel/guest.rs"]
 mod guest;
 #[path = "kernel/load.rs"]

@@ -145,9 +145,13 @@ impl FamilyInfo {
         self.lost as f64 / (self.events + self.lost).max(1) as f64
     }
 
-    /// Nothing crossed a threshold, for this reason: `quiet`, unless what was lost may be what is slow.
+    /// Nothing crossed a threshold, for this reason: `quiet`, unless what was lost or not seen may be what is slow.
     #[must_use]
     pub fn quiet(&self, reason: String) -> Verdict {
+        if self.blind > 0.0 {
+            let why = self.reason.as_deref().unwrap_or_default();
+            return Verdict::NotEvaluated(format!("incomplete: {why}; of what was seen {reason}"));
+        }
         if self.lost_share() < Self::MAX_LOST_FOR_QUIET {
             return Verdict::Quiet(reason);
         }

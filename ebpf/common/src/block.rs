@@ -139,6 +139,8 @@ pub struct Counters {
     pub return_missed: u64,
     /// Syncs lost to row [`OTHER`] because their process and file system have no row.
     pub syncs_without_row: u64,
+    /// Calls that kerno made on no descriptor, to see that the programs run.
+    pub canaries: u64,
 }
 
 /// Major number of a device number in the kernel's form.
@@ -167,7 +169,7 @@ const _: () = {
     assert!(size_of::<SyncKey>() == 24);
     assert!(size_of::<Syncing>() == 40);
     assert!(size_of::<SyncTotals>() == 24);
-    assert!(size_of::<Counters>() == 72);
+    assert!(size_of::<Counters>() == 80);
 };
 
 #[cfg(feature = "user")]

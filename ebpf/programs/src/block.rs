@@ -8,6 +8,7 @@ mod requests;
 mod syncs;
 
 use aya_ebpf::{helpers::bpf_get_smp_processor_id, macros::map, maps::Array};
+use kerno_ebpf::kernel::silenced;
 use kerno_ebpf_common::block::Counters;
 
 #[unsafe(link_section = "license")]
@@ -18,9 +19,12 @@ static LICENSE: [u8; 4] = *b"GPL\0";
 #[map]
 static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
 
-/// This CPU's number and its counters.
+/// This CPU's number and its counters; none in a program that a test has silenced.
 #[inline(always)]
 fn this_cpu() -> Option<(u32, &'static mut Counters)> {
+    if silenced() != 0 {
+        return None;
+    }
     // SAFETY: a helper without arguments; no task moves to another CPU inside a program. Counters of a program that is interrupted
     // by another one on the same CPU may lose a count, never more.
     unsafe {

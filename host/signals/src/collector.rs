@@ -21,6 +21,9 @@ pub struct CollectorReport {
     pub events: u64,
     /// Events known to be lost (full maps, recursion misses, unresolved records).
     pub lost: u64,
+    /// Share of its checks on itself in which it saw nothing of the event that kerno had caused, 0–1.
+    #[serde(default)]
+    pub blind_ratio: f64,
 }
 
 /// Whether a collector measured.

@@ -84,6 +84,7 @@ pub struct FamilyInfo {
     pub reason: Option<String>,
     pub events: u64,
     pub lost: u64,
+    pub blind: f64,
 }
 
 /// The host that the window was measured on.
@@ -116,7 +117,7 @@ pub fn family(snapshot: &Snapshot, name: &str) -> Option<FamilyInfo> {
         Coverage::Fallback => CoverageView::Fallback,
     };
     let (source, reason) = (report.source.clone(), report.reason.clone());
-    Some(FamilyInfo { coverage, source, reason, events: report.events, lost: report.lost })
+    Some(FamilyInfo { coverage, source, reason, events: report.events, lost: report.lost, blind: report.blind_ratio })
 }
 
 fn seconds(nanoseconds: u64) -> f64 {

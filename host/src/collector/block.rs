@@ -1,6 +1,7 @@
 //! Block requests and the fsync family. Hooks: `tp_btf/block_rq_{issue,requeue,complete}`, and entry and return of the fsync family's
 //! system calls and of `vfs_fsync_range`; kernels from 5.8 with BTF.
 
+mod canary;
 pub mod decode;
 pub mod fallback;
 mod in_flight;
@@ -11,7 +12,7 @@ use kerno_ebpf_common::block::{Counters, MAX_REQUEST_SHARDS, OTHER, REQUEST_ROWS
 use kerno_signals::{Block, CollectorReport, Families};
 
 use super::{
-    Collector, Failure, Moment,
+    Collector, Failure, Moment, Proof,
     context::{Context, StartError},
     fields,
     loader::{LoadError, Object},
@@ -19,6 +20,7 @@ use super::{
     running::explained,
 };
 use crate::{artifacts, platform::Root};
+use canary::Canary;
 use syncs::Syncs;
 
 /// The collector's name everywhere.
@@ -32,6 +34,7 @@ pub struct BlockCollector {
     shards: u32,
     operations: decode::Operations,
     syncs: Result<Syncs, StartError>,
+    canary: Canary,
 }
 
 impl BlockCollector {
@@ -63,7 +66,7 @@ impl BlockCollector {
         requests::attach(context, &mut object)?;
         let syncs = file.and_then(|_| Syncs::attach(context, &mut object));
         let operations = decode::Operations::of(&context.btf);
-        Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, operations, syncs })
+        Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, operations, syncs, canary: Canary::default() })
     }
 
     fn counters(&self) -> Result<Counters, LoadError> {
@@ -106,6 +109,13 @@ impl Collector for BlockCollector {
             report::partial(report::running(NAME, &[requests]), Some(report::losses(&synced)))
         };
         Ok(report::partial(report, partial.map(|error| explained(&error))))
+    }
+
+    fn prove(&mut self) -> Proof {
+        match self.counters() {
+            Ok(counters) => self.canary.prove(&self.root, &counters, self.syncs.is_ok()),
+            Err(error) => Proof::Blind(error.to_string()),
+        }
     }
 
     fn detach(&mut self) {

@@ -2,7 +2,7 @@
 
 use kerno_signals::{CollectorReport, CollectorStatus, Coverage};
 
-use super::load_error::Explained;
+use super::{load_error::Explained, watch::Watch};
 
 /// Events of one kind that a collector counted, and those it knows to be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub fn running(name: &str, kinds: &[Counted]) -> CollectorReport {
         fix: None,
         events: told.iter().map(|kind| kind.events).sum(),
         lost: told.iter().map(|kind| kind.lost).sum(),
+        blind_ratio: 0.0,
     };
     // A stray event changes no percentile that is told.
     kinds.iter().filter(|kind| kind.share() >= TOLERATED).fold(report, |report, kind| partial(report, Some(losses(kind))))
@@ -88,6 +89,7 @@ pub fn files(name: &str, events: u64, source: String) -> CollectorReport {
         fix: None,
         events,
         lost: 0,
+        blind_ratio: 0.0,
     }
 }
 
@@ -101,6 +103,12 @@ pub fn instead(report: CollectorReport, why: Option<Explained>) -> CollectorRepo
     CollectorReport { reason: Some(reason), fix: Some(fix), ..report }
 }
 
+/// Says when it saw nothing of what kerno caused.
+pub fn blind(report: CollectorReport, watch: &Watch) -> CollectorReport {
+    let Some(why) = watch.told() else { return report };
+    CollectorReport { blind_ratio: watch.blind_ratio(), ..partial(report, Some(why)) }
+}
+
 /// It did not measure.
 pub fn off(name: &str, why: Explained) -> CollectorReport {
     CollectorReport {
@@ -112,6 +120,7 @@ pub fn off(name: &str, why: Explained) -> CollectorReport {
         fix: Some(why.fix),
         events: 0,
         lost: 0,
+        blind_ratio: 0.0,
     }
 }
 

@@ -80,7 +80,7 @@ impl Running {
     pub fn finish(self, moment: &Moment<'_>, families: &mut Families) -> CollectorReport {
         match self.state {
             State::Measuring { collector, instead, watch, .. } => match collector.finish(moment, families) {
-                Ok(report) => report::partial(report::instead(report, instead), watch.told()),
+                Ok(report) => report::blind(report::instead(report, instead), &watch),
                 Err(error) => report::off(self.name, explained(&*error)),
             },
             State::Off(why) => report::off(self.name, why),

@@ -47,6 +47,11 @@ impl Watch {
         }
     }
 
+    /// Share of the answers that were blind.
+    pub fn blind_ratio(&self) -> f64 {
+        f64::from(self.blind) / f64::from(self.asked.max(1))
+    }
+
     /// What to tell when it was blind.
     pub fn told(&self) -> Option<Explained> {
         let (first, what) = self.named.as_ref()?;

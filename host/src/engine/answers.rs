@@ -42,13 +42,13 @@ impl host::Host for State {
 
     fn family(&mut self, name: String) -> wasmtime::Result<Option<host::FamilyInfo>> {
         Ok(query::family(self.window()?, &name).map(|family| {
-            let query::FamilyInfo { coverage, source, reason, events, lost } = family;
+            let query::FamilyInfo { coverage, source, reason, events, lost, blind } = family;
             let coverage = match coverage {
                 query::CoverageView::Full => host::Coverage::Full,
                 query::CoverageView::Partial => host::Coverage::Partial,
                 query::CoverageView::Fallback => host::Coverage::Fallback,
             };
-            host::FamilyInfo { coverage, source, reason, events, lost }
+            host::FamilyInfo { coverage, source, reason, events, lost, blind }
         }))
     }
 

@@ -52,6 +52,12 @@ pub fn number_of_node(root: &Root, node: &str) -> Option<Number> {
     number(root, node.strip_prefix("/dev/")?)
 }
 
+/// Whether a whole device takes requests: others (dm, md, some of nvme and zram) hand the I/O on as it came.
+#[must_use]
+pub fn takes_requests(root: &Root, name: &str) -> bool {
+    root.exists(format!("/sys/block/{}/mq", name.replace('/', "!")))
+}
+
 /// Whether the device is a partition of another.
 #[must_use]
 pub fn is_partition(root: &Root, device: Number) -> bool {

@@ -47,6 +47,7 @@ pub fn insufficient() -> Report {
         fix: Some("boot a kernel with CONFIG_BPF_EVENTS=y, as every distribution's stock kernel has".into()),
         events,
         lost: 0,
+        blind_ratio: 0.0,
     };
     let collectors =
         vec![collector("sched", "/proc/schedstat, /proc/<pid>/schedstat", 48_211), collector("block", "/proc/diskstats", 310)];
@@ -126,6 +127,7 @@ fn full() -> Vec<CollectorReport> {
         fix: None,
         events,
         lost: 0,
+        blind_ratio: 0.0,
     };
     vec![collector("sched", 1_204_331), collector("block", 20_418)]
 }

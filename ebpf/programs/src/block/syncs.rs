@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 use kerno_ebpf::{
-    kernel::{File, Probed, Registers, Task},
+    kernel::{File, Probed, Registers, Task, own_tgid},
     rows::{count_shared, row_of},
 };
 use kerno_ebpf_common::block::{
@@ -168,12 +168,15 @@ fn vfs_returned(result: i32) {
 /// Counts a sync that has returned, unless it was none: no such descriptor, or nothing that can be synced (socket, pipe).
 #[inline(always)]
 fn end(sync: &Syncing, result: i32) {
+    let Some((id, counters)) = this_cpu() else { return };
     if sync.key.device == 0 || result == -EBADF || result == -EINVAL || result == -ESPIPE {
+        if sync.key.tgid == own_tgid() {
+            counters.canaries += 1;
+        }
         return;
     }
     // SAFETY: a helper without arguments.
     let latency = unsafe { bpf_ktime_get_ns() } - sync.at;
-    let Some((id, counters)) = this_cpu() else { return };
     counters.synced += 1;
     let row = match row_of(&SYNC_ROW, &SYNC_FREE, sync.key) {
         Some((row, new)) => {

@@ -173,6 +173,7 @@ pub fn add(a: Counters, b: Counters) -> Counters {
         syncing_full: a.syncing_full + b.syncing_full,
         return_missed: a.return_missed + b.return_missed,
         syncs_without_row: a.syncs_without_row + b.syncs_without_row,
+        canaries: a.canaries + b.canaries,
     }
 }
 
@@ -235,6 +236,7 @@ mod tests {
             syncing_full: 8,
             return_missed: 16,
             syncs_without_row: 32,
+            canaries: 5,
         };
         let two = add(one, one);
         assert_eq!((lost_requests(&two), lost_syncs(&two)), (14, 112));
