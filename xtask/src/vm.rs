@@ -58,8 +58,8 @@ pub fn run_default() -> Result<Counts> {
 /// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
 pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     kernel::ensure_known(lines)?;
-    let kerno = build::all(false)?.kerno;
-    let binaries = libtest::build()?;
+    build::artifacts()?;
+    let libtest::Built { tests: binaries, kerno } = libtest::build()?;
     let mut tests = Vec::new();
     for binary in &binaries {
         tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));

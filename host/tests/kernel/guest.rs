@@ -41,7 +41,6 @@ pub fn lossy_window(work: impl FnOnce()) -> Window {
 pub struct Window {
     pub sched: Sched,
     pub block: Block,
-    /// All of them.
     pub families: Families,
     pub reports: Vec<CollectorReport>,
 }

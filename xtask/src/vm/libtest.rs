@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::job::Outcome;
@@ -15,22 +15,31 @@ pub struct Binary {
     pub path: PathBuf,
 }
 
-/// Builds the test programs.
-pub fn build() -> Result<Vec<Binary>> {
+/// What guests bring: the test programs, and the `kerno` that was built with them.
+pub struct Built {
+    pub tests: Vec<Binary>,
+    pub kerno: PathBuf,
+}
+
+/// Builds the test programs and `kerno`, in one go: tests have dependencies of their own, and a build without them would compile
+/// all that they share once more.
+pub fn build() -> Result<Built> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["test", "--quiet", "--no-run", "--message-format=json-render-diagnostics", "--test", "kernel*"]);
     let text = command::output(build.current_dir(paths::workspace()?))?;
-    let binaries: Vec<Binary> = text.lines().filter_map(binary).collect();
-    anyhow::ensure!(!binaries.is_empty(), "cargo built no in-guest test program");
-    Ok(binaries)
+    let of = |kind: &'static str| text.lines().filter_map(move |line| binary(line, kind));
+    let tests: Vec<Binary> = of("test").collect();
+    anyhow::ensure!(!tests.is_empty(), "cargo built no in-guest test program");
+    let kerno = of("bin").find(|program| program.name == "kerno").context("cargo built no `kerno` beside its tests")?;
+    Ok(Built { tests, kerno: kerno.path })
 }
 
-/// The test program of one of cargo's messages.
-fn binary(line: &str) -> Option<Binary> {
+/// The program of this kind in one of cargo's messages.
+fn binary(line: &str, kind: &str) -> Option<Binary> {
     let message: Value = serde_json::from_str(line).ok()?;
-    let is_test = message["target"]["kind"].as_array()?.iter().any(|kind| kind == "test");
-    let path = message["executable"].as_str().filter(|_| is_test)?;
+    let is_it = message["target"]["kind"].as_array()?.iter().any(|found| found == kind);
+    let path = message["executable"].as_str().filter(|_| is_it)?;
     Some(Binary { name: message["target"]["name"].as_str()?.to_owned(), path: PathBuf::from(path) })
 }
 
@@ -83,9 +92,9 @@ mod tests {
     #[test]
     fn test_programs_are_told_from_others_in_cargos_messages() {
         let test = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"kernel"},"executable":"/t/kernel-1"}"#;
-        assert_eq!(binary(test).unwrap().path, PathBuf::from("/t/kernel-1"));
+        assert_eq!(binary(test, "test").unwrap().path, PathBuf::from("/t/kernel-1"));
         let bin = r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"kerno"},"executable":"/t/kerno"}"#;
-        assert!(binary(bin).is_none());
-        assert!(binary(r#"{"reason":"build-finished","success":true}"#).is_none());
+        assert!(binary(bin, "test").is_none());
+        assert!(binary(r#"{"reason":"build-finished","success":true}"#, "test").is_none());
     }
 }
