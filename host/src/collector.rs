@@ -2,9 +2,11 @@
 
 pub mod block;
 pub mod context;
+pub mod fd;
 pub mod fields;
 pub mod load_error;
 pub mod loader;
+pub mod oom;
 mod report;
 mod running;
 pub mod sched;
@@ -20,7 +22,9 @@ use crate::platform::{
 };
 use block::{BlockCollector, fallback::BlockFallback};
 use context::Context;
+use fd::{FdCollector, fallback::FdFallback};
 use load_error::Explained;
+use oom::{OomCollector, fallback::OomFallback};
 use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
 
@@ -135,6 +139,8 @@ impl Collectors {
         // Run-queue delay last: loading programs keeps a CPU busy, and others would be seen to wait for it.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
+            Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
+            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));

@@ -12,6 +12,8 @@
 mod block;
 #[path = "kernel/canary.rs"]
 mod canary;
+#[path = "kernel/fd.rs"]
+mod fd;
 #[path = "kernel/guest.rs"]
 mod guest;
 #[path = "kernel/load.rs"]
@@ -20,6 +22,10 @@ mod load;
 mod measure;
 #[path = "kernel/offsets.rs"]
 mod offsets;
+#[path = "kernel/oom.rs"]
+mod oom;
+#[path = "kernel/process.rs"]
+mod process;
 #[path = "kernel/sched.rs"]
 mod sched;
 #[path = "kernel/sync.rs"]

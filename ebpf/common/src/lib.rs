@@ -2,5 +2,7 @@
 #![no_std]
 
 pub mod block;
+pub mod fd;
 pub mod histogram;
+pub mod oom;
 pub mod sched;

@@ -24,6 +24,13 @@ macro_rules! globals {
     };
 }
 
+// After the macro, which they use.
+mod descriptors;
+mod oom;
+
+pub use descriptors::Descriptors;
+pub use oom::{Node, OomControl};
+
 globals! {
     /// kerno's process id.
     OWN_TGID own_tgid;

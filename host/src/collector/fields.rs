@@ -77,6 +77,45 @@ pub const FILE: &[Field] = &[
     FIRST_ARGUMENT,
 ];
 
+/// Of a task's descriptor table and its limit.
+pub const DESCRIPTORS: &[Field] = &[
+    field("TASK_PID", "task_struct", "pid"),
+    field("TASK_TGID", "task_struct", "tgid"),
+    field("TASK_FLAGS", "task_struct", "flags"),
+    field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_FILES", "task_struct", "files"),
+    field("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+    field("TASK_SIGNAL", "task_struct", "signal"),
+    field("TASK_START_BOOTTIME", "task_struct", "start_boottime"),
+    field("SIGNAL_RLIM", "signal_struct", "rlim"),
+    field("FILES_FDT", "files_struct", "fdt"),
+    field("FDTABLE_MAX_FDS", "fdtable", "max_fds"),
+    field("FDTABLE_OPEN_FDS", "fdtable", "open_fds"),
+];
+
+/// Of an out-of-memory case and its victim.
+pub const OOM: &[Field] = &[
+    field("TASK_TGID", "task_struct", "tgid"),
+    field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_MM", "task_struct", "mm"),
+    field("TASK_SIGNAL", "task_struct", "signal"),
+    field("SIGNAL_OOM_SCORE_ADJ", "signal_struct", "oom_score_adj"),
+    field("SIGNAL_OOM_MM", "signal_struct", "oom_mm"),
+    field("MEM_CGROUP_CGROUP", "mem_cgroup", "css.cgroup"),
+    field("KERNFS_NODE_NAME", "kernfs_node", "name"),
+    field("OOM_CONTROL_MEMCG", "oom_control", "memcg"),
+    field("OOM_CONTROL_TOTALPAGES", "oom_control", "totalpages"),
+    field("OOM_CONTROL_CHOSEN", "oom_control", "chosen"),
+    field("OOM_CONTROL_CHOSEN_POINTS", "oom_control", "chosen_points"),
+    field("OOM_CONTROL_CONSTRAINT", "oom_control", "constraint"),
+];
+
+/// Of a directory of control groups, before 6.15 (633488947ef6).
+pub const NODE_PARENT: &[Field] = &[field("KERNFS_NODE_PARENT", "kernfs_node", "parent")];
+
+/// Of a directory of control groups, since 6.15.
+pub const NODE_PARENT_RCU: &[Field] = &[field("KERNFS_NODE_PARENT", "kernfs_node", "__parent")];
+
 /// Where a system call's first argument is.
 #[cfg(target_arch = "x86_64")]
 const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "di");

@@ -100,6 +100,12 @@ impl Btf {
         })
     }
 
+    /// Bytes of a struct. `None` when this kernel has no such struct.
+    #[must_use]
+    pub fn size(&self, structure: &str) -> Option<u32> {
+        self.word(self.ids(&self.structs, structure).next()?, 8)
+    }
+
     /// Number of arguments that a tracepoint hands to its programs. `None` when this kernel has no such tracepoint.
     #[must_use]
     pub fn tracepoint_arguments(&self, tracepoint: &str) -> Option<u32> {

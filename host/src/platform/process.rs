@@ -11,6 +11,8 @@ pub struct Stat {
     pub comm: String,
     /// State: `R`, `S`, `D`, `Z` …
     pub state: char,
+    /// It is a thread of the kernel's own.
+    pub of_kernel: bool,
     /// Time on a CPU, user and system, in clock ticks; of a process: all its threads, ended ones too.
     pub cpu_ticks: u64,
     /// Nice value, −20 to 19.
@@ -132,6 +134,7 @@ fn numbers(root: &Root, directory: &str) -> Vec<u32> {
 
 /// `pid (comm) state ppid …`: the name may hold spaces and parentheses, so fields are counted from the last `)`.
 fn parse_stat(text: &str) -> Option<Stat> {
+    const PF_KTHREAD: u64 = 0x0020_0000;
     let (open, close) = (text.find('(')?, text.rfind(')')?);
     let comm = text.get(open + 1..close)?.to_owned();
     let rest: Vec<&str> = text.get(close + 1..)?.split_whitespace().collect();
@@ -140,6 +143,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat {
         comm,
         state: field(3)?.chars().next()?,
+        of_kernel: field(9)?.parse::<u64>().ok()? & PF_KTHREAD != 0,
         cpu_ticks: field(14)?.parse::<u64>().ok()?.saturating_add(field(15)?.parse().ok()?),
         nice: field(19)?.parse().ok()?,
         start_ticks: field(22)?.parse().ok()?,
@@ -171,8 +175,10 @@ mod tests {
             let stat = parse_stat(&line(comm, 5, 0)).unwrap();
             assert_eq!((stat.comm.as_str(), stat.state, stat.cpu_ticks), (comm, 'R', 150));
             assert_eq!((stat.nice, stat.start_ticks, stat.policy), (5, 174_672, 0));
+            assert!(!stat.of_kernel);
         }
         assert_eq!(parse_stat("1 (short) R 1 2 3"), None);
+        assert!(parse_stat(&line("kthreadd", 0, 0).replace("4194304", "2129984")).unwrap().of_kernel);
     }
 
     #[test]

@@ -87,6 +87,10 @@ fn every_offset_is_bpftools() {
         fields::DISK_OF_QUEUE,
         fields::DISK_OF_REQUEST,
         fields::FILE,
+        fields::DESCRIPTORS,
+        fields::OOM,
+        fields::NODE_PARENT,
+        fields::NODE_PARENT_RCU,
     ];
     for Field { structure, path, .. } in all.into_iter().flatten() {
         let (ours, theirs) = (btf.offset(structure, path), dump.offset(structure, path));

@@ -80,6 +80,7 @@ impl Object {
                 Some(Program::TracePoint(program)) => program.unload(),
                 Some(Program::FEntry(program)) => program.unload(),
                 Some(Program::FExit(program)) => program.unload(),
+                Some(Program::Iter(program)) => program.unload(),
                 _ => Ok(()),
             };
             if let Err(error) = result {

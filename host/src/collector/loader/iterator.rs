@@ -17,7 +17,9 @@ impl Object {
     /// When the kernel has no such iterator or refuses the program.
     pub fn load_iterator(&mut self, kernel: &Kernel, program: &'static str, kind: &str) -> Result<(), LoadError> {
         let found: &mut Iter = self.program(program)?;
-        found.load(kind, &kernel.0).map_err(load_error(program))
+        found.load(kind, &kernel.0).map_err(load_error(program))?;
+        self.attached.push(program);
+        Ok(())
     }
 
     /// Runs a loaded iterator over all objects, and returns what it wrote.
