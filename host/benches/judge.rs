@@ -112,7 +112,7 @@ fn latency(count: u64, typical_ns: u64) -> Latency {
 
 fn cgroup(id: u64) -> Cgroup {
     let unit = format!("service-{id}.service");
-    Cgroup { id, path: Some(format!("/system.slice/{unit}")), unit: Some(unit), container: None }
+    Cgroup { id, path: Some(format!("/system.slice/{unit}")), unit: Some(unit), ..Cgroup::default() }
 }
 
 fn group(id: u64, factor: u64) -> CgroupDelay {

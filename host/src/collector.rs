@@ -2,11 +2,15 @@
 
 pub mod block;
 pub mod context;
+pub mod cpu;
 pub mod fd;
 pub mod fields;
+mod groups;
 pub mod load_error;
 pub mod loader;
+pub mod memory;
 pub mod oom;
+pub mod processes;
 mod report;
 mod running;
 pub mod sched;
@@ -15,15 +19,17 @@ mod watch;
 use kerno_signals::{Cgroup, CollectorReport, Families};
 
 use crate::platform::{
-    Root,
+    self, Root,
     cgroup::Names,
     clock::{Clock, SystemClock},
     process,
 };
 use block::{BlockCollector, fallback::BlockFallback};
 use context::Context;
+use cpu::CpuCollector;
 use fd::{FdCollector, fallback::FdFallback};
 use load_error::Explained;
+use memory::MemoryCollector;
 use oom::{OomCollector, fallback::OomFallback};
 use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
@@ -141,6 +147,8 @@ impl Collectors {
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
             Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
             Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
+            Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
+            Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
@@ -149,7 +157,7 @@ impl Collectors {
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
     pub fn tick(&mut self) -> Vec<Progress> {
-        self.refresh_names();
+        self.refresh_names(Names::refresh);
         let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         self.all.iter_mut().map(|running| running.tick(&moment)).collect()
     }
@@ -157,7 +165,7 @@ impl Collectors {
     /// Ends the window: reads everything and detaches.
     #[must_use]
     pub fn finish(mut self) -> Collected {
-        self.refresh_names();
+        self.refresh_names(Names::refresh_all);
         let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         let mut families = Families::default();
         let hidden = process::hidden(&Root::default());
@@ -166,6 +174,9 @@ impl Collectors {
             if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
         });
         let reports = reports.collect();
+        if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {
+            sched::quota::add(sched, cpu);
+        }
         Collected { families, reports }
     }
 
@@ -174,9 +185,9 @@ impl Collectors {
         self.all.iter_mut().filter(|running| running.name == name).for_each(Running::detach);
     }
 
-    fn refresh_names(&mut self) {
+    fn refresh_names(&mut self, refresh: fn(&mut Names) -> Result<(), platform::Error>) {
         if let Some(names) = &mut self.names
-            && let Err(error) = names.refresh()
+            && let Err(error) = refresh(names)
         {
             tracing::debug!(%error, "control groups keep the names of the last scan");
         }
@@ -201,7 +212,7 @@ fn why_hidden(reason: &'static str) -> Explained {
 
 /// Names a control group.
 fn cgroup_of(names: Option<&Names>, id: u64) -> Cgroup {
-    names.map_or(Cgroup { id, path: None, unit: None, container: None }, |names| names.resolve(id))
+    names.map_or(Cgroup { id, ..Cgroup::default() }, |names| names.resolve(id))
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ pub mod cgroup;
 pub mod clock;
 pub mod descriptors;
 pub mod diskstats;
+pub mod escape;
 pub mod host;
 pub mod kernel;
 pub mod kmsg;
+pub mod meminfo;
 pub mod mounts;
 pub mod oom;
 pub mod process;
@@ -20,5 +22,6 @@ pub mod psi;
 mod root;
 pub mod schedstat;
 pub mod stat;
+pub mod vmstat;
 
 pub use root::{Error, Root};

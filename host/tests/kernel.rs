@@ -12,14 +12,22 @@
 mod block;
 #[path = "kernel/canary.rs"]
 mod canary;
+#[path = "kernel/cgroup.rs"]
+mod cgroup;
+#[path = "kernel/cpu.rs"]
+mod cpu;
 #[path = "kernel/fd.rs"]
 mod fd;
 #[path = "kernel/guest.rs"]
 mod guest;
+#[path = "kernel/hierarchies.rs"]
+mod hierarchies;
 #[path = "kernel/load.rs"]
 mod load;
 #[path = "kernel/measure.rs"]
 mod measure;
+#[path = "kernel/memory.rs"]
+mod memory;
 #[path = "kernel/offsets.rs"]
 mod offsets;
 #[path = "kernel/oom.rs"]

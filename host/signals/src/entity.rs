@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A control group and what it stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cgroup {
     /// The kernel's number of it (kernfs node id of the hierarchy in use).
     pub id: u64,
@@ -13,6 +13,26 @@ pub struct Cgroup {
     pub unit: Option<String>,
     /// Container id, 64 hexadecimal digits, when the path names one.
     pub container: Option<String>,
+    /// What runs the container, when the path says so.
+    #[serde(default)]
+    pub runtime: Option<Runtime>,
+    /// Kubernetes' uid of the pod, with dashes, when the path has one.
+    #[serde(default)]
+    pub pod_uid: Option<String>,
+}
+
+/// What runs containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runtime {
+    /// dockerd.
+    Docker,
+    /// containerd, by itself or below Kubernetes.
+    Containerd,
+    /// CRI-O.
+    CriO,
+    /// podman.
+    Podman,
 }
 
 /// What manages the workloads of a host.

@@ -3,6 +3,7 @@
 
 pub mod decode;
 pub mod fallback;
+pub mod quota;
 
 use std::collections::HashMap;
 

@@ -29,7 +29,7 @@ pub fn facts(root: &Root, node_name: Option<&str>) -> Result<Facts, Error> {
     let cpus = |which: &str, read: fn(&str) -> Option<u32>| {
         root.parse(format!("/sys/devices/system/cpu/{which}"), "a list such as `0-3,8`", read)
     };
-    let online = cpus("online", count_list).or_else(|error| count_processors(root).ok_or(error))?;
+    let online = online_cpus(root)?;
     Ok(Facts {
         name: match node_name.filter(|name| !name.is_empty()) {
             Some(name) => name.to_owned(),
@@ -44,8 +44,14 @@ pub fn facts(root: &Root, node_name: Option<&str>) -> Result<Facts, Error> {
     })
 }
 
+/// Online CPUs.
+pub fn online_cpus(root: &Root) -> Result<u32, Error> {
+    let list = root.parse("/sys/devices/system/cpu/online", "a list such as `0-3,8`", count_list);
+    list.or_else(|error| count_processors(root).ok_or(error))
+}
+
 /// Number of CPUs in a list such as `0-3,8`.
-fn count_list(text: &str) -> Option<u32> {
+pub(super) fn count_list(text: &str) -> Option<u32> {
     let count = |range: &str| match range.split_once('-') {
         Some((first, last)) => (last.parse::<u32>().ok()?.checked_sub(first.parse().ok()?)?).checked_add(1),
         None => range.parse::<u32>().ok().map(|_| 1),

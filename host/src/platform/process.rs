@@ -1,8 +1,9 @@
 //! Processes and threads: names, CPU time, scheduling policy, and whether one is still inside a system call.
 
 use std::collections::HashMap;
+use std::io::Read;
 
-use super::{Error, Root};
+use super::{Error, Root, escape::escaped};
 
 /// What `/proc/<pid>/stat` tells of a process or thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +57,34 @@ pub enum Position {
 /// Command name of a process.
 pub fn comm(root: &Root, pid: u32) -> Result<String, Error> {
     Ok(root.read(format!("/proc/{pid}/comm"))?.trim_end_matches('\n').to_owned())
+}
+
+/// Command line of a process, its words set apart by spaces; empty for kernel threads and zombies. Control characters are escaped; of
+/// a longer one than is told, the beginning and an ellipsis.
+pub fn command_line(root: &Root, pid: u32) -> Result<String, Error> {
+    let path = root.path(format!("/proc/{pid}/cmdline"));
+    let mut bytes = Vec::new();
+    // It may be megabytes long.
+    let read = std::fs::File::open(&path).and_then(|file| file.take(MOST_OF_COMMAND_LINE + 1).read_to_end(&mut bytes));
+    read.map_err(|source| Error::Read { path, source })?;
+    Ok(words(bytes))
+}
+
+/// Bytes of a command line that are told.
+const MOST_OF_COMMAND_LINE: u64 = 1_024;
+
+fn words(mut bytes: Vec<u8>) -> String {
+    let is_cut = bytes.len() as u64 > MOST_OF_COMMAND_LINE;
+    if is_cut {
+        bytes.pop();
+    }
+    // A program that writes over its arguments may leave any number of NULs at the end.
+    while !is_cut && bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
+    let text = escaped(&bytes);
+    if is_cut { text + "…" } else { text }
 }
 
 /// Whether the process is there (a zombie is).
@@ -190,6 +219,25 @@ mod tests {
         std::fs::create_dir_all(directory.path().join("proc/7")).unwrap();
         std::fs::write(directory.path().join("proc/7/stat"), text).unwrap();
         assert_eq!(cpu_times(&Root::new(directory.path()))[&7].cpu_ns, u64::MAX);
+    }
+
+    #[test]
+    fn command_lines_are_one_line_of_bounded_length() {
+        for (bytes, expected) in [
+            (b"/usr/bin/db\0--data\0/var/lib/db\0".as_slice(), "/usr/bin/db --data /var/lib/db"),
+            (b"nginx: worker process\0\0\0\0", "nginx: worker process"),
+            (b"evil\x1b[2J\n\xff\0", "evil\\x1b[2J\\x0a\\xff"),
+            (b"", ""),
+        ] {
+            assert_eq!(words(bytes.to_vec()), expected);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("proc/7")).unwrap();
+        std::fs::write(directory.path().join("proc/7/cmdline"), "a".repeat(1 << 20)).unwrap();
+        let line = command_line(&Root::new(directory.path()), 7).unwrap();
+        assert_eq!((line.chars().count(), line.ends_with("a…")), (1_025, true));
+        assert!(command_line(&Root::default(), std::process::id()).unwrap().contains("kerno"));
+        assert!(command_line(&Root::default(), u32::MAX).unwrap_err().is_not_found());
     }
 
     #[test]

@@ -1,6 +1,10 @@
-//! Pressure stall information: `/proc/pressure/*`.
+//! Pressure stall information: `/proc/pressure/*`, and `*.pressure` of control groups.
 
-use super::{Error, Root};
+use std::path::Path;
+
+use kerno_signals::Stall;
+
+use super::{Error, Root, cgroup::file};
 
 /// Stall time of one resource since boot, microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +23,22 @@ impl Pressure {
         // The kernel adds up lazily: a little of the time before the start may be in it.
         (elapsed_ns > 0).then(|| (stalled_ns as f64 / elapsed_ns as f64).min(1.0))
     }
+}
+
+impl Pressure {
+    /// Stall time since `start`.
+    #[must_use]
+    pub fn since(self, start: Self) -> Stall {
+        let ns = |now: u64, then: u64| now.saturating_sub(then).saturating_mul(1_000);
+        let full_ns = self.full_us.zip(start.full_us).map(|(now, then)| ns(now, then));
+        Stall { some_ns: ns(self.some_us, start.some_us), full_ns }
+    }
+}
+
+/// Pressure of `cpu`, `io` or `memory` in the group of a directory of the unified hierarchy; `None` when the group is gone or the
+/// kernel does not keep it.
+pub fn of_group(directory: &Path, resource: &str) -> Result<Option<Pressure>, Error> {
+    file::parse(directory, &format!("{resource}.pressure"), "a line `some … total=`", parse)
 }
 
 /// Pressure of `cpu`, `io` or `memory`. Reading fails with `EOPNOTSUPP` when the kernel was booted with `psi=0`.
@@ -44,6 +64,14 @@ mod tests {
         assert_eq!(at(1_500).some_ratio_since(at(1_000), 2_000_000), Some(0.25));
         assert_eq!(at(9_000).some_ratio_since(at(1_000), 2_000_000), Some(1.0));
         assert_eq!(at(1_500).some_ratio_since(at(1_000), 0), None);
+    }
+
+    #[test]
+    fn stall_time_is_what_was_added() {
+        let at = |some_us, full_us| Pressure { some_us, full_us };
+        let stall = |some_ns, full_ns| Stall { some_ns, full_ns };
+        assert_eq!(at(1_500, Some(9)).since(at(1_000, Some(7))), stall(500_000, Some(2_000)));
+        assert_eq!(at(1_500, None).since(at(1_600, None)), stall(0, None));
     }
 
     #[test]

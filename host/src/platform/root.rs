@@ -57,15 +57,16 @@ impl Root {
         self.0.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
+    /// Whole content of a file.
+    pub fn bytes(&self, absolute: impl AsRef<Path>) -> Result<Vec<u8>, Error> {
+        let path = self.path(absolute);
+        std::fs::read(&path).map_err(|source| Error::Read { path, source })
+    }
+
     /// Whole text of a file; bytes that are not UTF-8 (command names may hold any) are replaced.
     pub fn read(&self, absolute: impl AsRef<Path>) -> Result<String, Error> {
-        let path = self.path(absolute);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
-            }
-            Err(source) => Err(Error::Read { path, source }),
-        }
+        let bytes = self.bytes(absolute)?;
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// Reads a file and hands it to `parse`, whose `None` is an error that says what was `expected`.

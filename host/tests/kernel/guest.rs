@@ -199,6 +199,92 @@ impl Drop for Load {
     }
 }
 
+/// Makes a control group of the unified hierarchy with the memory controller.
+pub fn memory_cgroup(name: &str) -> PathBuf {
+    let group = Path::new("/sys/fs/cgroup").join(name);
+    let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+    fs::create_dir_all(&group).unwrap();
+    group
+}
+
+/// A process whose anonymous memory does what is told, in exact steps.
+pub struct Grower(i32);
+
+impl Grower {
+    /// Grows by `step` bytes every so many milliseconds.
+    pub fn start(group: &Path, step: u64, milliseconds: u64) -> Self {
+        Self::fork(&[group], 1 << 30, step, milliseconds * 1_000_000, false)
+    }
+
+    /// The same in groups of several hierarchies.
+    pub fn in_all(groups: &[&Path], step: u64, milliseconds: u64) -> Self {
+        Self::fork(groups, 1 << 30, step, milliseconds * 1_000_000, false)
+    }
+
+    /// Has so many bytes and writes to all of them over and over.
+    pub fn touching(group: &Path, size: u64) -> Self {
+        Self::fork(&[group], size, size, 1_000_000, true)
+    }
+
+    fn fork(groups: &[&Path], size: u64, step: u64, pause_ns: u64, again: bool) -> Self {
+        let enter = |group: &&Path| fs::File::options().write(true).open(group.join("cgroup.procs")).unwrap();
+        let doors: Vec<fs::File> = groups.iter().map(enter).collect();
+        // SAFETY: the child does nothing but system calls and writes to memory that it has mapped itself, until it is killed.
+        unsafe {
+            let child = libc::fork();
+            assert!(child >= 0);
+            if child == 0 {
+                grow(&doors, size, step, pause_ns, again);
+            }
+            Self(child)
+        }
+    }
+}
+
+/// The body of a [`Grower`]'s process, which has no other thread: it must not allocate.
+unsafe fn grow(doors: &[fs::File], size: u64, step: u64, pause_ns: u64, again: bool) -> ! {
+    // SAFETY: as the caller says; addresses stay inside of the mapping.
+    unsafe {
+        for door in doors {
+            let fd = std::os::fd::AsRawFd::as_raw_fd(door);
+            if libc::write(fd, c"0".as_ptr().cast(), 1) != 1 {
+                libc::_exit(1);
+            }
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let memory = libc::mmap(std::ptr::null_mut(), size as usize, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        // Whole huge pages would make steps of their own.
+        libc::madvise(memory, size as usize, libc::MADV_NOHUGEPAGE);
+        let mut next = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut next);
+        let mut at = 0;
+        loop {
+            let end = (at + step).min(size);
+            while at < end {
+                memory.cast::<u8>().add(at as usize).write_volatile(1);
+                at += PAGE as u64;
+            }
+            if again && at >= size {
+                at = 0;
+            }
+            next.tv_nsec += pause_ns.cast_signed();
+            next.tv_sec += next.tv_nsec / 1_000_000_000;
+            next.tv_nsec %= 1_000_000_000;
+            libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &raw const next, std::ptr::null_mut());
+        }
+    }
+}
+
+impl Drop for Grower {
+    fn drop(&mut self) {
+        // SAFETY: calls with numbers; the child is this process's own.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
 pub fn sleep(milliseconds: u64) {
     thread::sleep(Duration::from_millis(milliseconds));
 }

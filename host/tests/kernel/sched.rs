@@ -104,7 +104,8 @@ fn groups_of_a_v1_cpu_controller_are_told_apart() {
     fs::create_dir_all(mount).unwrap();
     // The unified hierarchy lets go of the controller only when no group uses it.
     write("/sys/fs/cgroup/cgroup.subtree_control", "-cpu");
-    let mounted = Command::new("/bin/busybox").args(["mount", "-t", "cgroup", "-o", "cpu", "none"]).arg(mount).status().unwrap();
+    let mounted =
+        Command::new("/bin/busybox").args(["mount", "-t", "cgroup", "-o", "cpu,cpuacct", "none"]).arg(mount).status().unwrap();
     if !mounted.success() {
         println!("measured: this kernel has no cpu controller for cgroup v1");
         return;

@@ -107,7 +107,7 @@ fn many_groups_that_asked_to_wait_hide_none_that_starves() {
     pod.lowest_weight = true;
     pod.delay = Latency::from_samples([900_000_000; 200]);
     for id in 0..500 {
-        pod.cgroup = Cgroup { id: 10_000 + id, path: Some(format!("/kubepods/besteffort/{id}")), unit: None, container: None };
+        pod.cgroup = Cgroup { id: 10_000 + id, path: Some(format!("/kubepods/besteffort/{id}")), ..Cgroup::default() };
         groups.push(pod.clone());
     }
     many.judge::<Contention>().fires(Severity::Critical).mentions("batch.service");

@@ -214,7 +214,7 @@ mod tests {
         Sync {
             pid,
             comm: format!("task{pid}"),
-            cgroup: Cgroup { id: 1, path: None, unit: None, container: None },
+            cgroup: Cgroup { id: 1, ..Cgroup::default() },
             file_system: FileSystem {
                 major: 8,
                 minor,

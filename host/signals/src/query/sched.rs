@@ -116,7 +116,7 @@ mod tests {
 
     fn group(path: &str, waits: u64, nanoseconds: u64) -> CgroupDelay {
         CgroupDelay {
-            cgroup: Cgroup { id: 1, path: Some(path.into()), unit: None, container: None },
+            cgroup: Cgroup { id: 1, path: Some(path.into()), ..Cgroup::default() },
             delay: Latency::from_samples((0..waits).map(|_| nanoseconds)),
             background_waits: 0,
             cpu_ns: 0,

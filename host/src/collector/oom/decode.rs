@@ -75,7 +75,7 @@ pub fn group_of_path(names: Option<&Names>, path: &str) -> Cgroup {
 }
 
 fn described(id: u64, path: Option<String>) -> Cgroup {
-    Cgroup { id, unit: path.as_deref().and_then(cgroup::unit), container: path.as_deref().and_then(cgroup::container), path }
+    path.map_or(Cgroup { id, ..Cgroup::default() }, |path| cgroup::describe(id, &path))
 }
 
 /// Path of the group that is `from` levels above the victim's; `/…` stands for levels that the record has no room for.

@@ -6,7 +6,10 @@ use kerno_ebpf_common::{
 };
 use kerno_signals::{CgroupDelay, Histogram, Latency, Sched, TaskDelay};
 
-use crate::{collector::context::command, platform::cgroup::Names};
+use crate::{
+    collector::context::command,
+    platform::cgroup::{Names, Weights},
+};
 
 /// Tasks told at most, the ones with the longest waits.
 const TASKS: usize = 64;
@@ -62,6 +65,7 @@ impl Group {
 pub fn decode(raw: Raw, names: Option<&Names>, own: u32) -> Sched {
     let mut host = Latency::default();
     let mut cgroups = Vec::new();
+    let mut weights = names.map(Weights::new);
     for group in &raw.groups {
         let delay = group.latency();
         host.add(&delay);
@@ -72,8 +76,9 @@ pub fn decode(raw: Raw, names: Option<&Names>, own: u32) -> Sched {
                 delay,
                 background_waits: group.background_waits,
                 cpu_ns: group.cpu_ns,
-                throttled_ns: names.and_then(|names| names.throttled_ns(id)),
-                lowest_weight: names.is_some_and(|names| names.lowest_weight(id)),
+                // What the cpu collector read is added when both have ended.
+                throttled_ns: None,
+                lowest_weight: weights.as_mut().is_some_and(|weights| weights.asked_to_wait(id)),
             });
         }
     }

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
-use kerno_signals::{Cgroup, CgroupDelay, CollectorReport, Families, Latency, Runner, Sched};
+use kerno_signals::{CgroupDelay, CollectorReport, Families, Latency, Runner, Sched};
 
 use super::{NAME, RUNNERS};
 use crate::collector::{Collector, Failure, Moment, report};
-use crate::platform::cgroup::{self, Names};
+use crate::platform::cgroup::{self, Hierarchy, Names, Weights};
 use crate::platform::schedstat::{self, Waits};
 use crate::platform::{self, Root, process};
 
@@ -30,7 +30,7 @@ pub enum Error {
 #[derive(Debug)]
 pub struct SchedFallback {
     root: Root,
-    names: Result<Names, platform::Error>,
+    hierarchy: Result<Hierarchy, platform::Error>,
     /// The host's total at the start.
     start: Option<Waits>,
     /// What each thread had at the last scan, by process and thread id.
@@ -78,9 +78,9 @@ impl SchedFallback {
         if let (None, Some(hidden)) = (start, process::hidden(&root)) {
             return Err(Error::Hidden(hidden));
         }
-        let names = Names::new(root.clone());
+        let hierarchy = Hierarchy::find(&root);
         let threads = read_threads(&root);
-        Ok(Self { root, names, start, threads, sums: Sums::default() })
+        Ok(Self { root, hierarchy, start, threads, sums: Sums::default() })
     }
 
     /// Reads all threads again, so that those which end before the window does are counted up to now.
@@ -100,15 +100,10 @@ impl SchedFallback {
         for (pid, threads) in advanced {
             self.add(pid, &threads);
         }
-        if let Ok(names) = &mut self.names
-            && let Err(error) = names.refresh()
-        {
-            tracing::debug!(%error, "control groups keep the names of the last scan");
-        }
     }
 
     fn add(&mut self, pid: u32, threads: &[(u32, Waits)]) {
-        let cgroup = self.names.as_ref().ok().and_then(|names| names.hierarchy().path_of(&self.root, pid).ok());
+        let cgroup = self.hierarchy.as_ref().ok().and_then(|hierarchy| hierarchy.path_of(&self.root, pid).ok());
         let process = self.sums.processes.entry(pid).or_default();
         if let Ok(comm) = process::comm(&self.root, pid) {
             process.comm = comm;
@@ -144,10 +139,10 @@ impl SchedFallback {
     }
 
     /// Takes the last reading. The second value names the files that were read, and what could not be.
-    fn end(mut self) -> (Sched, String) {
+    fn end(mut self, names: Option<&Names>) -> (Sched, String) {
         self.read_again();
         let total = self.total();
-        let Self { root, names, sums, .. } = self;
+        let Self { root, hierarchy, sums, .. } = self;
         let host = total.map_or(sums.foreground, |total| total.since(sums.background).since(sums.own));
         let mut source = match total {
             Some(_) => "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat".to_owned(),
@@ -156,10 +151,10 @@ impl SchedFallback {
         if let Some(hidden) = process::hidden(&root) {
             source += &format!(" ({hidden})");
         }
-        if let Err(error) = &names {
+        if let Err(error) = &hierarchy {
             source += &format!(" (control groups unknown: {error})");
         }
-        let cgroups = names.map_or_else(|_| Vec::new(), |names| delays(&names, sums.groups));
+        let cgroups = delays(names, sums.groups);
         let sched = Sched {
             host: latency(host),
             background: latency(sums.background),
@@ -185,8 +180,8 @@ impl Collector for SchedFallback {
         self.read_again();
     }
 
-    fn finish(self: Box<Self>, _moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let (family, source) = self.end();
+    fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let (family, source) = self.end(moment.names);
         let events = [&family.host, &family.background, &family.own].iter().map(|waits| waits.count).sum();
         families.sched = Some(family);
         Ok(report::fallback(NAME, events, source))
@@ -203,22 +198,19 @@ fn latency(waits: Waits) -> Latency {
     Latency { count: waits.count, sum_ns: waits.delay_ns, max_ns: None, histogram: None }
 }
 
-fn delays(names: &Names, groups: HashMap<String, Group>) -> Vec<CgroupDelay> {
+fn delays(names: Option<&Names>, groups: HashMap<String, Group>) -> Vec<CgroupDelay> {
+    let mut weights = names.map(Weights::new);
     let delay = |(path, group): (String, Group)| {
-        let id = names.id(&path);
+        let id = names.and_then(|names| names.id(&path));
         CgroupDelay {
             // A group that came and went between two scans has a path, but no number.
-            cgroup: Cgroup {
-                id: id.unwrap_or(0),
-                unit: cgroup::unit(&path),
-                container: cgroup::container(&path),
-                path: Some(path),
-            },
+            cgroup: cgroup::describe(id.unwrap_or(0), &path),
             delay: latency(group.foreground),
             background_waits: group.background_waits,
             cpu_ns: group.cpu_ns,
-            throttled_ns: id.and_then(|id| names.throttled_ns(id)),
-            lowest_weight: id.is_some_and(|id| names.lowest_weight(id)),
+            // What the cpu collector read is added when both have ended.
+            throttled_ns: None,
+            lowest_weight: id.zip(weights.as_mut()).is_some_and(|(id, weights)| weights.asked_to_wait(id)),
         }
     };
     let mut delays: Vec<_> = groups.into_iter().map(delay).collect();
@@ -275,6 +267,10 @@ mod tests {
             self.write("proc/schedstat", &format!("version 17\ntimestamp 1\ncpu0 0 0 0 0 0 0 9 {delay} {count}\n"));
         }
 
+        fn names(&self) -> Option<Names> {
+            Some(Names::new(Root::new(self.directory.path())).unwrap())
+        }
+
         fn start(&self) -> Result<SchedFallback, Error> {
             SchedFallback::start_at(Root::new(self.directory.path()))
         }
@@ -295,7 +291,7 @@ mod tests {
         assert_eq!(running.events(), 10);
         fs::remove_dir_all(host.directory.path().join("proc/10000003")).unwrap();
         host.total(2_000, 150);
-        let (sched, source) = running.end();
+        let (sched, source) = running.end(host.names().as_ref());
 
         assert_eq!(source, "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.background.count, sched.background.sum_ns), (3, 300));
@@ -317,7 +313,7 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (50, 800, 13));
-        let (sched, source) = running.end();
+        let (sched, source) = running.end(host.names().as_ref());
         assert_eq!(source, "/proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.host.count, sched.host.sum_ns), (3, 300));
     }
@@ -328,7 +324,7 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (3, 30, 2));
-        let (sched, _) = running.end();
+        let (sched, _) = running.end(host.names().as_ref());
         assert_eq!((sched.host.count, sched.host.sum_ns), (2, 30));
     }
 
@@ -352,7 +348,7 @@ mod tests {
                 while std::time::Instant::now() < until {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
-                let (sched, source) = running.end();
+                let (sched, source) = running.end(None);
                 assert!(sched.own.count > 10, "{source}: {:?}", sched.own);
                 assert!(sched.runners.iter().any(|runner| runner.own), "{source}");
             }

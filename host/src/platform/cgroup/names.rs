@@ -1,37 +1,86 @@
-//! Names of control groups by the kernel's number, kept when a group vanishes, and what the CPU controller did to each.
+//! Names of control groups by the kernel's number, kept for a while when a group vanishes.
 
-use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kerno_signals::Cgroup;
 
-use super::{Control, Error, Hierarchy, Root, container, unit};
+use super::walk::{Found, Place, Walk};
+use super::{Error, Hierarchy, Root, describe};
 
-/// All groups seen since this was made.
+/// Groups whose names are kept, living and vanished together.
+const MOST: usize = 20_000;
+
+/// What one [`Names::refresh`] may cost, in the walk's units: 1 to 2 ms.
+const BUDGET: u32 = 2_500;
+
+/// The groups of one hierarchy.
 #[derive(Debug)]
 pub struct Names {
     root: Root,
     hierarchy: Hierarchy,
-    by_id: HashMap<u64, Group>,
-    id_of: HashMap<String, u64>,
-    refreshed: bool,
+    groups: HashMap<u64, Group>,
+    ids: HashMap<Arc<str>, u64>,
+    /// Numbers of groups in the order in which they were found, the latest of them.
+    arrivals: VecDeque<u64>,
+    /// How many were found in all.
+    arrived: u64,
+    /// Numbers of vanished groups, the longest gone first.
+    vanished: VecDeque<u64>,
+    walk: Walk,
+    /// Number of the walk that is under way.
+    pass: u32,
+    gaps: Gaps,
 }
 
 #[derive(Debug)]
 struct Group {
-    path: String,
-    /// Throttled time when first seen: 0 for a group born later than the first scan.
-    first_throttled_ns: u64,
-    last: Control,
+    path: Arc<str>,
+    /// Where its directory is, when its told path does not say so.
+    directory: Option<Box<Path>>,
+    /// The last walk that found it.
+    pass: u32,
+    gone: bool,
+}
+
+/// What is not known of a hierarchy.
+#[derive(Debug, Default)]
+pub struct Gaps {
+    /// Directories that could not be listed in the last whole walk, and the first of them.
+    pub unreadable: u64,
+    /// Why the first of them could not.
+    pub first: Option<Error>,
+    /// Directories that are nested too deep, in the last whole walk.
+    pub too_deep: u64,
+    /// Groups beyond the number that is kept, in the last whole walk.
+    pub left_out: u64,
+    /// Vanished groups whose names were given up for others'.
+    pub forgotten: u64,
 }
 
 impl Names {
-    /// Finds the hierarchy and scans it.
+    /// Finds the hierarchy of the cpu controller and walks all of it.
     pub fn new(root: Root) -> Result<Self, Error> {
         let hierarchy = Hierarchy::find(&root)?;
-        let mut names = Self { root, hierarchy, by_id: HashMap::new(), id_of: HashMap::new(), refreshed: false };
-        names.refresh()?;
+        Self::of(root, hierarchy)
+    }
+
+    /// Walks all of a hierarchy.
+    pub fn of(root: Root, hierarchy: Hierarchy) -> Result<Self, Error> {
+        let mut names = Self {
+            root,
+            hierarchy,
+            groups: HashMap::new(),
+            ids: HashMap::new(),
+            arrivals: VecDeque::new(),
+            arrived: 0,
+            vanished: VecDeque::new(),
+            walk: Walk::default(),
+            pass: 0,
+            gaps: Gaps::default(),
+        };
+        names.refresh_all()?;
         Ok(names)
     }
 
@@ -41,172 +90,177 @@ impl Names {
         &self.hierarchy
     }
 
-    /// Scans the tree again: new groups get their names, throttled times are brought up to date. Fails only when the tree's own
-    /// root cannot be read; groups that vanish meanwhile keep what was known.
+    /// Walks on through the tree for a millisecond or two: all of it where there are some hundred groups, a part where there are
+    /// thousands. Fails only when the tree's own root cannot be read.
     pub fn refresh(&mut self) -> Result<(), Error> {
-        let top = self.hierarchy.top.clone();
-        let mount = self.root.path(&self.hierarchy.mount);
-        std::fs::read_dir(&mount).map_err(|source| Error::Read { path: mount.clone(), source })?;
-        self.scan(&mount, &top);
-        self.refreshed = true;
+        let mut budget = BUDGET;
+        if self.walk.is_done() {
+            self.begin()?;
+        }
+        self.go_on(&mut budget);
         Ok(())
     }
 
-    fn scan(&mut self, directory: &Path, path: &str) {
-        let Ok(entries) = std::fs::read_dir(directory) else { return };
-        if let Ok(metadata) = std::fs::metadata(directory) {
-            self.note(metadata.ino(), path, directory);
+    /// Walks through all of the tree anew.
+    pub fn refresh_all(&mut self) -> Result<(), Error> {
+        self.begin()?;
+        while !self.walk.is_done() {
+            self.go_on(&mut u32::MAX.clone());
         }
-        for entry in entries.flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && let Some(name) = entry.file_name().to_str()
-            {
-                let below = format!("{}/{name}", path.trim_end_matches('/'));
-                self.scan(&entry.path(), &below);
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), Error> {
+        let mount = self.root.path(&self.hierarchy.mount);
+        std::fs::read_dir(&mount).map_err(|source| Error::Read { path: mount.clone(), source })?;
+        self.walk = Walk::from(mount, self.hierarchy.top.clone());
+        self.pass = self.pass.wrapping_add(1);
+        self.gaps = Gaps { forgotten: self.gaps.forgotten, ..Gaps::default() };
+        Ok(())
+    }
+
+    fn go_on(&mut self, budget: &mut u32) {
+        while let Some(found) = self.walk.step(budget) {
+            match found {
+                Found::Group(id, place) => self.note(id, place),
+                Found::TooDeep => self.gaps.too_deep += 1,
+                Found::Unreadable(error) => {
+                    self.gaps.unreadable += 1;
+                    self.gaps.first.get_or_insert(error);
+                }
+            }
+        }
+        if self.walk.is_done() {
+            let pass = self.pass;
+            for (id, group) in &mut self.groups {
+                if group.pass != pass && !group.gone {
+                    group.gone = true;
+                    self.vanished.push_back(*id);
+                }
             }
         }
     }
 
-    fn note(&mut self, id: u64, path: &str, directory: &Path) {
-        let last = Control::read(directory, self.hierarchy.version);
-        let first_throttled_ns = if self.refreshed { 0 } else { last.throttled_ns.unwrap_or(0) };
-        let group = self.by_id.entry(id).or_insert_with(|| Group { path: path.to_owned(), first_throttled_ns, last });
-        group.last = last;
-        if group.path != path {
-            path.clone_into(&mut group.path);
+    fn note(&mut self, id: u64, place: Place) {
+        let pass = self.pass;
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.pass = pass;
+            if *group.path == *place.path && !group.gone {
+                return;
+            }
+        } else if self.groups.len() >= MOST && !self.forget_one() {
+            self.gaps.left_out += 1;
+            return;
         }
-        self.id_of.insert(path.to_owned(), id);
+        let path: Arc<str> = place.path.into();
+        let usual = self.hierarchy.directory(&path).map(|directory| self.root.path(directory));
+        let directory = (usual.as_deref() != Some(&*place.directory)).then(|| place.directory.into());
+        if let Some(renamed) = self.groups.insert(id, Group { path: path.clone(), directory, pass, gone: false }) {
+            self.release(&renamed.path, id);
+        } else {
+            self.arrived += 1;
+            self.arrivals.push_back(id);
+            if self.arrivals.len() > MOST {
+                self.arrivals.pop_front();
+            }
+        }
+        self.ids.insert(path, id);
+    }
+
+    /// Gives up the name of the group that vanished first.
+    fn forget_one(&mut self) -> bool {
+        while let Some(id) = self.vanished.pop_front() {
+            // A number that came back is no vanished group's.
+            if self.groups.get(&id).is_some_and(|group| group.gone)
+                && let Some(group) = self.groups.remove(&id)
+            {
+                self.release(&group.path, id);
+                self.gaps.forgotten += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn release(&mut self, path: &Arc<str>, id: u64) {
+        if self.ids.get(path) == Some(&id) {
+            self.ids.remove(path);
+        }
     }
 
     /// The group of a number; without a path when it was never seen.
     #[must_use]
     pub fn resolve(&self, id: u64) -> Cgroup {
-        let path = self.by_id.get(&id).map(|group| group.path.clone());
-        Cgroup { id, unit: path.as_deref().and_then(unit), container: path.as_deref().and_then(container), path }
+        match self.groups.get(&id) {
+            Some(group) => describe(id, &group.path),
+            None => Cgroup { id, ..Cgroup::default() },
+        }
     }
 
     /// Whether the number is known.
     #[must_use]
     pub fn knows(&self, id: u64) -> bool {
-        self.by_id.contains_key(&id)
+        self.groups.contains_key(&id)
     }
 
     /// The number of a path, of its youngest group when it was used again.
     #[must_use]
     pub fn id(&self, path: &str) -> Option<u64> {
-        self.id_of.get(path).copied()
+        self.ids.get(path).copied()
     }
 
-    /// Time since this was made that the group's CPU quota or an ancestor's held tasks back, up to the last
-    /// [`refresh`](Self::refresh). `None` when none of them has a quota or the group is unknown.
+    /// Path of a group.
     #[must_use]
-    pub fn throttled_ns(&self, id: u64) -> Option<u64> {
-        self.upwards(id)
-            .filter_map(|group| Some(group.last.throttled_ns?.saturating_sub(group.first_throttled_ns)))
-            .reduce(u64::saturating_add)
+    pub fn path(&self, id: u64) -> Option<&str> {
+        self.groups.get(&id).map(|group| &*group.path)
     }
 
-    /// The group or an ancestor has the lowest CPU weight while others beside it have more (beside groups at the top are always
-    /// the tasks of the root).
+    /// The group above.
     #[must_use]
-    pub fn lowest_weight(&self, id: u64) -> bool {
-        self.upwards(id).any(|group| group.last.lowest_weight && self.has_heavier_sibling(&group.path))
+    pub fn parent(&self, id: u64) -> Option<u64> {
+        self.id(above(self.path(id)?)?)
     }
 
-    fn has_heavier_sibling(&self, path: &str) -> bool {
-        let Some((parent, _)) = path.rsplit_once('/') else { return false };
-        if parent.is_empty() {
-            return true;
+    /// Directory of a group that was there when last looked for.
+    #[must_use]
+    pub fn directory(&self, id: u64) -> Option<PathBuf> {
+        let group = self.groups.get(&id).filter(|group| !group.gone)?;
+        match &group.directory {
+            Some(directory) => Some(directory.to_path_buf()),
+            None => self.hierarchy.directory(&group.path).map(|directory| self.root.path(directory)),
         }
-        let is_sibling = |other: &str| other.rsplit_once('/').is_some_and(|(up, _)| up == parent);
-        self.by_id.values().any(|other| !other.last.lowest_weight && is_sibling(&other.path))
     }
 
-    fn upwards(&self, id: u64) -> impl Iterator<Item = &Group> {
-        let mut next = self.by_id.get(&id);
-        std::iter::from_fn(move || {
-            let group = next?;
-            next = group.path.rsplit_once('/').filter(|(_, name)| !name.is_empty()).and_then(|(parent, _)| {
-                let parent = if parent.is_empty() { "/" } else { parent };
-                self.by_id.get(self.id_of.get(parent)?)
-            });
-            Some(group)
-        })
+    /// Numbers of the groups that were there when last looked for.
+    pub fn living(&self) -> impl Iterator<Item = u64> {
+        self.groups.iter().filter(|(_, group)| !group.gone).map(|(id, _)| *id)
     }
+
+    /// How many groups were found so far: a mark for [`arrived_since`](Self::arrived_since).
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Numbers of the groups that were found since a mark, or the latest of them when they are more than are kept.
+    pub fn arrived_since(&self, mark: u64) -> impl Iterator<Item = u64> {
+        let new = usize::try_from(self.arrived.saturating_sub(mark)).unwrap_or(usize::MAX);
+        self.arrivals.iter().skip(self.arrivals.len().saturating_sub(new)).copied()
+    }
+
+    /// What is not known.
+    #[must_use]
+    pub fn gaps(&self) -> &Gaps {
+        &self.gaps
+    }
+}
+
+/// Path of the group above one; `None` for the root.
+#[must_use]
+pub fn above(path: &str) -> Option<&str> {
+    let (parent, name) = path.rsplit_once('/')?;
+    (!name.is_empty()).then_some(if parent.is_empty() { "/" } else { parent })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn tree() -> (tempfile::TempDir, Root) {
-        let directory = tempfile::tempdir().unwrap();
-        let at = |path: &str| directory.path().join(path);
-        fs::create_dir_all(at("proc/self")).unwrap();
-        fs::create_dir_all(at("cg/system.slice/db.service")).unwrap();
-        fs::create_dir_all(at("cg/batch/job")).unwrap();
-        fs::write(at("proc/self/mountinfo"), "31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n").unwrap();
-        fs::write(at("cg/system.slice/cpu.max"), "50000 100000\n").unwrap();
-        fs::write(at("cg/system.slice/cpu.stat"), "throttled_usec 100\n").unwrap();
-        fs::write(at("cg/batch/cpu.weight"), "1\n").unwrap();
-        let root = Root::new(directory.path());
-        (directory, root)
-    }
-
-    #[test]
-    fn a_group_that_vanished_keeps_its_name() {
-        let (directory, root) = tree();
-        let mut names = Names::new(root).unwrap();
-        let gone = directory.path().join("cg/system.slice/db.service");
-        let id = fs::metadata(&gone).unwrap().ino();
-        fs::remove_dir(&gone).unwrap();
-        names.refresh().unwrap();
-        let group = names.resolve(id);
-        assert_eq!(group.path.as_deref(), Some("/system.slice/db.service"));
-        assert_eq!(group.unit.as_deref(), Some("db.service"));
-        assert_eq!(names.resolve(u64::MAX), Cgroup { id: u64::MAX, path: None, unit: None, container: None });
-        assert!(names.knows(id) && !names.knows(u64::MAX));
-    }
-
-    #[test]
-    fn throttling_of_an_ancestor_counts_from_the_start_and_of_a_new_group_whole() {
-        let (directory, root) = tree();
-        let at = |path: &str| directory.path().join(path);
-        let mut names = Names::new(root).unwrap();
-        fs::write(at("cg/system.slice/cpu.stat"), "throttled_usec 130\n").unwrap();
-        fs::create_dir(at("cg/system.slice/new.service")).unwrap();
-        fs::write(at("cg/system.slice/new.service/cpu.max"), "1000 100000\n").unwrap();
-        fs::write(at("cg/system.slice/new.service/cpu.stat"), "throttled_usec 7\n").unwrap();
-        names.refresh().unwrap();
-        let throttled = |path: &str| names.throttled_ns(names.id(path).unwrap());
-        assert_eq!(throttled("/system.slice/db.service"), Some(30_000));
-        assert_eq!(throttled("/system.slice/new.service"), Some(37_000));
-        assert_eq!(throttled("/batch/job"), None);
-        assert_eq!(throttled("/"), None);
-    }
-
-    #[test]
-    fn children_of_the_lowest_group_asked_to_wait() {
-        let (_directory, root) = tree();
-        let names = Names::new(root).unwrap();
-        let lowest = |path: &str| names.lowest_weight(names.id(path).unwrap());
-        assert!(lowest("/batch") && lowest("/batch/job"));
-        assert!(!lowest("/system.slice/db.service") && !lowest("/"));
-    }
-
-    #[test]
-    fn the_groups_of_this_host_are_found_by_inode() {
-        let root = Root::default();
-        // A build container may have no hierarchy mounted: then the reason must name the file.
-        match Names::new(root.clone()) {
-            Ok(names) => {
-                let path = names.hierarchy().path_of(&root, std::process::id()).unwrap();
-                if let Some(directory) = names.hierarchy().directory(&path).filter(|directory| directory.exists()) {
-                    assert_eq!(names.resolve(fs::metadata(directory).unwrap().ino()).path, Some(path));
-                }
-            }
-            Err(error) => assert!(error.to_string().contains('/'), "{error}"),
-        }
-    }
-}
+mod tests;

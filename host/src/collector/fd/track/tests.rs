@@ -16,7 +16,7 @@ fn count(pid: u32, open: u64) -> Count {
 
 fn tell(tracker: &Tracker) -> Fd {
     let names = Names {
-        cgroup: &|id| Cgroup { id, path: None, unit: None, container: None },
+        cgroup: &|id| Cgroup { id, ..Cgroup::default() },
         cgroup_of: &|_| None,
         limit_of: &|_| Some(77),
         own: 3,

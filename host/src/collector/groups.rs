@@ -1,0 +1,85 @@
+//! What collectors that read the files of control groups share: what they could not see, said once.
+
+use super::load_error::Explained;
+use crate::platform::{Error, cgroup::Names};
+
+/// Files that could not be read, and the first of them.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Unread {
+    /// The value that was read, if it could be.
+    pub fn note<T>(&mut self, read: Result<Option<T>, Error>) -> Option<T> {
+        match read {
+            Ok(value) => value,
+            Err(error) => {
+                self.count += 1;
+                self.first.get_or_insert_with(|| error.to_string());
+                None
+            }
+        }
+    }
+
+    pub fn told(&self) -> Option<Explained> {
+        let first = self.first.as_ref()?;
+        Some(Explained {
+            reason: match self.count {
+                1 => first.clone(),
+                more => format!("{more} files of control groups could not be read, the first: {first}"),
+            },
+            fix: "run kerno as root or with CAP_DAC_READ_SEARCH, and with the host's /sys/fs/cgroup".to_owned(),
+        })
+    }
+}
+
+/// Why groups are missing; `None` when all are there.
+pub(super) fn missing(names: Option<&Names>) -> Option<Explained> {
+    let mounted = "mount the host's /sys/fs/cgroup where kerno runs".to_owned();
+    let Some(names) = names else {
+        return Some(Explained { reason: "no hierarchy of control groups can be read".to_owned(), fix: mounted });
+    };
+    let gaps = names.gaps();
+    if let Some(first) = &gaps.first {
+        let reason = format!("{} directories of control groups could not be listed, the first: {first}", gaps.unreadable);
+        return Some(Explained { reason, fix: mounted });
+    }
+    let beyond = gaps.left_out + gaps.too_deep;
+    (beyond > 0).then(|| Explained {
+        reason: format!("{beyond} control groups are beyond the number or the depth that is kept"),
+        fix: "remove control groups that nothing uses".to_owned(),
+    })
+}
+
+/// Why stall times are missing.
+pub(super) fn no_pressure() -> Explained {
+    Explained {
+        reason: "the kernel does not keep pressure stall information".to_owned(),
+        fix: "boot with psi=1 (needs a kernel with CONFIG_PSI)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn what_could_not_be_read_is_counted_and_the_first_is_named() {
+        let mut unread = Unread::default();
+        assert_eq!((unread.note(Ok(Some(5))), unread.note::<u8>(Ok(None))), (Some(5), None));
+        assert_eq!(unread.told(), None);
+        let error = |name: &str| Error::Content { path: PathBuf::from(name), what: "a number expected".to_owned() };
+        assert_eq!(unread.note::<u8>(Err(error("/a"))), None);
+        assert_eq!(unread.told().unwrap().reason, "cannot understand /a: a number expected");
+        unread.note::<u8>(Err(error("/b")));
+        assert!(unread.told().unwrap().reason.starts_with("2 files of control groups could not be read, the first: cannot"));
+    }
+
+    #[test]
+    fn no_names_is_a_reason() {
+        assert!(missing(None).is_some_and(|why| why.reason.starts_with("no hierarchy")));
+    }
+}

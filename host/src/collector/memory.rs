@@ -1,0 +1,171 @@
+//! Memory of the host and its control groups, from `/proc/{meminfo,vmstat,pressure/memory}` and the files of the memory controller,
+//! v1 and v2. No kernel program is needed: these are the kernel's own accounts.
+//!
+//! Every group is read at the window's start and end. In between, the host is read at each tick, and so are the fullest groups and a
+//! few of the others in turn: growth is fitted to these readings.
+
+mod family;
+mod group;
+mod points;
+
+use kerno_signals::{CollectorReport, Families, HostMemory};
+
+use super::{
+    Collector, Failure, Moment,
+    groups::{Unread, missing, no_pressure},
+    load_error::Explained,
+    report,
+};
+use crate::platform::{
+    Error, Root,
+    cgroup::{Hierarchy, Names},
+    clock::Clock,
+    meminfo::{self, MemInfo},
+    psi::{self, Pressure},
+    vmstat::{self, VmStat},
+};
+use group::{Controller, Groups};
+use points::Points;
+
+/// The collector's name everywhere.
+pub const NAME: &str = "memory";
+
+/// The running collector.
+pub struct MemoryCollector {
+    root: Root,
+    clock: Box<dyn Clock>,
+    started_ns: u64,
+    vmstat: VmStat,
+    pressure: Option<Pressure>,
+    points: Points,
+    /// The memory controller's own hierarchy, where it is not that of the other families (v1).
+    own: Option<Names>,
+    groups: Groups,
+    unread: Unread,
+}
+
+impl MemoryCollector {
+    /// Takes the first readings.
+    ///
+    /// # Errors
+    ///
+    /// When `/proc/meminfo` or `/proc/vmstat` cannot be read.
+    pub fn start(root: &Root, names: Option<&Names>, clock: Box<dyn Clock>) -> Result<Self, Error> {
+        let hierarchy = Hierarchy::of(root, "memory").ok();
+        let is_shared = hierarchy.as_ref() == names.map(Names::hierarchy);
+        let own = hierarchy.filter(|_| !is_shared).and_then(|hierarchy| Names::of(root.clone(), hierarchy).ok());
+        let mut collector = Self {
+            root: root.clone(),
+            started_ns: clock.monotonic_ns(),
+            vmstat: vmstat::read(root)?,
+            pressure: psi::read(root, NAME).ok(),
+            points: Points::default(),
+            own,
+            groups: Groups::default(),
+            unread: Unread::default(),
+            clock,
+        };
+        let memory = collector.read_host()?;
+        let Self { own, groups, unread, clock, .. } = &mut collector;
+        if let Some(names) = own.as_ref().or(names.filter(|_| is_shared)) {
+            groups.read_first(&Controller::new(root, names), memory.total, &**clock, unread);
+        }
+        Ok(collector)
+    }
+
+    /// Reads the host's memory, and notes a point of its growth.
+    fn read_host(&mut self) -> Result<MemInfo, Error> {
+        let mut memory = meminfo::read(&self.root)?;
+        let zfs = meminfo::zfs_reclaimable(&self.root).unwrap_or(0);
+        memory.available = memory.available.saturating_add(zfs).min(memory.total);
+        self.points.note(self.clock.monotonic_ns(), memory.total - memory.available);
+        Ok(memory)
+    }
+
+    fn host(&mut self) -> Result<HostMemory, Error> {
+        let memory = self.read_host()?;
+        let passed = vmstat::read(&self.root)?.since(self.vmstat);
+        let pressure = psi::read(&self.root, NAME).ok();
+        let page = rustix::param::page_size() as u64;
+        Ok(HostMemory {
+            total_bytes: memory.total,
+            available_bytes: memory.available,
+            working_set_bytes: memory.total - memory.available,
+            rss_bytes: memory.anon,
+            shared_bytes: memory.shared,
+            huge_pages_bytes: memory.huge_pages,
+            zfs_reclaimable_bytes: meminfo::zfs_reclaimable(&self.root),
+            swap_total_bytes: memory.swap_total,
+            swap_used_bytes: memory.swap_total.saturating_sub(memory.swap_free),
+            growth: self.points.trend(),
+            stall: self.pressure.zip(pressure).map(|(start, end)| end.since(start)),
+            major_faults: passed.major_faults,
+            refaults_anon: passed.refaults_anon,
+            swapped_in_bytes: passed.swapped_in.saturating_mul(page),
+            swapped_out_bytes: passed.swapped_out.saturating_mul(page),
+            direct_reclaims: passed.direct_reclaims,
+        })
+    }
+
+    /// The names of the memory controller's groups.
+    fn names<'a>(own: &'a Option<Names>, moment: &Moment<'a>, root: &Root) -> Option<&'a Names> {
+        let shared = || moment.names.filter(|names| Hierarchy::of(root, NAME).is_ok_and(|found| found == *names.hierarchy()));
+        own.as_ref().or_else(shared)
+    }
+}
+
+impl Collector for MemoryCollector {
+    /// Accounts of groups and of the host that were read.
+    fn events(&self) -> u64 {
+        self.groups.readings() + self.points.noted()
+    }
+
+    fn tick(&mut self, moment: &Moment<'_>) {
+        let host = self.read_host();
+        let total = self.unread.note(host.map(Some)).map_or(u64::MAX, |memory| memory.total);
+        if let Some(own) = &mut self.own
+            && let Err(error) = own.refresh()
+        {
+            tracing::debug!(%error, "control groups keep the names of the last scan");
+        }
+        let Self { root, own, groups, unread, clock, .. } = self;
+        if let Some(names) = Self::names(own, moment, root) {
+            groups.read_some(&Controller::new(root, names), total, &**clock, unread);
+        }
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        if let Some(own) = &mut self.own {
+            own.refresh_all()?;
+        }
+        let host = self.host()?;
+        let duration_ns = self.clock.monotonic_ns().saturating_sub(self.started_ns);
+        let Self { root, own, groups, unread, clock, .. } = &mut *self;
+        let names = Self::names(own, moment, root);
+        let mut family = kerno_signals::Memory::default();
+        if let Some(names) = names {
+            let controller = Controller::new(root, names);
+            groups.read_last(&controller, host.total_bytes, &**clock, unread);
+            // Other families know groups by the numbers of their own hierarchy.
+            let joined = own.is_some().then_some(moment.names);
+            family = family::told(groups, &controller, joined, unread);
+        }
+        let no_stall = host.stall.is_none().then(no_pressure);
+        let uncounted = (names.is_some_and(|names| names.living().count() > 1) && groups.is_empty()).then(uncounted);
+        let gaps = [missing(names), uncounted, self.unread.told(), no_stall];
+        families.memory = Some(kerno_signals::Memory { duration_ns, host, ..family });
+        let source = "/proc/meminfo, /proc/vmstat, memory.stat and other files of control groups".to_owned();
+        Ok(gaps.into_iter().fold(report::files(NAME, self.events(), source), report::partial))
+    }
+}
+
+fn uncounted() -> Explained {
+    Explained {
+        reason: "the memory of control groups is not counted".to_owned(),
+        fix: "enable the memory controller (boot without cgroup_disable=memory; `echo +memory > /sys/fs/cgroup/cgroup.subtree_control`)"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Who a process is or was: its names are noted while it lives, so that one that has just exited can still be told.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+
+use crate::platform::{Root, process};
+
+/// Processes that are kept. Those noted longest ago go first.
+const MOST: usize = 8_192;
+
+/// Processes that are noted in one tick: the youngest ones, by their ids.
+const A_TICK: usize = 64;
+
+/// A process by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Command name, at most 15 bytes.
+    pub comm: String,
+    /// Command line; empty for kernel threads.
+    pub command_line: String,
+    /// Start, clock ticks after boot: with the pid it names one process for ever.
+    pub start_ticks: u64,
+    /// Whether it was there when last asked for.
+    pub alive: bool,
+}
+
+/// The processes that were noted.
+#[derive(Debug)]
+pub struct Processes {
+    root: Root,
+    kept: RefCell<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_pid: HashMap<u32, Process>,
+    order: VecDeque<(u32, u64)>,
+    /// The highest id that was noted in a tick.
+    newest: u32,
+}
+
+impl Processes {
+    /// Knows nobody yet.
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        Self { root, kept: RefCell::default() }
+    }
+
+    /// Notes processes that are new since the last call, as many as a tick may take.
+    pub fn refresh(&self) {
+        let mut pids = process::pids(&self.root);
+        let newest = pids.iter().copied().max().unwrap_or(0);
+        let mut kept = self.kept.borrow_mut();
+        // Ids begin anew when they have been used up.
+        let after = if newest < kept.newest { 0 } else { kept.newest };
+        kept.newest = newest;
+        pids.retain(|pid| *pid > after);
+        pids.sort_unstable_by_key(|pid| std::cmp::Reverse(*pid));
+        for pid in pids.into_iter().take(A_TICK) {
+            kept.note(&self.root, pid);
+        }
+    }
+
+    /// The process of an id now; if there is none any more, the one that had it when it was last noted. `None` when it was never
+    /// noted.
+    #[must_use]
+    pub fn get(&self, pid: u32) -> Option<Process> {
+        let mut kept = self.kept.borrow_mut();
+        kept.note(&self.root, pid);
+        kept.by_pid.get(&pid).cloned()
+    }
+}
+
+impl Kept {
+    fn note(&mut self, root: &Root, pid: u32) {
+        let Ok(stat) = process::stat(root, pid) else {
+            if let Some(gone) = self.by_pid.get_mut(&pid) {
+                gone.alive = false;
+            }
+            return;
+        };
+        let known = self.by_pid.get_mut(&pid).filter(|known| known.start_ticks == stat.start_ticks);
+        // A program replaces its command line when it executes another, which nearly always changes its name.
+        if let Some(known) = known.filter(|known| known.comm == stat.comm) {
+            known.alive = true;
+            return;
+        }
+        let command_line = process::command_line(root, pid).unwrap_or_default();
+        let (comm, start_ticks) = (stat.comm, stat.start_ticks);
+        self.by_pid.insert(pid, Process { pid, comm, command_line, start_ticks, alive: true });
+        self.order.push_back((pid, start_ticks));
+        while self.order.len() > MOST {
+            let Some((pid, start_ticks)) = self.order.pop_front() else { break };
+            let is_last = !self.order.contains(&(pid, start_ticks));
+            if is_last && self.by_pid.get(&pid).is_some_and(|oldest| oldest.start_ticks == start_ticks) {
+                self.by_pid.remove(&pid);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    struct Host(tempfile::TempDir);
+
+    impl Host {
+        fn process(&self, pid: u32, comm: &str, start: u64) {
+            let directory = self.0.path().join(format!("proc/{pid}"));
+            fs::create_dir_all(&directory).unwrap();
+            let zeros = "0 ".repeat(30);
+            fs::write(directory.join("stat"), format!("{pid} ({comm}) S 1 {}{start} {zeros}\n", "0 ".repeat(17))).unwrap();
+            fs::write(directory.join("cmdline"), format!("/bin/{comm}\0-x\0")).unwrap();
+        }
+
+        fn exit(&self, pid: u32) {
+            fs::remove_dir_all(self.0.path().join(format!("proc/{pid}"))).unwrap();
+        }
+    }
+
+    fn host() -> (Host, Processes) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("proc")).unwrap();
+        let processes = Processes::new(Root::new(directory.path()));
+        (Host(directory), processes)
+    }
+
+    #[test]
+    fn one_that_has_exited_is_still_told() {
+        let (host, processes) = host();
+        host.process(70, "db", 5);
+        processes.refresh();
+        host.exit(70);
+        let gone = processes.get(70).unwrap();
+        assert_eq!((gone.comm.as_str(), gone.command_line.as_str(), gone.start_ticks), ("db", "/bin/db -x", 5));
+        assert!(!gone.alive && processes.get(71).is_none());
+        host.process(70, "web", 9);
+        let reused = processes.get(70).unwrap();
+        assert_eq!((reused.comm.as_str(), reused.start_ticks, reused.alive), ("web", 9, true));
+    }
+
+    #[test]
+    fn one_that_executed_another_program_has_its_name() {
+        let (host, processes) = host();
+        host.process(70, "sh", 5);
+        processes.refresh();
+        host.process(70, "java", 5);
+        assert_eq!(processes.get(70).unwrap().command_line, "/bin/java -x");
+    }
+
+    #[test]
+    fn the_number_kept_is_bounded_and_the_youngest_stay() {
+        let (host, processes) = host();
+        for pid in 1..=MOST as u32 + 100 {
+            host.process(7, &format!("p{pid}"), u64::from(pid));
+            assert!(processes.get(7).is_some());
+        }
+        let kept = processes.kept.borrow();
+        assert!(kept.order.len() <= MOST && kept.by_pid.len() == 1);
+        drop(kept);
+        assert_eq!(processes.get(7).map(|process| process.start_ticks), Some(MOST as u64 + 100));
+    }
+
+    #[test]
+    fn a_tick_notes_a_bounded_number() {
+        let (host, processes) = host();
+        (1..=200).for_each(|pid| host.process(pid, "x", 1));
+        processes.refresh();
+        assert_eq!(processes.kept.borrow().by_pid.len(), A_TICK);
+        host.process(201, "late", 2);
+        processes.refresh();
+        host.exit(201);
+        assert_eq!(processes.get(201).map(|process| process.comm).as_deref(), Some("late"));
+    }
+}
