@@ -1,13 +1,16 @@
 //! Composition root: one window from the first collector to the finished report.
 
+mod check;
 mod host;
 mod interrupt;
+mod rights;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use kerno_signals::{Snapshot, Window};
 
+pub use check::check;
 pub use interrupt::{Interrupt, Wake};
 
 use crate::artifacts;
@@ -76,6 +79,7 @@ pub fn doctor(
     progress: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Report, AgentError> {
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
+    rights::measuring();
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
     let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
@@ -96,6 +100,7 @@ pub fn doctor(
     let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
     let collected = if elapsed < SHORTEST { collected.too_short() } else { collected };
     progress(Moment::Judging);
+    rights::judging();
 
     let snapshot = Snapshot {
         host: host.finish(options, duration_ns),

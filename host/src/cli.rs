@@ -1,6 +1,7 @@
 //! The command line: reads arguments and environment, runs one command, tells errors, and sets the exit code.
 
 mod arguments;
+mod check;
 mod doctor;
 mod environment;
 mod failure;
@@ -16,6 +17,8 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 use environment::Environment;
 use failure::Failure;
+
+use crate::platform::privileges::forbid_new_privileges;
 
 /// Exit codes: part of the contract.
 mod exit {
@@ -44,6 +47,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> Result<u8, Failure> {
+    if let Err(error) = forbid_new_privileges() {
+        return Err(Failure::own(
+            format!("no_new_privs cannot be set: {error}"),
+            "run kerno without the filter that forbids prctl()",
+        ));
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return arguments::not_parsed(&error),
@@ -51,6 +60,7 @@ fn run() -> Result<u8, Failure> {
     let environment = Environment::read()?;
     environment.log()?;
     match arguments.command {
+        Command::Check(arguments) => check::run(&arguments, environment),
         Command::Doctor(arguments) => doctor::run(arguments, environment),
         Command::Version => version::run(),
     }

@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod fd;
 pub mod fields;
 mod groups;
+pub mod hooks;
 pub mod load_error;
 pub mod loader;
 pub mod memory;
@@ -28,6 +29,7 @@ use block::{BlockCollector, fallback::BlockFallback};
 use context::Context;
 use cpu::CpuCollector;
 use fd::{FdCollector, fallback::FdFallback};
+use hooks::{Attempt, Journal};
 use load_error::Explained;
 use memory::MemoryCollector;
 use oom::{OomCollector, fallback::OomFallback};
@@ -128,6 +130,7 @@ pub struct Collectors {
     names: Option<Names>,
     /// In the order in which they are told.
     all: Vec<Running>,
+    journal: Journal,
 }
 
 /// The order in which collectors are told: the contract's.
@@ -142,6 +145,7 @@ impl Collectors {
             .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
             .ok();
         let context = &context(options, &root, names.as_ref());
+        let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
         // Run-queue delay last: loading programs keeps a CPU busy, and others would be seen to wait for it.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
@@ -152,7 +156,7 @@ impl Collectors {
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
-        Self { names, all }
+        Self { names, all, journal }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
@@ -160,6 +164,12 @@ impl Collectors {
         self.refresh_names(Names::refresh);
         let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         self.all.iter_mut().map(|running| running.tick(&moment)).collect()
+    }
+
+    /// The programs that were to be attached, and what came of each.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.journal.attempts()
     }
 
     /// Ends the window: reads everything and detaches.

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod artifacts;
+pub mod check;
 pub mod cli;
 pub mod collector;
 pub mod engine;

@@ -17,11 +17,13 @@ pub mod kmsg;
 pub mod meminfo;
 pub mod mounts;
 pub mod oom;
+pub mod privileges;
 pub mod process;
 pub mod psi;
 mod root;
 pub mod schedstat;
 pub mod stat;
+pub mod sysctl;
 pub mod vmstat;
 
 pub use root::{Error, Root};

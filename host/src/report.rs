@@ -12,7 +12,7 @@ use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Sna
 use serde::Serialize;
 
 pub use json::json;
-pub use pretty::pretty;
+pub use pretty::{pretty, pretty_check};
 pub use style::Style;
 pub use units::{count, human_seconds};
 

@@ -34,7 +34,11 @@ fn told(output: &Output) -> (Option<i32>, String, String) {
 }
 
 fn validate(report: &str) -> Value {
-    let schema = serde_json::from_str(include_str!("../schema/report-1.json")).unwrap();
+    validate_against(include_str!("../schema/report-1.json"), report)
+}
+
+fn validate_against(schema: &str, report: &str) -> Value {
+    let schema = serde_json::from_str(schema).unwrap();
     let report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
     let validator = jsonschema::validator_for(&schema).unwrap();
     let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
@@ -55,9 +59,11 @@ fn assert_told(stderr: &str, error: &str, help: &str) {
 
 #[test]
 fn wrong_usage_is_two_lines_and_exit_code_2() {
-    let cases: [(&[&str], &str, &str); 10] = [
+    let cases: [(&[&str], &str, &str); 12] = [
         (&[], "no command", "kerno doctor"),
         (&["docter"], "docter", "doctor"),
+        (&["chek"], "chek", "check"),
+        (&["check", "--output", "jason"], "jason", "json"),
         (&["doctor", "--durration", "5s"], "--durration", "--duration"),
         (&["doctor", "--output", "jason"], "jason", "json"),
         (&["doctor", "--fail-on", "panic"], "panic", "kerno doctor --help"),
@@ -78,7 +84,7 @@ fn wrong_usage_is_two_lines_and_exit_code_2() {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    for arguments in [&["--help"][..], &["doctor", "--help"], &["--version"], &["version"]] {
+    for arguments in [&["--help"][..], &["doctor", "--help"], &["check", "--help"], &["--version"], &["version"]] {
         let mut command = kerno();
         command.args(arguments);
         let (code, stdout, stderr) = run(command);
@@ -127,6 +133,80 @@ fn json_is_valid_and_alone_on_standard_output() {
     let collectors: Vec<_> = report["collectors"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert!(["sched", "block", "memory", "cpu"].iter().all(|name| collectors.contains(name)), "{collectors:?}");
     assert!(stderr.lines().next().is_some_and(|line| line.starts_with("kerno: measuring for 1 s")), "{stderr}");
+}
+
+/// kerno, as another user without any capability; `None` where kerno cannot be another user.
+fn unprivileged(arguments: &[&str]) -> Option<(Option<i32>, String, String)> {
+    // It already runs as one or may not change: the other tests cover that.
+    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists())?;
+    if !rustix::process::getuid().is_root() {
+        return None;
+    }
+    // Another user may not be allowed to enter the directory that kerno was built in.
+    let directory = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let binary = directory.path().join("kerno");
+    std::fs::copy(env!("CARGO_BIN_EXE_kerno"), &binary).unwrap();
+    let output = Command::new(setpriv)
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--"])
+        .arg(&binary)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.signal(), None);
+    Some(told(&output))
+}
+
+fn check(arguments: &[&str]) -> Command {
+    let mut command = kerno();
+    command.arg("check").args(arguments);
+    command
+}
+
+#[test]
+fn a_check_is_json_alone_and_its_exit_code_says_ready() {
+    let mut command = check(&["-o", "json"]);
+    command.env("KERNO_NODE_NAME", "node-7").env("KERNO_CLUSTER", "eu-1");
+    let (code, stdout, stderr) = run(command);
+    let check = validate_against(include_str!("../schema/check-1.json"), &stdout);
+    let ready = check["ready"].as_bool().unwrap();
+    assert_eq!((code, stderr.as_str()), (Some(if ready { 0 } else { 3 }), ""));
+    assert_eq!((&check["host"]["name"], &check["host"]["cluster"]), (&"node-7".into(), &"eu-1".into()));
+    let measures = |collector: &Value| matches!(collector["coverage"].as_str(), Some("full" | "partial"));
+    assert_eq!(check["collectors"].as_array().unwrap().iter().all(measures), ready);
+}
+
+#[test]
+fn a_check_without_ebpf_is_not_ready_and_says_why() {
+    let mut command = check(&["-o", "json"]);
+    command.env("KERNO_EBPF", "off");
+    let (code, stdout, _) = run(command);
+    let check = validate_against(include_str!("../schema/check-1.json"), &stdout);
+    assert_eq!((code, &check["ready"]), (Some(3), &false.into()));
+    let sched = check["collectors"].as_array().unwrap().iter().find(|collector| collector["name"] == "sched").unwrap();
+    assert_eq!((&sched["reason"], &sched["fix"]), (&"eBPF is switched off".into(), &"unset KERNO_EBPF".into()));
+    assert!(check["hooks"].as_array().unwrap().iter().all(|hook| hook["attached"].is_null()), "{stdout}");
+}
+
+#[test]
+fn a_check_for_people_respects_colour_and_plain() {
+    let (_, stdout, _) = run(check(&[]));
+    assert!(stdout.starts_with("kerno check on ") && !stdout.contains('\u{1b}'), "{stdout}");
+    let (_, stdout, _) = run(check(&["--color", "always"]));
+    assert!(stdout.contains('\u{1b}'), "{stdout}");
+    let (_, stdout, _) = run(check(&["--color", "always", "-o", "plain"]));
+    assert!(stdout.is_ascii() && !stdout.contains('\u{1b}'), "{stdout}");
+}
+
+#[test]
+fn a_check_without_privileges_names_each_gap_with_its_fix() {
+    let Some((code, stdout, stderr)) = unprivileged(&["check", "-o", "json"]) else { return };
+    assert_eq!((code, stderr.as_str()), (Some(3), ""));
+    let check = validate_against(include_str!("../schema/check-1.json"), &stdout);
+    for id in ["cap_bpf", "cap_perfmon", "cap_sys_ptrace", "cap_dac_read_search"] {
+        let item = check["checks"].as_array().unwrap().iter().find(|item| item["id"] == id).unwrap();
+        assert_eq!(item["status"], "gap", "{item}");
+        assert!(item["fix"].as_str().unwrap().contains("setcap"), "{item}");
+    }
 }
 
 #[test]
@@ -273,21 +353,8 @@ fn a_broken_rule_is_reported_and_the_others_are_judged_all_the_same() {
 
 #[test]
 fn without_privileges_there_is_still_a_report() {
-    // Where kerno cannot be another user, it already runs as one or may not change: the other tests cover that.
-    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists());
-    let (Some(setpriv), true) = (setpriv, rustix::process::getuid().is_root()) else { return };
-    // Another user may not be allowed to enter the directory that kerno was built in.
-    let directory = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
-    let binary = directory.path().join("kerno");
-    std::fs::copy(env!("CARGO_BIN_EXE_kerno"), &binary).unwrap();
-    let output = Command::new(setpriv)
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--"])
-        .arg(&binary)
-        .args(["doctor", "-d", "1s", "-q", "-o", "json"])
-        .output()
-        .unwrap();
-    let (code, stdout, stderr) = told(&output);
-    assert_eq!((code, output.status.signal()), (Some(0), None), "{stderr}");
+    let Some((code, stdout, stderr)) = unprivileged(&["doctor", "-d", "1s", "-q", "-o", "json"]) else { return };
+    assert_eq!(code, Some(0), "{stderr}");
     let report = validate(&stdout);
     for collector in by_ebpf(&report) {
         assert_ne!(collector["status"], "running", "{collector}");

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on says where it stopped, and one that measures prints what it found"
 )]
 
+#[path = "kernel/bench.rs"]
+mod bench;
 #[path = "kernel/block.rs"]
 mod block;
 #[path = "kernel/canary.rs"]
@@ -18,10 +20,14 @@ mod cgroup;
 mod cpu;
 #[path = "kernel/fd.rs"]
 mod fd;
+#[path = "kernel/footprint.rs"]
+mod footprint;
 #[path = "kernel/guest.rs"]
 mod guest;
 #[path = "kernel/hierarchies.rs"]
 mod hierarchies;
+#[path = "kernel/launch.rs"]
+mod launch;
 #[path = "kernel/load.rs"]
 mod load;
 #[path = "kernel/measure.rs"]
@@ -32,6 +38,8 @@ mod memory;
 mod offsets;
 #[path = "kernel/oom.rs"]
 mod oom;
+#[path = "kernel/privilege.rs"]
+mod privilege;
 #[path = "kernel/process.rs"]
 mod process;
 #[path = "kernel/sched.rs"]

@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up, builds, tests and measures kerno.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool: what it prints is its product")]
 
+mod bench;
 mod build;
 mod command;
 mod counts;
@@ -42,6 +43,8 @@ enum Task {
     Vm(vm::Arguments),
     /// Runs the fault scenarios on stock Debian kernels
     Lab(lab::Arguments),
+    /// Measures what kerno costs beside the usual tools
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Rule(arguments) => rule::run(&arguments),
         Task::Vm(arguments) => vm::run(&arguments),
         Task::Lab(arguments) => lab::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -6,7 +6,7 @@ mod cpio;
 mod initramfs;
 pub mod job;
 pub mod kernel;
-mod libtest;
+pub mod libtest;
 pub mod matrix;
 mod modules;
 pub mod payload;

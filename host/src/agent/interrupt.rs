@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::rights;
+
 /// Tells when the window shall end early.
 #[derive(Debug)]
 pub struct Interrupt(Receiver<()>);
@@ -33,6 +35,7 @@ impl Interrupt {
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
         };
         thread::Builder::new().name("signals".into()).spawn(move || {
+            rights::listening();
             runtime.block_on(async {
                 let mut first = true;
                 loop {

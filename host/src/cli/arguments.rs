@@ -18,6 +18,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Tells what this host allows kerno to see, what will be missing, and the one fix for each.
+    Check(Check),
     /// Measures one window and reports what is wrong, ranked, with the next command to type.
     Doctor(Doctor),
     /// Prints the version and what was built in.
@@ -55,6 +57,21 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "DIR")]
     pub(super) rules: Vec<PathBuf>,
     /// When to colour the report
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(super) color: Color,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Every collector is started for a moment, as kerno doctor would, and dropped again. Ready: all of them
+measure as they are designed to, if only a part of their family; those that read /proc instead of running
+kernel programs, or nothing, make it not ready.
+
+Exit codes: 0 ready; 3 not ready; 2 usage or configuration; 4 kerno itself failed.")]
+pub(super) struct Check {
+    /// Form of the check; plain is pretty in ASCII without colour
+    #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
+    pub(super) output: Form,
+    /// When to colour the check
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
 }

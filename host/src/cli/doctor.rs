@@ -48,15 +48,6 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
             )
         })?;
     }
-    let color = match arguments.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => output::color_on_stdout(),
-    };
-    let style = match output::columns() {
-        Some(columns) => Style::terminal(columns, color),
-        None => Style::file(color),
-    };
     Ok(Settings {
         agent: agent::Options {
             duration,
@@ -66,12 +57,25 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
             cluster: environment.cluster,
         },
         form: arguments.output,
-        style,
+        style: style(arguments.color),
         quiet: arguments.quiet,
         only_critical: arguments.only_critical,
         exit_code: arguments.exit_code,
         fail_on: arguments.fail_on.map(Severity::from),
     })
+}
+
+/// How to draw on standard output.
+pub(super) fn style(color: Color) -> Style {
+    let color = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => output::color_on_stdout(),
+    };
+    match output::columns() {
+        Some(columns) => Style::terminal(columns, color),
+        None => Style::file(color),
+    }
 }
 
 fn text(report: &Report, settings: &Settings) -> Result<String, Failure> {

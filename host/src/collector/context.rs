@@ -48,7 +48,7 @@ pub struct Context {
     pub root: Root,
     /// The kernel's types.
     pub btf: Btf,
-    /// The same for the loader.
+    /// What the loader needs of it.
     pub kernel: Kernel,
     /// CPUs that can exist.
     pub cpus: u32,
@@ -65,9 +65,10 @@ impl Context {
     ///
     /// When the kernel has no type information.
     pub fn read(root: &Root, names: Option<&Names>, silence: Option<&'static str>) -> Result<Self, StartError> {
+        let btf = Btf::vmlinux()?;
         Ok(Self {
-            btf: Btf::vmlinux()?,
-            kernel: Kernel::open()?,
+            kernel: Kernel::open(&btf)?,
+            btf,
             cpus: host::facts(root, None)?.possible_cpus,
             cgroup_v1: names.is_some_and(|names| names.hierarchy().version == Version::V1),
             root: root.clone(),

@@ -26,11 +26,11 @@ const EOPNOTSUPP: i32 = 95;
 const ENOTSUPP: i32 = 524;
 
 /// What gives the running program its capabilities.
-fn grant() -> String {
+pub(crate) fn grant() -> String {
     let program = std::env::current_exe().map_or_else(|_| "kerno".to_owned(), |path| path.display().to_string());
     format!(
         "run kerno as root, or grant it the capabilities: \
-         setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep '{}'",
+         setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_net_admin,cap_dac_read_search+ep '{}'",
         program.replace('\'', "'\\''")
     )
 }
@@ -110,6 +110,13 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
             "boot with lockdown=integrity (on many machines Secure Boot sets the mode), or accept what /proc tells",
         );
     }
+    if failure.is(&[EPERM, EACCES]) && failure.mentions(&["perf_event_open"]) {
+        let value = facts.perf_event_paranoid.map_or_else(|| "not readable".to_owned(), |value| value.to_string());
+        return words(
+            format!("perf events are refused (kernel.perf_event_paranoid is {value})"),
+            "sysctl kernel.perf_event_paranoid=2: above it some distributions want CAP_SYS_ADMIN for them",
+        );
+    }
     // EACCES comes from the verifier: only what it forbids to those without CAP_PERFMON is a matter of privilege.
     let missing = missing(facts);
     let refused = failure.is(&[EPERM]) || (failure.is(&[EACCES]) && !missing.is_empty());
@@ -125,9 +132,13 @@ fn host_forbids(failure: &Failure, facts: &Facts) -> Words {
     if !missing.is_empty() {
         return words(format!("kerno lacks {} to load kernel programs", missing.join(" and ")), grant());
     }
-    if facts.older_than(5, 11) && failure.mentions(&["map", "memlock"]) {
+    if let Some(limit) = facts.locked_memory.filter(|_| facts.older_than(5, 11)) {
         return words(
-            format!("the limit of locked memory is too small for the maps of kernel programs (Linux {})", facts.release),
+            format!(
+                "the limit of locked memory ({} KiB) is too small for kernel programs (Linux {})",
+                limit >> 10,
+                facts.release
+            ),
             "raise the limit: `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the unit",
         );
     }

@@ -2,6 +2,7 @@
 
 mod attach;
 mod iterator;
+mod kernel;
 
 use std::{
     ops::Range,
@@ -9,12 +10,14 @@ use std::{
 };
 
 use aya::{
-    Btf, Ebpf, EbpfError, EbpfLoader, Pod,
+    Ebpf, EbpfError, Pod,
     maps::{Array, HashMap, MapError, Queue, RingBuf},
     programs::{Program, ProgramError},
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
+
+use super::hooks::Journal;
+pub use kernel::Kernel;
 
 /// Why an object or one of its programs cannot be used.
 #[derive(Debug, Error)]
@@ -30,6 +33,14 @@ pub enum LoadError {
         /// What aya or the kernel said.
         #[source]
         source: Box<EbpfError>,
+    },
+    /// A map has the name of one in an earlier object and is given no size of its own.
+    #[error("map {map} of collector {object} needs a size: an object before it has sized a map of this name")]
+    Unsized {
+        /// The object's name.
+        object: &'static str,
+        /// The map's.
+        map: &'static str,
     },
     /// The kernel does not take a program.
     #[error("cannot load program {program}")]
@@ -72,25 +83,11 @@ pub enum LoadError {
     Absent(&'static str),
 }
 
-/// What every object needs of the kernel, read once.
-pub struct Kernel(Btf);
-
-impl Kernel {
-    /// Reads the kernel's type information and lifts the limit on locked memory, which kernels before 5.11 charge maps to.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel has no type information.
-    pub fn open() -> Result<Self, LoadError> {
-        // Without the right to lift it, maps may still fit; if not, creating them fails and is explained.
-        let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
-        Btf::from_sys_fs().map(Self).map_err(LoadError::Btf)
-    }
-}
-
 /// A loaded object. Its programs are detached when it is dropped.
 pub struct Object {
+    name: &'static str,
     ebpf: Ebpf,
+    journal: Journal,
     attached: Vec<&'static str>,
 }
 
@@ -108,16 +105,8 @@ impl Object {
         globals: &[(&'static str, u32)],
         sizes: &[(&'static str, u32)],
     ) -> Result<Self, LoadError> {
-        let mut loader = EbpfLoader::new();
-        loader.btf(Some(&kernel.0));
-        for (name, value) in globals {
-            loader.override_global(name, value, true);
-        }
-        for (map, entries) in sizes {
-            loader.map_max_entries(map, *entries);
-        }
-        let ebpf = loader.load(bytes).map_err(|source| LoadError::Object { object, source: Box::new(source) })?;
-        Ok(Self { ebpf, attached: vec![] })
+        let ebpf = kernel.load(object, bytes, globals, sizes)?;
+        Ok(Self { name: object, ebpf, journal: kernel.journal.clone(), attached: vec![] })
     }
 
     /// Events that attached programs did not run for, because one of the same program was interrupted on that CPU: since 7.0

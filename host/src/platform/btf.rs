@@ -3,6 +3,8 @@
 //!
 //! Format: `Documentation/bpf/btf.rst`. Only what the collectors ask for is decoded; everything else is stepped over.
 
+mod targets;
+
 use std::{io, ops::Range, path::Path};
 
 use thiserror::Error;

@@ -15,6 +15,8 @@ pub enum Capability {
     SysAdmin = 21,
     /// Exceeds resource limits (locked memory on kernels before 5.11).
     SysResource = 24,
+    /// Reads the kernel's log where `kernel.dmesg_restrict` is set.
+    Syslog = 34,
     /// Traces the kernel (since 5.8).
     Perfmon = 38,
     /// Loads BPF programs (since 5.8).
@@ -23,8 +25,19 @@ pub enum Capability {
 
 impl Capability {
     /// All that are asked about.
-    pub const ALL: [Self; 7] =
-        [Self::DacReadSearch, Self::NetAdmin, Self::SysPtrace, Self::SysAdmin, Self::SysResource, Self::Perfmon, Self::Bpf];
+    pub const ALL: [Self; 8] = [
+        Self::DacReadSearch,
+        Self::NetAdmin,
+        Self::SysPtrace,
+        Self::SysAdmin,
+        Self::SysResource,
+        Self::Syslog,
+        Self::Perfmon,
+        Self::Bpf,
+    ];
+
+    /// The most that kerno is given anywhere.
+    pub const LEAST: [Self; 5] = [Self::Bpf, Self::Perfmon, Self::SysPtrace, Self::NetAdmin, Self::DacReadSearch];
 
     /// Name as in `capabilities(7)`.
     #[must_use]
@@ -35,6 +48,7 @@ impl Capability {
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::SysAdmin => "CAP_SYS_ADMIN",
             Self::SysResource => "CAP_SYS_RESOURCE",
+            Self::Syslog => "CAP_SYSLOG",
             Self::Perfmon => "CAP_PERFMON",
             Self::Bpf => "CAP_BPF",
         }

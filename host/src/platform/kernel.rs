@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Root, capabilities::Capabilities};
+use rustix::process::{Resource, getrlimit};
+
+use super::{Root, capabilities::Capabilities, sysctl};
 
 /// Everything that explains why a tracing program did not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub struct Facts {
     pub tracefs: bool,
     /// Lockdown mode in force.
     pub lockdown: Lockdown,
+    /// Limit of locked memory, bytes, which kernels before 5.11 charge maps and programs to; `None` when there is none.
+    pub locked_memory: Option<u64>,
+    /// `kernel.perf_event_paranoid`; `None` when it cannot be read.
+    pub perf_event_paranoid: Option<i64>,
 }
 
 /// Whether the kernel was built with tracing programs (`CONFIG_BPF_EVENTS`).
@@ -86,6 +92,8 @@ impl Facts {
             tracing: tracing(btf.as_deref(), config.as_deref()),
             tracefs: ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"].iter().any(|path| root.exists(path)),
             lockdown: root.read("/sys/kernel/security/lockdown").map_or(Lockdown::None, |text| lockdown(&text)),
+            locked_memory: getrlimit(Resource::Memlock).current,
+            perf_event_paranoid: sysctl::read(root, "kernel.perf_event_paranoid").ok(),
             release,
         }
     }

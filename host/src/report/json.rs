@@ -1,11 +1,11 @@
-//! The report as JSON, as `schema/report-1.json` describes it.
+//! Reports and checks as JSON, as `schema/report-1.json` and `schema/check-1.json` describe them.
 
-use super::Report;
+use serde::Serialize;
 
 /// One document, indented, with a newline at its end.
 ///
 /// # Errors
-/// Never for a report of finite numbers: every key is a string.
-pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+/// Never for one of finite numbers: every key is a string.
+pub fn json(report: &impl Serialize) -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(report).map(|text| text + "\n")
 }

@@ -1,9 +1,12 @@
 //! The report as text for people: verdict first, then each finding, then what was judged and what was not.
 
+mod check;
 mod finding;
 mod header;
 mod order;
 mod rules;
+
+pub use check::pretty_check;
 
 use super::{Report, Style};
 

@@ -79,6 +79,11 @@ impl Style {
         self.paint(text, AnsiColor::Green.on_default().bold())
     }
 
+    /// What will be missing.
+    pub(super) fn warn(self, text: &str) -> String {
+        self.paint(text, AnsiColor::Yellow.on_default().bold())
+    }
+
     /// What could not be judged.
     pub(super) fn doubt(self, text: &str) -> String {
         self.paint(text, AnsiColor::Magenta.on_default().bold())

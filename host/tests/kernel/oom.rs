@@ -426,7 +426,7 @@ fn without_ebpf_files_count_and_the_log_names() {
 #[ignore = "needs a guest: cargo xtask vm"]
 fn the_twin_for_older_tracepoints_loads_and_counts() {
     quiet_console();
-    let kernel = Kernel::open().unwrap();
+    let kernel = Kernel::open(&kerno::platform::btf::Btf::vmlinux().unwrap()).unwrap();
     let bytes = artifacts::ebpf_object("oom").unwrap();
     let mut object = Object::open(&kernel, "oom", bytes, &[], &[]).unwrap();
     object.attach_entry(&kernel, "mark_oom_victim", "mark_oom_victim").unwrap();

@@ -7,7 +7,7 @@ use kerno::report::{Style, pretty};
 use crate::cases;
 
 /// Name of a file's second half, and the style it shows.
-fn styles() -> Vec<(&'static str, Style)> {
+pub fn styles() -> Vec<(&'static str, Style)> {
     vec![
         ("80", Style::terminal(80, false)),
         ("120", Style::terminal(120, false)),

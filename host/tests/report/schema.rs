@@ -56,7 +56,7 @@ fn schema_and_report_have_the_same_keys() {
     }
 }
 
-fn compare(root: &Value, schema: &Value, value: &Value, path: &str) {
+pub fn compare(root: &Value, schema: &Value, value: &Value, path: &str) {
     let schema = match schema.get("$ref").and_then(Value::as_str) {
         Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
         None => schema,

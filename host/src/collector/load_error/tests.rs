@@ -51,6 +51,8 @@ fn ordinary() -> Facts {
         tracing: Tracing::Present,
         tracefs: true,
         lockdown: Lockdown::None,
+        locked_memory: Some(64 << 10),
+        perf_event_paranoid: Some(3),
     }
 }
 
@@ -86,9 +88,22 @@ fn refusal_in_spite_of_the_capabilities() {
 #[test]
 fn locked_memory_of_old_kernels() {
     let old = Facts { release: "5.10.0-33-amd64".to_owned(), ..ordinary() };
-    check(&map(EPERM), &old, "locked memory", "LimitMEMLOCK");
+    check(&map(EPERM), &old, "locked memory (64 KiB) is too small", "LimitMEMLOCK");
+    check(&program(EPERM, ""), &old, "locked memory", "LimitMEMLOCK");
+    check(&map(EPERM), &Facts { locked_memory: None, ..old }, "security module", "dmesg");
     let new = explain(&map(EPERM), &ordinary());
     assert!(!new.reason.contains("locked memory"), "since 5.11 the control group pays: {new:?}");
+}
+
+#[test]
+fn perf_events_that_are_refused() {
+    let refused = call("perf_event_open", EACCES);
+    check(
+        &refused,
+        &ordinary(),
+        "perf events are refused (kernel.perf_event_paranoid is 3)",
+        "sysctl kernel.perf_event_paranoid=2",
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use aya::programs::{BtfTracePoint, FEntry, FExit, Program, RawTracePoint, TracePoint};
 
+use super::super::hooks::{Attempt, Kind};
 use super::{Kernel, LoadError, Object, attach_error, load_error};
 
 impl Object {
@@ -11,11 +12,11 @@ impl Object {
     ///
     /// When the kernel has no such tracepoint or refuses the program.
     pub fn attach_tracepoint(&mut self, kernel: &Kernel, program: &'static str, tracepoint: &str) -> Result<(), LoadError> {
-        let found: &mut BtfTracePoint = self.program(program)?;
-        found.load(tracepoint, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program).and_then(|found: &mut BtfTracePoint| {
+            found.load(tracepoint, &kernel.targets).map_err(load_error(program))?;
+            found.attach().map(drop).map_err(attach_error(program))
+        });
+        self.note(program, Kind::TypedTracepoint, tracepoint, result)
     }
 
     /// Loads a program and attaches it to a tracepoint with untyped arguments (`raw_tp`).
@@ -24,11 +25,11 @@ impl Object {
     ///
     /// When the kernel has no such tracepoint or refuses the program.
     pub fn attach_raw(&mut self, program: &'static str, tracepoint: &str) -> Result<(), LoadError> {
-        let found: &mut RawTracePoint = self.program(program)?;
-        found.load().map_err(load_error(program))?;
-        found.attach(tracepoint).map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program).and_then(|found: &mut RawTracePoint| {
+            found.load().map_err(load_error(program))?;
+            found.attach(tracepoint).map(drop).map_err(attach_error(program))
+        });
+        self.note(program, Kind::RawTracepoint, tracepoint, result)
     }
 
     /// Loads a program and attaches it to a tracepoint's perf event (`TRACEPOINT`): needs tracefs, and more rights than the others
@@ -38,11 +39,11 @@ impl Object {
     ///
     /// When the kernel has no such tracepoint, refuses the program or its perf event.
     pub fn attach_perf_tracepoint(&mut self, program: &'static str, category: &str, name: &str) -> Result<(), LoadError> {
-        let found: &mut TracePoint = self.program(program)?;
-        found.load().map_err(load_error(program))?;
-        found.attach(category, name).map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program).and_then(|found: &mut TracePoint| {
+            found.load().map_err(load_error(program))?;
+            found.attach(category, name).map(drop).map_err(attach_error(program))
+        });
+        self.note(program, Kind::PerfTracepoint, &format!("{category}/{name}"), result)
     }
 
     /// Loads a program and attaches it to the entry of a kernel function.
@@ -51,11 +52,11 @@ impl Object {
     ///
     /// When the kernel has no such function or refuses the program.
     pub fn attach_entry(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
-        let found: &mut FEntry = self.program(program)?;
-        found.load(function, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program).and_then(|found: &mut FEntry| {
+            found.load(function, &kernel.targets).map_err(load_error(program))?;
+            found.attach().map(drop).map_err(attach_error(program))
+        });
+        self.note(program, Kind::Entry, function, result)
     }
 
     /// Loads a program and attaches it to the return of a kernel function.
@@ -64,11 +65,24 @@ impl Object {
     ///
     /// When the kernel has no such function or refuses the program.
     pub fn attach_exit(&mut self, kernel: &Kernel, program: &'static str, function: &str) -> Result<(), LoadError> {
-        let found: &mut FExit = self.program(program)?;
-        found.load(function, &kernel.0).map_err(load_error(program))?;
-        found.attach().map_err(attach_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program).and_then(|found: &mut FExit| {
+            found.load(function, &kernel.targets).map_err(load_error(program))?;
+            found.attach().map(drop).map_err(attach_error(program))
+        });
+        self.note(program, Kind::Exit, function, result)
+    }
+
+    /// Keeps what came of a program.
+    pub(super) fn note(
+        &mut self,
+        program: &'static str,
+        kind: Kind,
+        target: &str,
+        result: Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let error = result.as_ref().err().map(ToString::to_string);
+        self.journal.note(Attempt { object: self.name, kind, target: target.to_owned(), error });
+        result.inspect(|()| self.attached.push(program))
     }
 
     /// Takes every program off its hook, as if something outside had; what they counted stays readable. For tests.

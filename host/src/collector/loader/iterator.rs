@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 
 use aya::programs::Iter;
 
+use super::super::hooks::Kind;
 use super::{Kernel, LoadError, Object, attach_error, load_error};
 
 /// Bytes asked for at once. The kernel's own buffer has 32 KiB.
@@ -16,10 +17,9 @@ impl Object {
     ///
     /// When the kernel has no such iterator or refuses the program.
     pub fn load_iterator(&mut self, kernel: &Kernel, program: &'static str, kind: &str) -> Result<(), LoadError> {
-        let found: &mut Iter = self.program(program)?;
-        found.load(kind, &kernel.0).map_err(load_error(program))?;
-        self.attached.push(program);
-        Ok(())
+        let result = self.program(program);
+        let result = result.and_then(|found: &mut Iter| found.load(kind, &kernel.targets).map_err(load_error(program)));
+        self.note(program, Kind::Iterator, kind, result)
     }
 
     /// Runs a loaded iterator over all objects, and returns what it wrote.

@@ -109,3 +109,19 @@ fn endless_chains_end() {
     let btf = Btf::parse(file.bytes()).unwrap();
     assert_eq!(btf.offset("outer", "member"), None);
 }
+
+#[test]
+fn targets_keep_their_ids_and_names() {
+    let whole = Btf::parse(kernel().bytes()).unwrap();
+    let targets = Btf::parse(whole.targets()).unwrap();
+    assert_eq!(targets.types.len(), whole.types.len());
+    for (name, kept) in [("vfs_fsync_range", true), ("vfs_fsync", false)] {
+        assert_eq!(targets.has_function(name), kept, "{name}");
+        let id = |btf: &Btf| btf.ids(&btf.functions, name).next();
+        assert_eq!(id(&targets), id(&whole), "{name}");
+    }
+    let tracepoint = |btf: &Btf| btf.ids(&btf.typedefs, "btf_trace_sched_switch").next();
+    assert_eq!(tracepoint(&targets), Some(10));
+    assert_eq!(targets.ids(&targets.typedefs, "sched_info_t").next(), None, "no target");
+    assert!(targets.structs.is_empty() && targets.targets() == whole.targets());
+}

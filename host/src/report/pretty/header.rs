@@ -36,7 +36,7 @@ pub(super) fn host(report: &Report, page: &mut Page) {
 }
 
 /// Facts on as few lines as they fit; the first in bold when it is the title.
-fn facts_line(facts: &[String], title: bool, page: &mut Page) {
+pub(super) fn facts_line(facts: &[String], title: bool, page: &mut Page) {
     let style = page.style;
     let dot = style.pick(" · ", " - ");
     let lines = text::facts(facts, style.width(), style);

@@ -1,0 +1,34 @@
+//! Which capabilities are kept at which stage of a window; what is given up does not come back.
+
+use std::io;
+
+use crate::platform::{capabilities::Capability, privileges};
+
+/// What the collectors' readers of `/proc` and of other users' files need to the end.
+const READING: [Capability; 2] = [Capability::SysPtrace, Capability::DacReadSearch];
+
+/// Programs are attached: from now on kerno only reads. `CAP_BPF` stays where the kernel wants it for reading maps.
+pub(super) fn measuring() {
+    let mut kept = READING.to_vec();
+    give_up(privileges::needed_for_maps().and_then(|needed| {
+        kept.extend(needed);
+        privileges::keep(&kept)
+    }));
+}
+
+/// Everything is read: rules are judged without any right over other processes or the kernel. Their directories may still be
+/// another user's.
+pub(super) fn judging() {
+    give_up(privileges::keep(&[Capability::DacReadSearch]));
+}
+
+/// A thread that only listens.
+pub(super) fn listening() {
+    give_up(privileges::keep(&[]));
+}
+
+fn give_up(result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "capabilities that are not needed any more are kept");
+    }
+}

@@ -1,0 +1,43 @@
+//! Where control groups and the controllers that matter are.
+
+use super::{Group, Item, Seen};
+use crate::platform::{
+    Root,
+    cgroup::{Hierarchy, Version},
+};
+
+pub(super) fn look(seen: &Seen) -> Vec<Item> {
+    vec![
+        controller(seen, "cpu", "cgroup_cpu", "workloads have no names, and throttling by a quota is not seen"),
+        controller(seen, "memory", "cgroup_memory", "memory use, limits and OOM kills of control groups are not seen"),
+    ]
+}
+
+fn controller(seen: &Seen, controller: &str, id: &'static str, effect: &str) -> Item {
+    match Hierarchy::of(&seen.root, controller) {
+        Ok(found) if is_off(&seen.root, &found, controller) => Item::gap(
+            id,
+            Group::Accounts,
+            format!("the {controller} controller is switched off"),
+            effect,
+            format!("boot without cgroup_disable={controller}, with cgroup_enable={controller} where the kernel wants it"),
+        ),
+        Ok(Hierarchy { version, mount, .. }) => {
+            let version = if version == Version::V1 { "v1" } else { "v2" };
+            Item::ok(id, Group::Accounts, format!("the {controller} controller is in cgroup {version} at {}", mount.display()))
+        }
+        Err(error) => Item::gap(
+            id,
+            Group::Accounts,
+            error.to_string(),
+            effect,
+            "mount the host's control groups where kerno runs: `mount -t cgroup2 none /sys/fs/cgroup`",
+        ),
+    }
+}
+
+/// In the unified hierarchy a controller that was switched off is in no list.
+fn is_off(root: &Root, hierarchy: &Hierarchy, controller: &str) -> bool {
+    let listed = |text: String| text.split_whitespace().any(|name| name == controller);
+    hierarchy.version == Version::V2 && root.read(hierarchy.mount.join("cgroup.controllers")).is_ok_and(|text| !listed(text))
+}

@@ -1,0 +1,220 @@
+//! What kerno costs beside the usual tools, in one guest: bodies of programs, and time added to workloads of a fixed size. Gives
+//! numbers and no verdict; `cargo xtask bench kernel` makes the table.
+
+#[path = "bench/loads.rs"]
+mod loads;
+#[path = "bench/programs.rs"]
+pub mod programs;
+#[path = "bench/tools.rs"]
+mod tools;
+
+use std::{fs, time::Instant};
+
+use kerno::collector::{Collectors, Options};
+use serde_json::{Value, json};
+
+use crate::guest::{Load, NullBlk, sleep};
+use loads::Workload;
+use programs::Cost;
+use tools::Tool;
+
+/// Rounds of everything in turn; medians are told.
+const ROUNDS: usize = 3;
+
+/// One line of the table. `kerno` and `peer` have the unit that `what` names.
+fn tell(hook: &str, workload: &str, kerno: f64, peer: Option<f64>, ratio: Option<f64>, target: Option<f64>) {
+    let round = |value: f64| (value * 1e4).round() / 1e4;
+    let line: Value = json!({
+        "hook": hook, "workload": workload, "kerno": round(kerno), "peer": peer.map(round), "ratio": ratio.map(round), "target": target,
+    });
+    println!("measured: bench {line}");
+}
+
+/// A number beside a target that is a bound of it.
+fn bound(what: &str, workload: &str, value: f64, target: Option<f64>) {
+    tell(what, workload, value, None, None, target);
+}
+
+fn versus(hook: &str, workload: &str, kerno: f64, peer: Option<f64>, target: Option<f64>) {
+    tell(hook, workload, kerno, peer, peer.filter(|peer| *peer > 0.0).map(|peer| kerno / peer), target);
+}
+
+/// Kernels from 7.0 on run tracepoint programs preemptibly: the hooks that lose nothing there cost about twice as much.
+fn is_preemptible() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    release.split('.').next().unwrap().parse::<u32>().unwrap() >= 7
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn measure_bench_of_the_kernel_side() {
+    let disk = NullBlk::new(std::time::Duration::from_micros(100), &[]);
+    let loads = loads::all(&disk.node);
+    bodies(&loads);
+    added(&loads);
+    walks();
+    memory();
+}
+
+/// Mean time of one run of each program, with the kernel's own statistics, which cost time themselves: not for the other numbers.
+fn bodies(loads: &[Workload]) {
+    let all = |tool: &Tool| -> Vec<(&'static str, Vec<Cost>)> {
+        let Some(running) = tool.start() else { return vec![] };
+        fs::write("/proc/sys/kernel/bpf_stats_enabled", "1").unwrap();
+        let costs = loads.iter().filter(|load| tool.is_for(load.name)).map(|load| {
+            let before = running.costs();
+            load.run();
+            (load.name, programs::between(&before, &running.costs()))
+        });
+        let costs = costs.collect();
+        fs::write("/proc/sys/kernel/bpf_stats_enabled", "0").unwrap();
+        costs
+    };
+    let kerno = all(&tools::KERNO);
+    for (load, costs) in &kerno {
+        for cost in costs.iter().filter(|cost| cost.runs >= 100) {
+            bound(&format!("{} body, ns", cost.name), load, cost.mean_ns(), None);
+        }
+    }
+    let of = |costs: &[(&'static str, Vec<Cost>)], load: &str, words: &[&str], per: &str| -> Option<f64> {
+        let (_, costs) = costs.iter().find(|(name, _)| *name == load)?;
+        let is_one = |cost: &&Cost| words.iter().any(|word| cost.name.contains(word));
+        let total: u64 = costs.iter().filter(is_one).map(|cost| cost.time_ns).sum();
+        let runs = costs.iter().filter(|cost| cost.name.contains(per)).map(|cost| cost.runs).max()?;
+        (runs > 0).then(|| total as f64 / runs as f64)
+    };
+    let target = if is_preemptible() { 0.60 } else { 0.30 };
+    let compare = |hook: &str, load: &str, words: &[&str], per: &str, peer: Option<(&Tool, &[&str], &str)>, target| {
+        let Some(mine) = of(&kerno, load, words, per) else { return };
+        let theirs = peer.and_then(|(tool, words, per)| of(&all(tool), load, words, per));
+        versus(hook, load, mine, theirs, target);
+    };
+    let calls = ["sys_enter", "sys_exit"];
+    compare(
+        "sys_enter + sys_exit bodies, ns",
+        "getppid",
+        &calls,
+        "sys_exit",
+        Some((&tools::SYSCOUNT, &calls, "sys_exit")),
+        Some(target),
+    );
+    let switch: (&Tool, &[&str], &str) = (&tools::RUNQLAT, &["sched_"], "sched_switch");
+    for load in ["pipe, one CPU", "pipe, two CPUs"] {
+        compare(
+            "sched_switch + wake-up bodies, ns a switch",
+            load,
+            &["sched_switch", "sched_migrate"],
+            "sched_switch",
+            Some(switch),
+            Some(0.30),
+        );
+    }
+    let block: (&Tool, &[&str], &str) = (&tools::BIOLATENCY, &["block_"], "complete");
+    compare(
+        "block issue + complete bodies, ns a request",
+        "disk",
+        &["issue", "complete", "requeue"],
+        "complete",
+        Some(block),
+        None,
+    );
+}
+
+/// Time added to an operation of each workload: with kerno, and with the tools that measure the same.
+fn added(loads: &[Workload]) {
+    let off = tools::OFF;
+    let subjects: [&[&Tool]; 5] =
+        [&[&off], &[&tools::KERNO], &[&tools::SYSCOUNT, &tools::RUNQLAT], &[&tools::BIOLATENCY], &[&tools::TCPRTT]];
+    let mut times = vec![vec![vec![]; loads.len()]; subjects.len()];
+    for _ in 0..ROUNDS {
+        for (subject, tools) in subjects.iter().enumerate() {
+            let running: Option<Vec<_>> = tools.iter().map(|tool| tool.start()).collect();
+            let Some(running) = running else { continue };
+            for (index, load) in loads.iter().enumerate() {
+                if tools.iter().any(|tool| tool.is_for(load.name)) {
+                    times[subject][index].push(load.run());
+                }
+            }
+            drop(running);
+        }
+    }
+    let time = |subject: usize, load: usize| -> Option<f64> {
+        let times: &Vec<f64> = &times[subject][load];
+        (!times.is_empty()).then(|| median(times.clone()))
+    };
+    let both = if is_preemptible() { 0.60 } else { 0.40 };
+    for (index, load) in loads.iter().enumerate() {
+        let (Some(alone), Some(kerno)) = (time(0, index), time(1, index)) else { continue };
+        bound("without any tool, ns an operation", load.name, alone, None);
+        let peer = |subject: usize| time(subject, index).map(|time| time - alone);
+        match load.name {
+            "tcp request" | "tcp connect" => {
+                let percent = |added: f64| added / alone * 100.0;
+                let target = if load.name == "tcp request" { 2.0 } else { 8.0 };
+                versus("all collectors, % added", load.name, percent(kerno - alone), peer(4).map(percent), None);
+                bound("all collectors, % added, bound", load.name, percent(kerno - alone), Some(target));
+            }
+            "disk" => versus("all collectors beside biolatency, ns added", load.name, kerno - alone, peer(3), None),
+            _ => versus("all collectors beside syscount -L + runqlat, ns added", load.name, kerno - alone, peer(2), Some(both)),
+        }
+    }
+}
+
+const PROCESSES: u32 = 300;
+const DESCRIPTORS: u32 = 20_000;
+
+/// What a tick and an end cost more for so many processes and descriptors more. Guest time.
+fn walks() {
+    let start = Instant::now();
+    let mut collectors = Collectors::start(&Options::default());
+    bound("start, ms", "idle", start.elapsed().as_secs_f64() * 1e3, None);
+    collectors.tick();
+    let tick = |collectors: &mut Collectors| {
+        let times = (0..3).map(|_| {
+            sleep(1_000);
+            let start = Instant::now();
+            collectors.tick();
+            start.elapsed().as_secs_f64() * 1e6
+        });
+        median(times.collect())
+    };
+    let idle = tick(&mut collectors);
+    let crowd: Vec<Load> = (0..PROCESSES).map(|_| Load::start("exec sleep 1000", None)).collect();
+    let with_processes = tick(&mut collectors);
+    drop(crowd);
+    let files = loads::descriptors(DESCRIPTORS);
+    let with_files = tick(&mut collectors);
+    bound("tick, µs", "idle", idle, None);
+    bound("tick, µs a process", "300 more", (with_processes - idle) / f64::from(PROCESSES), Some(5.0));
+    bound("tick, µs a descriptor", "20000 more", (with_files - idle) / f64::from(DESCRIPTORS), Some(1.0));
+    let end = Instant::now();
+    drop(collectors.finish());
+    let with_files = end.elapsed().as_secs_f64() * 1e3;
+    drop(files);
+    let collectors = Collectors::start(&Options::default());
+    sleep(1_000);
+    let end = Instant::now();
+    drop(collectors.finish());
+    let idle = end.elapsed().as_secs_f64() * 1e3;
+    bound("drain of all maps, ms", "idle", idle, Some(2.0));
+    bound(
+        "end with the socket walk, µs a descriptor",
+        "20000 more",
+        (with_files - idle) * 1e3 / f64::from(DESCRIPTORS),
+        Some(1.0),
+    );
+}
+
+/// What kerno takes of memory.
+fn memory() {
+    let Some(running) = tools::KERNO.start() else { return };
+    let bytes = programs::locked_bytes(running.pid());
+    bound("maps and programs, MiB", "all collectors", bytes as f64 / f64::from(1 << 20), Some(8.0));
+    let resident = programs::resident_bytes(running.pid(), "VmHWM:");
+    bound("resident memory, MiB", "while it measures", resident as f64 / f64::from(1 << 20), Some(40.0));
+}
