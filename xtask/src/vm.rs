@@ -3,6 +3,7 @@
 mod apt;
 mod console;
 mod cpio;
+mod everywhere;
 mod initramfs;
 pub mod job;
 pub mod kernel;
@@ -48,52 +49,70 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Tests with this in their name measure.
 const MEASUREMENT: &str = "measure_";
 
-/// Runs every in-guest test on every kernel line of the default set.
+/// Runs every in-guest test on one kernel line, and on the others those that [`everywhere`] picks.
 pub fn run_default() -> Result<Counts> {
-    let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
-    run_all(&lines, &[])
+    // The one with most to do first.
+    let mut lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
+    lines.sort_by_key(|line| line != everywhere::ELSE);
+    println!("all on {}, on the others those that kernels may differ in; all of them on all: cargo xtask vm", everywhere::ELSE);
+    run_each(&lines, |line| if line == everywhere::ELSE { Vec::new() } else { everywhere::WORDS.map(str::to_owned).to_vec() })
 }
 
 /// Runs the in-guest tests whose names contain one of `words` on every kernel line; without words all but the measurements, which
 /// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
-pub fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
+fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
+    run_each(lines, |_| words.to_vec())
+}
+
+/// The same with words for each kernel line.
+fn run_each(lines: &[String], words: impl Fn(&str) -> Vec<String> + Sync) -> Result<Counts> {
     kernel::ensure_known(lines)?;
     build::artifacts()?;
     let libtest::Built { tests: binaries, kerno } = libtest::build()?;
-    let mut tests = Vec::new();
+    let mut all = Vec::new();
     for binary in &binaries {
-        tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
+        all.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
     }
-    tests.retain(|(_, test)| match words {
-        [] => !test.contains(MEASUREMENT),
-        _ => words.iter().any(|word| test.contains(word.as_str())),
-    });
-    anyhow::ensure!(!tests.is_empty(), "no in-guest test has one of these in its name: {}", words.join(", "));
+    for word in lines.iter().flat_map(|line| words(line)) {
+        anyhow::ensure!(all.iter().any(|(_, test)| test.contains(&word)), "no in-guest test has `{word}` in its name");
+    }
+    let tests = |line: &str| {
+        let words = words(line);
+        let wanted = |test: &str| match words.as_slice() {
+            [] => !test.contains(MEASUREMENT),
+            words => words.iter().any(|word| test.contains(word.as_str())),
+        };
+        all.iter().filter(|(_, test)| wanted(test)).cloned().collect::<Vec<_>>()
+    };
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");
-        return Ok(Counts { skipped: tests.len() * lines.len(), ..Counts::default() });
+        return Ok(Counts { skipped: lines.iter().map(|line| tests(line).len()).sum(), ..Counts::default() });
     }
     let directory = work_directory("vm")?;
     let mut programs: Vec<(String, PathBuf)> = binaries.into_iter().map(|binary| (binary.name, binary.path)).collect();
     programs.push(("kerno".into(), kerno));
     let payload = payload::write(&directory, &programs)?;
-    let counts = matrix::run(lines, tests.len(), |snapshot: &Snapshot| {
-        let mut counts = Counts::default();
-        for (binary, test) in &tests {
-            let job = Job {
-                name: &format!("{binary}-{}", test.replace("::", "-")),
-                payload: &payload,
-                script: &libtest::script(binary, test),
-                guest_limit: Duration::from_secs(300),
-                host_limit: Duration::from_secs(900),
-            };
-            let outcome = job::run(snapshot, &directory, &job)?;
-            let problem = libtest::problem(&outcome);
-            print(snapshot, test, &outcome, problem.as_deref());
-            counts.count(problem.is_none());
-        }
-        Ok(counts)
-    });
+    let counts = matrix::run(
+        lines,
+        |line| tests(line).len(),
+        |snapshot: &Snapshot| {
+            let mut counts = Counts::default();
+            for (binary, test) in &tests(&snapshot.kernel.line) {
+                let job = Job {
+                    name: &format!("{binary}-{}", test.replace("::", "-")),
+                    payload: &payload,
+                    script: &libtest::script(binary, test),
+                    guest_limit: Duration::from_secs(300),
+                    host_limit: Duration::from_secs(900),
+                };
+                let outcome = job::run(snapshot, &directory, &job)?;
+                let problem = libtest::problem(&outcome);
+                print(snapshot, test, &outcome, problem.as_deref());
+                counts.count(problem.is_none());
+            }
+            Ok(counts)
+        },
+    );
     if counts.failed == 0 {
         let _ = fs::remove_dir_all(&directory);
     } else {

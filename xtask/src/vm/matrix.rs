@@ -14,13 +14,13 @@ use crate::counts::Counts;
 const GUESTS_AT_ONCE: usize = 2;
 
 /// Runs `work`, which counts `jobs` results, on a saved guest of each line.
-pub fn run(lines: &[String], jobs: usize, work: impl Fn(&Snapshot) -> Result<Counts> + Sync) -> Counts {
+pub fn run(lines: &[String], jobs: impl Fn(&str) -> usize + Sync, work: impl Fn(&Snapshot) -> Result<Counts> + Sync) -> Counts {
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Counts::default()));
     thread::scope(|scope| {
         for _ in 0..GUESTS_AT_ONCE.min(lines.len()) {
             scope.spawn(|| {
                 while let Some(line) = lines.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let counts = on(line, jobs, &work);
+                    let counts = on(line, jobs(line), &work);
                     total.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).merge(counts);
                 }
             });
