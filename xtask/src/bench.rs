@@ -61,7 +61,10 @@ fn on_kernels(arguments: &KernelArguments) -> Result<Counts> {
     }
     let directory = vm::work_directory("bench")?;
     let script = libtest::script(&binary.name, TEST);
-    let payload = payload::write(&directory, &[(binary.name, binary.path), ("kerno".into(), kerno)])?;
+    let mut programs = vec![(binary.name, binary.path), ("kerno".into(), kerno)];
+    // Guests have the other peers; of this one nothing else makes use.
+    programs.extend(vm::which("tcprtt").map(|path| ("tcprtt".into(), path)));
+    let payload = payload::write(&directory, &programs)?;
     let all = Mutex::new(Vec::new());
     let counts = matrix::run(
         &arguments.kernel,

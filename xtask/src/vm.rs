@@ -28,6 +28,7 @@ use job::{Job, Outcome};
 use snapshot::Snapshot;
 
 pub use console::end as console_end;
+pub use initramfs::which;
 
 /// What to run where.
 #[derive(clap::Args)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Root, capabilities::Capabilities, sysctl};
+use super::{Root, capabilities::Capabilities, mounts, sysctl};
 
 /// Everything that explains why a tracing program did not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Facts {
             seccomp: status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")),
             btf: btf.is_some(),
             tracing: tracing(btf.as_deref(), config.as_deref()),
-            tracefs: ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"].iter().any(|path| root.exists(path)),
+            tracefs: is_tracefs_mounted(root),
             lockdown: root.read("/sys/kernel/security/lockdown").map_or(Lockdown::None, |text| lockdown(&text)),
             locked_memory: getrlimit(Resource::Memlock).current,
             perf_event_paranoid: sysctl::read(root, "kernel.perf_event_paranoid").ok(),
@@ -110,6 +110,13 @@ impl Facts {
     pub fn older_than(&self, major: u32, minor: u32) -> bool {
         self.version().is_some_and(|version| version < (major, minor))
     }
+}
+
+/// Its directories are closed to most users, its mount is not. Below debugfs it mounts itself when somebody looks.
+fn is_tracefs_mounted(root: &Root) -> bool {
+    let mounted =
+        root.read("/proc/self/mountinfo").is_ok_and(|text| mounts::parse(&text).iter().any(|mount| mount.kind == "tracefs"));
+    mounted || ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"].iter().any(|path| root.exists(path))
 }
 
 /// The initial user namespace maps all ids onto themselves.
