@@ -34,14 +34,6 @@ pub enum LoadError {
         #[source]
         source: Box<EbpfError>,
     },
-    /// A map has the name of one in an earlier object and is given no size of its own.
-    #[error("map {map} of collector {object} needs a size: an object before it has sized a map of this name")]
-    Unsized {
-        /// The object's name.
-        object: &'static str,
-        /// The map's.
-        map: &'static str,
-    },
     /// The kernel does not take a program.
     #[error("cannot load program {program}")]
     Program {

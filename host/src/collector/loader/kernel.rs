@@ -46,13 +46,14 @@ impl Kernel {
         globals: &[(&'static str, u32)],
         sizes: &[(&'static str, u32)],
     ) -> Result<Ebpf, LoadError> {
+        let failed = |source| LoadError::Object { object, source: Box::new(source) };
         let mut loader = self.loader.borrow_mut();
-        let loaded =
-            loader.load(bytes, globals, sizes).map_err(|source| LoadError::Object { object, source: Box::new(source) })?;
-        // aya does not forget the size that a map of an earlier object was given.
+        let mut loaded = loader.load(bytes, globals, sizes).map_err(failed)?;
+        // aya does not forget the size that a map of an earlier object was given: one of that name has a size of its own here.
         let is_given = |map: &str| sizes.iter().any(|(given, _)| *given == map);
-        if let Some(map) = loader.sized.iter().find(|map| !is_given(map) && loaded.map(map).is_some()) {
-            return Err(LoadError::Unsized { object, map });
+        if loader.sized.iter().any(|map| !is_given(map) && loaded.map(map).is_some()) {
+            *loader = Loader::new();
+            loaded = loader.load(bytes, globals, sizes).map_err(failed)?;
         }
         loader.sized.extend(sizes.iter().map(|(map, _)| *map));
         Ok(loaded)

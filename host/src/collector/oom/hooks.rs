@@ -21,7 +21,8 @@ pub fn attach(context: &Context, memory_v1: bool) -> Result<(Object, Option<Load
     globals.extend(resident(context)?);
     globals.extend(memory_controller(context, memory_v1)?);
     globals.extend(context.common_globals(NAME));
-    let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &[])?;
+    // Told, because the loader would remember the size of another object's map of this name.
+    let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &[("COUNTERS", 1)])?;
     let no_case = attach_case(context, &mut object).err();
     // Before 6.9 and its backports the tracepoint tells a pid only.
     if context.btf.tracepoint_arguments("mark_victim") == Some(2) {
