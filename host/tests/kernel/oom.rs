@@ -116,6 +116,16 @@ fn window(work: impl FnOnce()) -> Oom {
     told
 }
 
+/// Lines of the kernel's log that tell of kills, as this kernel writes them.
+fn print_log() {
+    const WORDS: [&str; 5] = ["invoked oom-killer", "CPU: ", "oom-kill:", "Killed process", "going to be killed"];
+    for record in Kmsg::open(&Root::default()).unwrap().read().unwrap() {
+        if record.at_ns > 20_000_000_000 && WORDS.iter().any(|word| record.text.contains(word)) {
+            println!("measured: {}", record.text);
+        }
+    }
+}
+
 /// The last kills that the kernel's log tells.
 fn logged() -> Vec<Logged> {
     let (mut log, mut lines) = (Kmsg::open(&Root::default()).unwrap(), Log::default());
@@ -204,6 +214,7 @@ fn the_hosts_memory() {
     assert_eq!((kill.pid, path(kill), limit(kill)), (pid, "/hungry", "host"));
     assert!(kill.memory.unwrap().rss() as usize > 300 * MIB, "{kill:?}");
     assert_eq!(logged().pop().unwrap().limit, oom::Limit::Host);
+    print_log();
 }
 
 #[test]
@@ -215,6 +226,7 @@ fn a_group_that_dies_together_is_one_case() {
     let told = window(|| {
         victim(&group, 0, 64 * MIB);
     });
+    print_log();
     println!("measured: {} victims, {} by the kernel's count", told.total, oom::kills(&Root::default()).unwrap() - before);
     assert_eq!((told.kills.len(), told.total, told.groups[0].kills), (6, 6, 6), "{told:#?}");
     assert!(told.kills.iter().all(|kill| kill.case == told.kills[0].case && kill.case > 0));

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{Read, Write},
+    mem::forget,
     os::fd::FromRawFd,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
@@ -25,9 +26,11 @@ impl Process {
 
     /// The same, which does `then` after it said that it is done.
     pub fn start_then(work: impl FnOnce(), then: impl FnOnce()) -> Self {
-        let mut process = Self::fork(|_, mut done| {
+        let mut process = Self::fork(|go, mut done| {
             work();
             let _ = done.write_all(&[1]);
+            // Its descriptors stay as they are from here on.
+            forget((go, done));
             then();
         });
         process.wait();
@@ -42,6 +45,7 @@ impl Process {
             go.read_exact(&mut [0]).unwrap();
             next();
             done.write_all(&[1]).unwrap();
+            forget((go, done));
         });
         process.wait();
         process
