@@ -6,6 +6,32 @@ fn read(text: &str) -> Vec<Logged> {
     text.lines().enumerate().filter_map(|line| log.note(&record(line))).collect()
 }
 
+/// Debian's 5.10.262, a group with `memory.oom.group` and two processes.
+const GROUP_5_10: &str = "the (victim) x invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
+CPU: 0 PID: 405 Comm: the (victim) x Not tainted 5.10.0-46-cloud-amd64 #1 Debian 5.10.262-1
+oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=together,mems_allowed=0,oom_memcg=/together,task_memcg=/together,task=the (victim) x,pid=405,uid=0
+Memory cgroup out of memory: Killed process 405 (the (victim) x) total-vm:141020kB, anon-rss:49428kB, file-rss:0kB, shmem-rss:140kB, UID:0 pgtables:168kB oom_score_adj:0
+Tasks in /together are going to be killed due to memory.oom.group set
+Memory cgroup out of memory: Killed process 400 (oom::a_group_th) total-vm:75484kB, anon-rss:312kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:64kB oom_score_adj:0
+Memory cgroup out of memory: Killed process 405 (the (victim) x) total-vm:141020kB, anon-rss:49428kB, file-rss:0kB, shmem-rss:140kB, UID:0 pgtables:168kB oom_score_adj:0
+";
+
+#[test]
+fn a_group_that_dies_together_is_one_case_whose_first_victim_is_logged_twice() {
+    let [chosen, other, again] = &read(GROUP_5_10)[..] else { panic!() };
+    let group = Limit::Group("/together".to_owned());
+    for kill in [chosen, other, again] {
+        assert_eq!((kill.case, &kill.limit), (1, &group));
+        assert_eq!(kill.trigger, Some(("the (victim) x".to_owned(), Some(405))));
+    }
+    assert_eq!((chosen.pid, other.pid, again.pid), (405, 400, 405));
+    assert_eq!((chosen.again, other.again, again.again), (false, false, true));
+    // The log tells the group of the chosen one only.
+    assert_eq!((chosen.group.as_deref(), &other.group), (Some("/together"), &None));
+    assert_eq!(chosen.memory, Some([49_428 * 1024, 0, 140 * 1024]));
+    assert_eq!((other.comm.as_str(), other.score_adj), ("oom::a_group_th", Some(0)));
+}
+
 #[test]
 fn names_that_hold_the_formats_own_words_are_read_whole() {
     let text = "a invoked oom-killer: b invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n\
