@@ -33,6 +33,7 @@ use hooks::{Attempt, Journal};
 use load_error::Explained;
 use memory::MemoryCollector;
 use oom::{OomCollector, fallback::OomFallback};
+use processes::Processes;
 use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
 
@@ -69,6 +70,8 @@ pub struct Progress {
 pub struct Moment<'a> {
     /// Names of the control groups; `None` where this host has none.
     pub names: Option<&'a Names>,
+    /// Names of processes, also of some that have just exited.
+    pub processes: &'a Processes,
     /// `CLOCK_MONOTONIC`, nanoseconds.
     pub now_ns: u64,
 }
@@ -128,6 +131,7 @@ fn why_too_short() -> Explained {
 /// The running collectors.
 pub struct Collectors {
     names: Option<Names>,
+    processes: Processes,
     /// In the order in which they are told.
     all: Vec<Running>,
     journal: Journal,
@@ -156,13 +160,14 @@ impl Collectors {
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
-        Self { names, all, journal }
+        Self { names, processes: Processes::new(root), all, journal }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
     pub fn tick(&mut self) -> Vec<Progress> {
         self.refresh_names(Names::refresh);
-        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
+        self.processes.refresh();
+        let moment = Moment { names: self.names.as_ref(), processes: &self.processes, now_ns: SystemClock.monotonic_ns() };
         self.all.iter_mut().map(|running| running.tick(&moment)).collect()
     }
 
@@ -176,7 +181,7 @@ impl Collectors {
     #[must_use]
     pub fn finish(mut self) -> Collected {
         self.refresh_names(Names::refresh_all);
-        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
+        let moment = Moment { names: self.names.as_ref(), processes: &self.processes, now_ns: SystemClock.monotonic_ns() };
         let mut families = Families::default();
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {

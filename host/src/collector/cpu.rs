@@ -30,7 +30,7 @@ use group::{Controllers, Groups};
 pub const NAME: &str = "cpu";
 
 /// Groups whose quota is in force that are read at each tick, and as many others; the rest follows at the next ones.
-const READ_A_TICK: usize = 32;
+const READ_A_TICK: usize = 16;
 
 /// The running collector.
 pub struct CpuCollector {

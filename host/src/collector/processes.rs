@@ -8,8 +8,8 @@ use crate::platform::{Root, process};
 /// Processes that are kept. Those noted longest ago go first.
 const MOST: usize = 8_192;
 
-/// Processes that are noted in one tick: the youngest ones, by their ids.
-const A_TICK: usize = 64;
+/// Ids that are looked at in one tick: the youngest.
+const A_TICK: u32 = 64;
 
 /// A process by its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +48,16 @@ impl Processes {
         Self { root, kept: RefCell::default() }
     }
 
-    /// Notes processes that are new since the last call, as many as a tick may take.
+    /// Notes processes that are new since the last call, as many as a tick may take. The list of all is not read for it: it may be
+    /// long.
     pub fn refresh(&self) {
-        let mut pids = process::pids(&self.root);
-        let newest = pids.iter().copied().max().unwrap_or(0);
+        let Ok(newest) = process::newest(&self.root) else { return };
         let mut kept = self.kept.borrow_mut();
         // Ids begin anew when they have been used up.
         let after = if newest < kept.newest { 0 } else { kept.newest };
         kept.newest = newest;
-        pids.retain(|pid| *pid > after);
-        pids.sort_unstable_by_key(|pid| std::cmp::Reverse(*pid));
-        for pid in pids.into_iter().take(A_TICK) {
+        let after = after.max(newest.saturating_sub(A_TICK));
+        for pid in after + 1..=newest {
             kept.note(&self.root, pid);
         }
     }
@@ -117,6 +116,10 @@ mod tests {
             fs::write(directory.join("cmdline"), format!("/bin/{comm}\0-x\0")).unwrap();
         }
 
+        fn newest(&self, pid: u32) {
+            fs::write(self.0.path().join("proc/loadavg"), format!("0.10 0.20 0.30 1/300 {pid}\n")).unwrap();
+        }
+
         fn exit(&self, pid: u32) {
             fs::remove_dir_all(self.0.path().join(format!("proc/{pid}"))).unwrap();
         }
@@ -133,6 +136,7 @@ mod tests {
     fn one_that_has_exited_is_still_told() {
         let (host, processes) = host();
         host.process(70, "db", 5);
+        host.newest(70);
         processes.refresh();
         host.exit(70);
         let gone = processes.get(70).unwrap();
@@ -147,6 +151,7 @@ mod tests {
     fn one_that_executed_another_program_has_its_name() {
         let (host, processes) = host();
         host.process(70, "sh", 5);
+        host.newest(70);
         processes.refresh();
         host.process(70, "java", 5);
         assert_eq!(processes.get(70).unwrap().command_line, "/bin/java -x");
@@ -169,9 +174,11 @@ mod tests {
     fn a_tick_notes_a_bounded_number() {
         let (host, processes) = host();
         (1..=200).for_each(|pid| host.process(pid, "x", 1));
+        host.newest(200);
         processes.refresh();
-        assert_eq!(processes.kept.borrow().by_pid.len(), A_TICK);
+        assert_eq!(processes.kept.borrow().by_pid.len(), A_TICK as usize);
         host.process(201, "late", 2);
+        host.newest(201);
         processes.refresh();
         host.exit(201);
         assert_eq!(processes.get(201).map(|process| process.comm).as_deref(), Some("late"));

@@ -99,6 +99,11 @@ pub fn pids(root: &Root) -> Vec<u32> {
     numbers(root, "/proc")
 }
 
+/// The id that was given last, to a process or a thread.
+pub fn newest(root: &Root) -> Result<u32, Error> {
+    root.parse("/proc/loadavg", "an id at the end", |text| text.split_whitespace().next_back()?.parse().ok())
+}
+
 /// Thread ids of a process, none when it is gone.
 #[must_use]
 pub fn tids(root: &Root, pid: u32) -> Vec<u32> {

@@ -16,10 +16,10 @@ use crate::platform::{
 };
 
 /// The fullest groups, read at each tick.
-const FULLEST: usize = 24;
+const FULLEST: usize = 16;
 
 /// Other groups that are read at a tick, in turn.
-const IN_TURN: usize = 16;
+const IN_TURN: usize = 8;
 
 /// More groups than this are kept only as long as they are named.
 const MOST: usize = 20_000;

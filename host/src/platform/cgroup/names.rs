@@ -12,8 +12,8 @@ use super::{Error, Hierarchy, Root, describe};
 /// Groups whose names are kept, living and vanished together.
 const MOST: usize = 20_000;
 
-/// What one [`Names::refresh`] may cost, in the walk's units: 1 to 2 ms.
-const BUDGET: u32 = 2_500;
+/// What one [`Names::refresh`] may cost, in the walk's units: about 1 ms.
+const BUDGET: u32 = 1_500;
 
 /// The groups of one hierarchy.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Names {
         &self.hierarchy
     }
 
-    /// Walks on through the tree for a millisecond or two: all of it where there are some hundred groups, a part where there are
+    /// Walks on through the tree for a millisecond or so: all of it where there are some hundred groups, a part where there are
     /// thousands. Fails only when the tree's own root cannot be read.
     pub fn refresh(&mut self) -> Result<(), Error> {
         let mut budget = BUDGET;
