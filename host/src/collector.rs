@@ -15,6 +15,7 @@ pub mod processes;
 mod report;
 mod running;
 pub mod sched;
+pub mod tcp;
 mod watch;
 
 use kerno_signals::{Cgroup, CollectorReport, Families};
@@ -36,6 +37,7 @@ use oom::{OomCollector, fallback::OomFallback};
 use processes::Processes;
 use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
+use tcp::{TcpCollector, fallback::TcpFallback};
 
 pub use watch::Proof;
 
@@ -155,6 +157,7 @@ impl Collectors {
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
             Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
             Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
+            Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),

@@ -16,6 +16,7 @@ pub mod kernel;
 pub mod kmsg;
 pub mod meminfo;
 pub mod mounts;
+pub mod net;
 pub mod oom;
 pub mod privileges;
 pub mod process;

@@ -46,3 +46,5 @@ mod process;
 mod sched;
 #[path = "kernel/sync.rs"]
 mod sync;
+#[path = "kernel/tcp.rs"]
+mod tcp;

@@ -6,3 +6,4 @@ pub mod fd;
 pub mod histogram;
 pub mod oom;
 pub mod sched;
+pub mod tcp;

@@ -27,6 +27,7 @@ macro_rules! globals {
 // After the macro, which they use.
 mod descriptors;
 mod oom;
+pub mod sock;
 
 pub use descriptors::Descriptors;
 pub use oom::{Node, OomControl};

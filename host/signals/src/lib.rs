@@ -34,5 +34,8 @@ pub use pressure::Stall;
 pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
 pub use snapshot::{Host, Snapshot, Window};
 pub use syscall::Syscall;
-pub use tcp::Tcp;
+pub use tcp::{
+    CgroupTraffic, ClassTraffic, Connections, FlowTraffic, NamespaceTotals, NetworkNamespace, NetworkProcess, OwnTraffic, PeerClass, Tcp,
+    Traffic,
+};
 pub use trend::Trend;

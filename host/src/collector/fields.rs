@@ -123,6 +123,47 @@ const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "di");
 #[cfg(not(target_arch = "x86_64"))]
 const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "regs");
 
+/// Of a TCP socket, and the way to it from a file.
+pub const TCP: &[Field] = &[
+    field("TASK_TGID", "task_struct", "tgid"),
+    field("TASK_COMM", "task_struct", "comm"),
+    field("FILE_INODE", "file", "f_inode"),
+    field("FILE_PRIVATE", "file", "private_data"),
+    field("INODE_MODE", "inode", "i_mode"),
+    field("SOCKET_SK", "socket", "sk"),
+    field("SOCKET_FILE", "socket", "file"),
+    field("SOCK_FAMILY", "sock", "__sk_common.skc_family"),
+    field("SOCK_STATE", "sock", "__sk_common.skc_state"),
+    field("SOCK_DADDR", "sock", "__sk_common.skc_daddr"),
+    field("SOCK_V6_DADDR", "sock", "__sk_common.skc_v6_daddr"),
+    field("SOCK_DPORT", "sock", "__sk_common.skc_dport"),
+    field("SOCK_NUM", "sock", "__sk_common.skc_num"),
+    field("SOCK_NET", "sock", "__sk_common.skc_net.net"),
+    field("SOCK_PROTOCOL", "sock", "sk_protocol"),
+    field("SOCK_ERR", "sock", "sk_err"),
+    field("SOCK_OWNED", "sock", "sk_lock.owned"),
+    field("NET_INUM", "net", "ns.inum"),
+    field("TCP_SEGS_OUT", "tcp_sock", "segs_out"),
+    field("TCP_DATA_SEGS_OUT", "tcp_sock", "data_segs_out"),
+    field("TCP_TOTAL_RETRANS", "tcp_sock", "total_retrans"),
+    field("TCP_SRTT", "tcp_sock", "srtt_us"),
+    field("TCP_MIN_RTT", "tcp_sock", "rtt_min.s"),
+];
+
+/// Of a socket's control group, since 5.15 (8520e224f547).
+pub const SOCK_CGROUP: &[Field] = &[
+    field("SOCK_CGROUP", "sock", "sk_cgrp_data.cgroup"),
+    field("CGROUP_KN", "cgroup", "kn"),
+    field("KERNFS_NODE_ID", "kernfs_node", "id"),
+];
+
+/// Of a socket's control group before that commit: one word with flags.
+pub const SOCK_CGROUP_WORD: &[Field] = &[
+    field("SOCK_CGROUP", "sock", "sk_cgrp_data.val"),
+    field("CGROUP_KN", "cgroup", "kn"),
+    field("KERNFS_NODE_ID", "kernfs_node", "id"),
+];
+
 /// Offsets of members on the running kernel, as globals.
 ///
 /// # Errors

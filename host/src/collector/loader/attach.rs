@@ -88,18 +88,28 @@ impl Object {
     /// Takes every program off its hook, as if something outside had; what they counted stays readable. For tests.
     pub fn detach(&mut self) {
         for name in std::mem::take(&mut self.attached) {
-            let result = match self.ebpf.program_mut(name) {
-                Some(Program::BtfTracePoint(program)) => program.unload(),
-                Some(Program::RawTracePoint(program)) => program.unload(),
-                Some(Program::TracePoint(program)) => program.unload(),
-                Some(Program::FEntry(program)) => program.unload(),
-                Some(Program::FExit(program)) => program.unload(),
-                Some(Program::Iter(program)) => program.unload(),
-                _ => Ok(()),
-            };
-            if let Err(error) = result {
-                tracing::warn!(program = name, %error, "a program stays on its hook");
-            }
+            self.unload(name);
+        }
+    }
+
+    /// Takes one program off its hook. Its misses are not counted from then on.
+    pub fn detach_program(&mut self, program: &'static str) {
+        self.attached.retain(|name| *name != program);
+        self.unload(program);
+    }
+
+    fn unload(&mut self, name: &'static str) {
+        let result = match self.ebpf.program_mut(name) {
+            Some(Program::BtfTracePoint(program)) => program.unload(),
+            Some(Program::RawTracePoint(program)) => program.unload(),
+            Some(Program::TracePoint(program)) => program.unload(),
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::FExit(program)) => program.unload(),
+            Some(Program::Iter(program)) => program.unload(),
+            _ => Ok(()),
+        };
+        if let Err(error) = result {
+            tracing::warn!(program = name, %error, "a program stays on its hook");
         }
     }
 }

@@ -1,0 +1,282 @@
+//! The tcp object: connections as they begin and end, one program on `inet_sock_set_state`, and walks over the sockets that live.
+#![no_std]
+#![no_main]
+
+#[path = "tcp/sums.rs"]
+mod sums;
+#[path = "tcp/walk.rs"]
+mod walk;
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_smp_processor_id, bpf_ktime_get_ns,
+        generated::{bpf_get_current_cgroup_id, bpf_get_current_comm},
+    },
+    macros::{btf_tracepoint, map},
+    maps::{Array, HashMap, RingBuf},
+    programs::BtfTracePointContext,
+};
+use kerno_ebpf::kernel::{
+    Access, Probed, Task, Typed, cgroup_v1, own_tgid, silenced,
+    sock::{Sock, TcpSock, canary_port},
+};
+use kerno_ebpf_common::tcp::{
+    ACCEPTED, BORN, CLOSE, CLOSED, CONNECTED, CONNECTING, Connection, Counters, ESTABLISHED, FAILED, FIN_WAIT1, LAST_ACK, LISTEN,
+    LIVE as MOST_LIVE, Life, OWN, Owner, RING_BYTES, RING_NEARLY_FULL, SYN_RECV, SYN_SENT, UNKNOWN,
+};
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 4] = *b"GPL\0";
+
+/// What was counted, by CPU; user space sizes it by the CPUs that can exist.
+#[map]
+static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
+/// Connections born in the window, by the address of their socket.
+#[map]
+static LIVE: HashMap<u64, Life> = HashMap::with_max_entries(MOST_LIVE, 0);
+/// Connections that ended.
+#[map]
+static ENDED: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// User space looks at the ring when it wants to.
+const NO_WAKEUP: u64 = 1;
+/// Asks a ring for the bytes that wait in it.
+const AVAILABLE: u64 = 0;
+
+const NOBODY: Owner = Owner { group: 0, tgid: 0, padding: 0, comm: [0; 16] };
+
+const UNTOLD: Connection = Connection {
+    socket: 0,
+    since: 0,
+    handshake_ns: 0,
+    owner: NOBODY,
+    remote: [0; 4],
+    namespace: 0,
+    sent: 0,
+    retransmitted: 0,
+    syn_retransmitted: 0,
+    data_sent: 0,
+    srtt: 0,
+    min_rtt: 0,
+    error: 0,
+    remote_port: 0,
+    local_port: 0,
+    kind: CLOSED,
+    state: 0,
+    birth: UNKNOWN,
+    padding: 0,
+};
+
+/// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, typed by BTF (5.5): a socket of any
+/// inet protocol is about to change its state.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn state_changed(ctx: BtfTracePointContext) -> i32 {
+    if silenced() == 0
+        && let Some(tcp) = Sock::new(ctx.arg(0)).tcp()
+    {
+        changed::<Typed>(tcp, ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
+    }
+    0
+}
+
+#[inline(always)]
+fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
+    // SAFETY: a helper without arguments.
+    let Some(counters) = COUNTERS.get_ptr_mut(unsafe { bpf_get_smp_processor_id() }) else { return };
+    // SAFETY: this CPU's counters. A program that interrupts another one on the same CPU may lose a count, never more.
+    let counters = unsafe { &mut *counters };
+    counters.changes += 1;
+    if old == new || old == LISTEN {
+        return;
+    }
+    match new {
+        SYN_SENT | ESTABLISHED => {
+            if let Some(life) = born::<A>(tcp, old, new) {
+                remember(counters, tcp.sock().address(), &life);
+            }
+        }
+        FIN_WAIT1 | LAST_ACK => left::<A>(tcp),
+        CLOSE => ended::<A>(counters, tcp, old),
+        _ => {}
+    }
+}
+
+/// What to remember of a connection from now on; `None` when it is remembered already, or nothing is known of its birth.
+///
+/// `connect` itself makes the state `SYN_SENT`, so the task that asked for it is the current one. When the other side has answered,
+/// the state is `ESTABLISHED`; so it is when this side has accepted a connection.
+#[inline(always)]
+fn born<A: Access>(tcp: TcpSock, old: u8, new: u8) -> Option<Life> {
+    let mut life = Life {
+        since: now(),
+        handshake_ns: 0,
+        owner: NOBODY,
+        base_sent: 0,
+        base_retransmitted: 0,
+        syn_retransmitted: 0,
+        birth: ACCEPTED,
+        padding: [0; 3],
+    };
+    if new == SYN_SENT {
+        life.owner = current();
+        let own = life.owner.tgid == own_tgid() && u32::from(tcp.sock().remote_port::<A>()) == canary_port();
+        life.birth = if own { OWN } else { CONNECTING };
+        // A socket may have failed to connect before.
+        life.base_sent = tcp.sent::<A>();
+        life.base_retransmitted = tcp.retransmitted::<A>();
+        return Some(life);
+    }
+    if let Some(known) = LIVE.get_ptr_mut(tcp.sock().address()) {
+        // SAFETY: the socket's lock is held.
+        let known = unsafe { &mut *known };
+        if known.birth == CONNECTING {
+            known.handshake_ns = life.since - known.since;
+            known.syn_retransmitted = tcp.retransmitted::<A>().wrapping_sub(known.base_retransmitted);
+            known.birth = CONNECTED;
+            return None;
+        }
+    }
+    // SYN-ACKs are sent, and sent again, before there is a socket; the latter are handed down to it.
+    life.syn_retransmitted = tcp.retransmitted::<A>();
+    (old == SYN_RECV).then_some(life)
+}
+
+/// This side has closed: the last moment at which the process that did is known.
+#[inline(always)]
+fn left<A: Access>(tcp: TcpSock) {
+    if tcp.sock().is_owned::<A>()
+        && let Some(life) = LIVE.get_ptr_mut(tcp.sock().address())
+    {
+        // SAFETY: the socket's lock is held.
+        let life = unsafe { &mut *life };
+        if life.owner.tgid != tgid() {
+            life.owner = current();
+        }
+    }
+}
+
+/// The connection has ended, or a connect has failed. What comes of it is told singly while there is room, else in sums.
+#[inline(always)]
+fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
+    let address = tcp.sock().address();
+    let life = LIVE.get_ptr(address);
+    let kind = if old == SYN_SENT { FAILED } else { CLOSED };
+    // SAFETY: the entry is removed below only; until it is used again, which takes another socket at this address, it stays.
+    let mut told = describe::<A>(tcp, life.map(|life| unsafe { &*life }), kind, old);
+    if told.owner.tgid == 0 {
+        if tcp.sock().is_owned::<A>() {
+            told.owner = current();
+        } else {
+            // Of the group that made it nothing else is left.
+            told.owner.group = tcp.sock().cgroup();
+        }
+    }
+    if told.birth == UNKNOWN {
+        // It was refused before it was a connection.
+        if old == SYN_RECV && told.sent == 0 && told.retransmitted == 0 {
+            return;
+        }
+        if !tell(&told) {
+            counters.lost += 1;
+        }
+        return;
+    }
+    let _ = LIVE.remove(address);
+    if told.birth == OWN {
+        counters.own += 1;
+        counters.own_sent += u64::from(told.sent);
+        counters.own_retransmitted += u64::from(told.retransmitted);
+        return;
+    }
+    if (ENDED.query(AVAILABLE) >= RING_NEARLY_FULL || !tell(&told)) && !sums::add(&told) {
+        counters.lost += 1;
+    }
+}
+
+/// Keeps what is known of a connection until it ends; where there is no room, that is told at once.
+#[inline(always)]
+fn remember(counters: &mut Counters, address: u64, life: &Life) {
+    if LIVE.insert(address, life, 0).is_err() {
+        counters.live_full += 1;
+        let told = Connection {
+            socket: address,
+            since: life.since,
+            owner: life.owner,
+            sent: life.base_sent,
+            retransmitted: life.base_retransmitted,
+            syn_retransmitted: life.syn_retransmitted,
+            kind: BORN,
+            birth: life.birth,
+            ..UNTOLD
+        };
+        if life.birth != OWN && !tell(&told) {
+            counters.lost += 1;
+        }
+    }
+}
+
+/// Tells a connection through the ring. Whether there was room.
+#[inline(always)]
+fn tell(told: &Connection) -> bool {
+    ENDED.output::<Connection>(told, NO_WAKEUP).is_ok()
+}
+
+/// What is known of a connection now.
+#[inline(always)]
+fn describe<A: Access>(tcp: TcpSock, life: Option<&Life>, kind: u8, state: u8) -> Connection {
+    let sock = tcp.sock();
+    let mut told = Connection {
+        socket: sock.address(),
+        remote: sock.remote::<A>(),
+        namespace: sock.namespace::<A>(),
+        sent: tcp.sent::<A>(),
+        retransmitted: tcp.retransmitted::<A>(),
+        data_sent: tcp.data_sent::<A>(),
+        srtt: tcp.srtt::<A>(),
+        min_rtt: tcp.min_rtt::<A>(),
+        error: sock.error::<A>(),
+        remote_port: sock.remote_port::<A>(),
+        local_port: sock.local_port::<A>(),
+        kind,
+        state,
+        ..UNTOLD
+    };
+    if let Some(life) = life {
+        told.since = life.since;
+        told.handshake_ns = life.handshake_ns;
+        told.owner = life.owner;
+        told.sent = told.sent.wrapping_sub(life.base_sent);
+        told.retransmitted = told.retransmitted.wrapping_sub(life.base_retransmitted);
+        told.syn_retransmitted = if life.birth == CONNECTING { told.retransmitted } else { life.syn_retransmitted };
+        told.birth = life.birth;
+    }
+    told
+}
+
+/// The current task's process; a function of its own, because it is long and rarely needed twice. Its control group is the task's own, where the hierarchy in use is not the socket's.
+#[inline(never)]
+fn current() -> Owner {
+    // SAFETY: helpers; the last one writes the 16 bytes it is given.
+    unsafe {
+        let group = if cgroup_v1() != 0 {
+            Task::new(bpf_get_current_task() as *const u8).cgroup::<Probed>()
+        } else {
+            bpf_get_current_cgroup_id()
+        };
+        let mut owner = Owner { group, tgid: tgid(), padding: 0, comm: [0; 16] };
+        let _ = bpf_get_current_comm((&raw mut owner.comm).cast(), 16);
+        owner
+    }
+}
+
+#[inline(always)]
+fn tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_ktime_get_ns() }
+}

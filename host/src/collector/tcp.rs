@@ -1,0 +1,229 @@
+//! TCP connections. Hook: `tp_btf/inet_sock_set_state`; iterators `task_file` and `task` at the window's ends; kernels from 5.8 with BTF.
+//!
+//! The iterators see the sockets of every network namespace without entering one. A connection that ends in the window tells its
+//! last counters itself, so that what it sent after its process closed it is counted too.
+
+mod book;
+mod canary;
+pub mod fallback;
+mod family;
+mod namespaces;
+mod netlink;
+mod peers;
+mod records;
+mod tally;
+
+use std::collections::HashSet;
+
+use kerno_ebpf_common::tcp::{Connection, Counters, Flow, Life, ORPHANS, OWN, Sums};
+use kerno_signals::{CollectorReport, Families, OwnTraffic};
+
+use super::{
+    Collector, Failure, Moment, Proof,
+    context::{Context, StartError},
+    fields,
+    loader::{LoadError, Object},
+    report::{self, Counted},
+};
+use crate::{
+    artifacts,
+    platform::{
+        Root,
+        clock::{Clock, SystemClock},
+        net,
+    },
+};
+use book::Book;
+use canary::Canary;
+use namespaces::Namespaces;
+use peers::Peers;
+
+/// The collector's name everywhere.
+pub const NAME: &str = "tcp";
+
+const PROGRAM: &str = "state_changed";
+
+/// The running collector.
+pub struct TcpCollector {
+    root: Root,
+    object: Object,
+    cpus: u32,
+    book: Book,
+    namespaces: Namespaces,
+    canary: Option<Canary>,
+    /// Connects of the canary that had ended when the last one was made.
+    sung_at: Option<u64>,
+}
+
+impl TcpCollector {
+    /// Loads and attaches the program, then walks over the connections there are.
+    ///
+    /// # Errors
+    ///
+    /// When this host does not allow it.
+    pub fn start(context: &Context) -> Result<Self, StartError> {
+        let bytes = artifacts::ebpf_object(NAME).ok_or(StartError::NotBuiltIn)?;
+        let (kernel, root) = (&context.kernel, context.root.clone());
+        let canary = Canary::new();
+        let mut globals = globals(context)?;
+        globals.push(("CANARY_PORT", canary.as_ref().map_or(0, |canary| u32::from(canary.port()))));
+        let mut object = Object::open(kernel, NAME, bytes, &globals, &[("COUNTERS", context.cpus)])?;
+        object.load_iterator(kernel, "sockets", "task_file")?;
+        object.load_iterator(kernel, "orphans", "task")?;
+        object.attach_tracepoint(kernel, PROGRAM, "inet_sock_set_state")?;
+        let processes = net::namespaces(&root);
+        let namespaces = Namespaces::begin(&root, &processes);
+        let peers = Peers::read(&root, processes.iter(), namespaces.own);
+        let found = object.walk("sockets")?;
+        let book = Book::begin(SystemClock.monotonic_ns(), peers, records::connections(&found));
+        Ok(Self { root, object, cpus: context.cpus, book, namespaces, canary, sung_at: None })
+    }
+
+    /// Walks over all connections that have a descriptor and tells how often one was found.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's iterator cannot be read.
+    pub fn walk(&mut self) -> Result<usize, LoadError> {
+        Ok(records::connections(&self.object.walk("sockets")?).count())
+    }
+
+    fn counters(&self) -> Result<Counters, LoadError> {
+        (0..self.cpus).try_fold(Counters::default(), |sum, cpu| Ok(add(sum, self.object.get("COUNTERS", cpu)?)))
+    }
+
+    /// What the ring holds now.
+    fn drain(&mut self) -> Result<Vec<Connection>, LoadError> {
+        Ok(self.object.ring("ENDED")?.iter().filter_map(|record| records::connection(record)).collect())
+    }
+
+    /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed.
+    fn close(&mut self, now_ns: u64) -> Result<u64, LoadError> {
+        for told in self.drain()? {
+            self.book.event(told);
+        }
+        let mut alive: Vec<_> = records::connections(&self.object.walk("sockets")?).collect();
+        let mut seen = HashSet::new();
+        alive.retain(|told| seen.insert(told.socket));
+        let orphans = self.orphans(&seen)?;
+        alive.extend(orphans);
+        let missed = self.object.missed();
+        self.object.detach_program(PROGRAM);
+        // What ended since the walk began has told its last counters itself.
+        let mut ended = HashSet::new();
+        for told in self.drain()? {
+            ended.insert((told.socket, told.since));
+            self.book.event(told);
+        }
+        for told in alive.into_iter().filter(|told| !ended.contains(&(told.socket, told.since))) {
+            self.book.alive(told, now_ns);
+        }
+        for (flow, sums) in self.object.entries::<Flow, Sums>("FLOWS")? {
+            self.book.sums(Some(flow), flow.namespace, &sums);
+        }
+        for (namespace, sums) in self.object.entries::<u32, Sums>("NAMESPACES")? {
+            self.book.sums(None, namespace, &sums);
+        }
+        Ok(missed)
+    }
+
+    /// Connections that live without a descriptor: closed by their process but not by the other side, not yet accepted, or the
+    /// kernel's own.
+    fn orphans(&mut self, seen: &HashSet<u64>) -> Result<Vec<Connection>, LoadError> {
+        let born = self.object.entries::<u64, Life>("LIVE")?;
+        let mut missing: Vec<u64> = born
+            .into_iter()
+            .filter(|(socket, life)| life.birth != OWN && !seen.contains(socket))
+            .map(|(socket, _)| socket)
+            .collect();
+        missing.extend(self.book.missing(seen));
+        missing.sort_unstable();
+        missing.dedup();
+        let mut found = Vec::new();
+        for part in missing.chunks(ORPHANS as usize - 1) {
+            for (index, socket) in (0..).zip(part.iter().chain(&[0])) {
+                self.object.set("ORPHANS", index, *socket)?;
+            }
+            // A socket that has ended meanwhile may be nothing any more.
+            let living = |told: &Connection| (1..=11).contains(&told.state) && !matches!(told.state, 6 | 7 | 10);
+            found.extend(records::connections(&self.object.walk("orphans")?).filter(living));
+        }
+        Ok(found)
+    }
+}
+
+impl Collector for TcpCollector {
+    /// Changes of TCP sockets' states so far.
+    fn events(&self) -> u64 {
+        self.counters().map_or(0, |counters| counters.changes)
+    }
+
+    fn tick(&mut self, _moment: &Moment<'_>) {
+        match self.drain() {
+            Ok(ended) => ended.into_iter().for_each(|told| self.book.event(told)),
+            Err(error) => tracing::debug!(%error, "connections that ended stay in the ring"),
+        }
+    }
+
+    fn prove(&mut self) -> Proof {
+        let (Some(canary), Ok(counters)) = (&self.canary, self.counters()) else { return Proof::Pending };
+        let proof = match self.sung_at {
+            None => Proof::Pending,
+            Some(before) if counters.own > before => Proof::Alive,
+            Some(_) => Proof::Blind(format!("{PROGRAM} did not see kerno's own connect to a closed port of loopback end")),
+        };
+        self.sung_at = canary.sing().then_some(counters.own);
+        proof
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let missed = self.close(moment.now_ns)?;
+        let counters = self.counters()?;
+        let processes = net::namespaces(&self.root);
+        let peers = Peers::read(&self.root, processes.iter(), self.namespaces.own);
+        let (mut family, mut sent) = family::family(&self.book, &peers, moment.names);
+        let own_first = counters.own_sent - counters.own_retransmitted.min(counters.own_sent);
+        if let Some(own) = self.namespaces.own {
+            let sums = sent.entry(own).or_default();
+            sums.sent += own_first;
+            sums.retransmitted += counters.own_retransmitted;
+        }
+        family.own = OwnTraffic { connects: counters.own, sent: own_first, retransmitted: counters.own_retransmitted };
+        family.namespaces = self.namespaces.end(&self.root, &processes, &sent, moment.names);
+        families.tcp = Some(family);
+        let lost = counters.lost + self.book.lost + missed;
+        tracing::debug!(lost, missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
+        Ok(report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost }]))
+    }
+
+    fn detach(&mut self) {
+        self.object.detach_program(PROGRAM);
+    }
+}
+
+fn globals(context: &Context) -> Result<Vec<(&'static str, u32)>, StartError> {
+    let mut globals = context.common_globals(NAME);
+    globals.extend(context.globals(fields::TCP)?);
+    globals.extend(context.cgroup_globals()?);
+    if !context.cgroup_v1 {
+        globals.extend(context.globals(fields::SOCK_CGROUP).or_else(|_| context.globals(fields::SOCK_CGROUP_WORD))?);
+    }
+    // The value is the second half of a sample of `struct minmax`.
+    let value = fields::Field { global: "TCP_MIN_RTT", structure: "minmax_sample", path: "v" };
+    let inside = context.btf.offset(value.structure, value.path).ok_or(value)?;
+    globals.iter_mut().filter(|(name, _)| *name == value.global).for_each(|(_, offset)| *offset += inside);
+    let helper = context.btf.enum_value("bpf_func_id", "BPF_FUNC_sock_from_file").is_some();
+    globals.push(("SOCK_FROM_FILE", u32::from(helper)));
+    Ok(globals)
+}
+
+fn add(a: Counters, b: Counters) -> Counters {
+    Counters {
+        changes: a.changes + b.changes,
+        own: a.own + b.own,
+        own_sent: a.own_sent + b.own_sent,
+        own_retransmitted: a.own_retransmitted + b.own_retransmitted,
+        live_full: a.live_full + b.live_full,
+        lost: a.lost + b.lost,
+    }
+}
