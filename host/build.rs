@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use std::{env, fs};
 
 /// The kernel programs' objects; each is a binary of `ebpf/programs`.
-const COLLECTORS: [&str; 5] = ["block", "fd", "oom", "sched", "tcp"];
+const COLLECTORS: [&str; 5] = ["block", "fd", "oom", "tasks", "tcp"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");

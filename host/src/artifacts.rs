@@ -6,7 +6,7 @@ include!(concat!(env!("OUT_DIR"), "/artifacts.rs"));
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
 
-/// The eBPF object of a collector (`sched`, `block`); `None` when there is no such collector or its object was not built in.
+/// An eBPF object (`tasks`, `block`); `None` when there is no such object or its object was not built in.
 #[must_use]
 pub fn ebpf_object(collector: &str) -> Option<&'static [u8]> {
     let (_, object) = EBPF_OBJECTS.iter().find(|(name, _)| *name == collector)?;
@@ -20,14 +20,14 @@ mod tests {
     #[test]
     fn every_collector_and_rule_is_listed() {
         let names: Vec<_> = EBPF_OBJECTS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["block", "fd", "oom", "sched"]);
+        assert_eq!(names, ["block", "fd", "oom", "tasks"]);
         let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, ["disk-io-bottleneck", "scheduler-contention"]);
     }
 
     #[test]
     fn embedded_bytes_are_what_they_claim_to_be() {
-        for object in ["block", "fd", "oom", "sched"].into_iter().filter_map(ebpf_object) {
+        for object in ["block", "fd", "oom", "tasks"].into_iter().filter_map(ebpf_object) {
             assert!(object.starts_with(b"\x7fELF"));
             assert_eq!(object.as_ptr().align_offset(8), 0);
         }

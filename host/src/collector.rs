@@ -15,6 +15,8 @@ pub mod processes;
 mod report;
 mod running;
 pub mod sched;
+pub mod syscall;
+mod tasks;
 pub mod tcp;
 mod watch;
 
@@ -37,6 +39,7 @@ use oom::{OomCollector, fallback::OomFallback};
 use processes::Processes;
 use running::{Running, explained};
 use sched::{SchedCollector, fallback::SchedFallback};
+use syscall::{SyscallCollector, fallback::SyscallFallback};
 use tcp::{TcpCollector, fallback::TcpFallback};
 
 pub use watch::Proof;
@@ -160,6 +163,7 @@ impl Collectors {
             Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
+            Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start),
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));

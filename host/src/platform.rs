@@ -25,6 +25,7 @@ mod root;
 pub mod schedstat;
 pub mod stat;
 pub mod sysctl;
+pub mod thread;
 pub mod vmstat;
 
 pub use root::{Error, Root};

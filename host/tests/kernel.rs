@@ -16,12 +16,16 @@ mod block;
 mod canary;
 #[path = "kernel/cgroup.rs"]
 mod cgroup;
+#[path = "kernel/child.rs"]
+mod child;
 #[path = "kernel/cpu.rs"]
 mod cpu;
 #[path = "kernel/fd.rs"]
 mod fd;
 #[path = "kernel/footprint.rs"]
 mod footprint;
+#[path = "kernel/fuse.rs"]
+mod fuse;
 #[path = "kernel/guest.rs"]
 mod guest;
 #[path = "kernel/hierarchies.rs"]
@@ -46,5 +50,11 @@ mod process;
 mod sched;
 #[path = "kernel/sync.rs"]
 mod sync;
+#[path = "kernel/syscall.rs"]
+mod syscall;
+#[path = "kernel/syscall_counts.rs"]
+mod syscall_counts;
+#[path = "kernel/syscall_time.rs"]
+mod syscall_time;
 #[path = "kernel/tcp.rs"]
 mod tcp;

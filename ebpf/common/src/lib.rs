@@ -6,4 +6,5 @@ pub mod fd;
 pub mod histogram;
 pub mod oom;
 pub mod sched;
+pub mod syscall;
 pub mod tcp;

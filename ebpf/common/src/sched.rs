@@ -1,6 +1,6 @@
 //! Kernel records of the sched collector.
 
-use crate::histogram::BUCKETS;
+use crate::{histogram::BUCKETS, syscall::Slot};
 
 /// Rows of the table of control groups. Row [`OTHER`] takes the groups that found no free row.
 pub const ROWS: u32 = 512;
@@ -82,6 +82,8 @@ pub struct Cpu {
     pub background: Waits,
     /// Waits of kerno's threads.
     pub own: Waits,
+    /// The system call in progress.
+    pub slot: Slot,
 }
 
 /// Sums of one group on one CPU.
@@ -121,7 +123,7 @@ pub struct TaskWaits {
 const _: () = {
     assert!(size_of::<Waits>() == 16 + 4 * BUCKETS);
     assert!(size_of::<CachedRow>() == 16);
-    assert!(size_of::<Cpu>() == 64 + 16 * CACHED_ROWS + 2 * size_of::<Waits>());
+    assert!(size_of::<Cpu>() == 64 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
     assert!(size_of::<GroupTotals>() == 32);
     assert!(size_of::<TaskWaits>() == 56);
 };

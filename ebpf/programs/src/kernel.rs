@@ -4,7 +4,9 @@
 //! sees constants and drops the branches that this kernel has no use for.
 use core::ptr::read_volatile;
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user, bpf_task_pt_regs,
+};
 
 /// Declares the read-only globals that user space sets, and reads of them.
 macro_rules! globals {
@@ -37,8 +39,18 @@ globals! {
     OWN_TGID own_tgid;
     /// 1 when a test wants this collector to see nothing: hooks return at once then.
     SILENCED silenced;
+    /// The same for the syscall collector where it shares an object.
+    CALLS_SILENCED calls_silenced;
     /// Copies of the histograms that CPUs share; a power of two.
     SHARDS shards;
+    /// 1 when there are fewer copies than CPUs.
+    SHARDS_ARE_SHARED shards_are_shared;
+    /// 1 when a task's state is `sched_switch`'s fourth argument (5.18).
+    STATE_IS_ARGUMENT state_is_argument;
+    /// 1 when a program can have its task with its type (`bpf_get_current_task_btf`, 5.11).
+    CURRENT_IS_TYPED current_is_typed;
+    /// Bit of [`task_compat`] that is set in the system calls of 32-bit programs.
+    COMPAT_BIT compat_bit;
     /// 1 when the cpu controller is on cgroup v1.
     CGROUP_V1 cgroup_v1;
     /// Index of the cpu controller in `css_set.subsys`.
@@ -51,6 +63,10 @@ globals! {
     TASK_TGID task_tgid;
     /// `task_struct.flags`.
     TASK_FLAGS task_flags;
+    /// `task_struct.__state`, `state` before 5.14.
+    TASK_STATE task_state;
+    /// `task_struct.thread_info.status`; on arm64 `flags`.
+    TASK_COMPAT task_compat;
     /// `task_struct.static_prio`.
     TASK_STATIC_PRIO task_static_prio;
     /// `task_struct.policy`.
@@ -91,6 +107,10 @@ globals! {
     DISK_FIRST_MINOR disk_first_minor;
     /// Where `pt_regs` keeps a system call's first argument.
     REGS_FIRST_ARGUMENT regs_first_argument;
+    /// Where `pt_regs` keeps the number of the call that returns.
+    REGS_NUMBER regs_number;
+    /// Where it still has that call's first argument.
+    REGS_KEPT_ARGUMENT regs_kept_argument;
     /// `files_struct.fdt`.
     FILES_FDT files_fdt;
     /// `fdtable.max_fds`.
@@ -156,6 +176,46 @@ impl Task {
     #[must_use]
     pub fn new(task: *const u8) -> Self {
         Self(task)
+    }
+
+    /// The running task; only probe reads know what to do with it.
+    #[inline(always)]
+    #[must_use]
+    pub fn current() -> Self {
+        // SAFETY: a helper without arguments.
+        Self(unsafe { bpf_get_current_task() } as *const u8)
+    }
+
+    /// The running task with its type. Only behind [`current_is_typed`].
+    #[inline(always)]
+    #[must_use]
+    pub fn current_typed() -> Self {
+        // SAFETY: as above; kernels without this helper drop the branch that it is in.
+        Self(unsafe { bpf_get_current_task_btf() }.cast())
+    }
+
+    /// Its state, a mask.
+    #[inline(always)]
+    #[must_use]
+    pub fn state<A: Access>(self) -> u32 {
+        // SAFETY: as in `tid`.
+        unsafe { A::read(self.0, task_state()) }
+    }
+
+    /// Whether the system call it is in was made in the 32-bit way.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_compat<A: Access>(self) -> bool {
+        // SAFETY: as in `tid`.
+        unsafe { A::read::<u32>(self.0, task_compat()) & compat_bit() != 0 }
+    }
+
+    /// Its registers in user space. Only of a typed task, and behind [`current_is_typed`].
+    #[inline(always)]
+    #[must_use]
+    pub fn registers(self) -> Registers {
+        // SAFETY: a task that a helper handed over. (5.15; where it is called, tracepoint programs can be preempted.)
+        Registers(unsafe { bpf_task_pt_regs(self.0.cast_mut().cast()) } as *const u8)
     }
 
     /// Thread id; 0 is the idle task of any CPU.
@@ -272,6 +332,30 @@ impl File {
         Self(file)
     }
 
+    /// Whether there is one.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_some(self) -> bool {
+        !self.0.is_null()
+    }
+
+    /// Whether it is a regular file, a directory or a block device: nobody waits for one on purpose.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_storage(self) -> bool {
+        const TYPE: u16 = 0o170_000;
+        const REGULAR: u16 = 0o100_000;
+        const DIRECTORY: u16 = 0o040_000;
+        const BLOCK_DEVICE: u16 = 0o060_000;
+        // SAFETY: probe reads of what the caller's file points to; a null file reads as zero.
+        let mode: u16 = unsafe {
+            let inode: *const u8 = Probed::read(self.0, file_inode());
+            Probed::read(inode, inode_mode())
+        };
+        let kind = mode & TYPE;
+        kind == REGULAR || kind == DIRECTORY || kind == BLOCK_DEVICE
+    }
+
     /// Device that its data is on, and whether it is that device's own node: `s_dev` of the file system, `i_rdev` of a block
     /// device. 0 for no file.
     #[inline(always)]
@@ -364,4 +448,30 @@ impl Registers {
         // SAFETY: registers that the hook handed over.
         unsafe { Probed::read(self.0, regs_first_argument()) }
     }
+
+    /// The first argument of a call that returns: some machines keep the result where it was.
+    #[inline(always)]
+    #[must_use]
+    pub fn kept_argument(self) -> u64 {
+        // SAFETY: as in `first_argument`.
+        unsafe { Probed::read(self.0, regs_kept_argument()) }
+    }
+
+    /// The number of the call that returns.
+    #[inline(always)]
+    #[must_use]
+    pub fn number<A: Access>(self) -> u64 {
+        // SAFETY: as in `first_argument`.
+        unsafe { A::read(self.0, regs_number()) }
+    }
+}
+
+/// The number at an address of the running program; 0 when it is not to be had.
+#[inline(always)]
+#[must_use]
+pub fn user_number(address: u64) -> u64 {
+    let mut value = 0_u64;
+    // SAFETY: the helper writes eight bytes into `value`, zeroes on a fault.
+    unsafe { bpf_probe_read_user((&raw mut value).cast(), 8, address as *const _) };
+    value
 }

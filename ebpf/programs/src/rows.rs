@@ -9,6 +9,8 @@ use aya_ebpf::{
 };
 use kerno_ebpf_common::histogram::{BUCKETS, bucket_of};
 
+use crate::kernel::shards_are_shared;
+
 /// The row of `key`, and whether this call gave it one; `None` when no row is left.
 #[inline(always)]
 pub fn row_of<K>(rows: &HashMap<K, u32>, free: &Queue<u32>, key: impl Borrow<K>) -> Option<(u32, bool)> {
@@ -60,5 +62,33 @@ pub fn count_local(counts: &mut [u32; BUCKETS], nanoseconds: u64) {
     if bucket < BUCKETS as u64 {
         // SAFETY: inside the array; unchecked, because the check of an index would leave a panic behind.
         unsafe { *counts.as_mut_ptr().add(bucket as usize) += 1 };
+    }
+}
+
+/// Counts a duration in a histogram of this CPU's shard.
+#[inline(always)]
+pub fn count(counts: *mut [u32; BUCKETS], nanoseconds: u64) {
+    if shards_are_shared() != 0 {
+        count_shared(counts, nanoseconds);
+    } else {
+        // SAFETY: only this CPU writes its shard.
+        count_local(unsafe { &mut *counts }, nanoseconds);
+    }
+}
+
+/// Adds to a sum of this CPU's shard.
+///
+/// # Safety
+///
+/// `sum` must point into a map's value.
+#[inline(always)]
+pub unsafe fn add(sum: *mut u64, value: u64) {
+    // SAFETY: the caller's; without other CPUs in the shard, this one alone writes it.
+    unsafe {
+        if shards_are_shared() != 0 {
+            add_shared(sum, value);
+        } else {
+            *sum += value;
+        }
     }
 }

@@ -8,6 +8,7 @@ mod block;
 mod collector;
 mod cpu;
 mod entity;
+mod errno;
 mod families;
 mod fd;
 mod histogram;
@@ -25,6 +26,7 @@ pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
 pub use collector::{CollectorReport, CollectorStatus, Coverage};
 pub use cpu::{CgroupCpu, Cpu, CpuLimit, HostCpu, Quota, Throttling};
 pub use entity::{Cgroup, Environment, Runtime};
+pub use errno::errno_name;
 pub use families::Families;
 pub use fd::{Fd, FdProcess, FdTotal, FileTable};
 pub use histogram::{Histogram, Latency};
@@ -33,7 +35,9 @@ pub use oom::{Oom, OomBefore, OomGroup, OomKill, OomLimit, OomMemory, OomTrigger
 pub use pressure::Stall;
 pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
 pub use snapshot::{Host, Snapshot, Window};
-pub use syscall::Syscall;
+pub use syscall::{
+    Call, CallFailure, CallInFlight, CallParts, Caller, CgroupCall, DescriptorCalls, DescriptorKind, SlowProcess, Syscall,
+};
 pub use tcp::{
     CgroupTraffic, ClassTraffic, Connections, FlowTraffic, NamespaceTotals, NetworkNamespace, NetworkProcess, OwnTraffic, PeerClass, Tcp,
     Traffic,

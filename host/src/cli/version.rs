@@ -3,14 +3,14 @@
 use super::{Failure, exit, output};
 use crate::artifacts;
 
-/// Collectors that have an eBPF object.
-const COLLECTORS: [&str; 2] = ["sched", "block"];
+/// The eBPF objects; sched and syscall share the first.
+const OBJECTS: [&str; 4] = ["tasks", "block", "oom", "fd"];
 
 pub(super) fn run() -> Result<u8, Failure> {
     let state = |built: bool| if built { "built in" } else { "not built in" };
     let mut text = format!("kerno {} ({})\n", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
-    for collector in COLLECTORS {
-        text += &format!("eBPF object {collector}: {}\n", state(artifacts::ebpf_object(collector).is_some()));
+    for object in OBJECTS {
+        text += &format!("eBPF object {object}: {}\n", state(artifacts::ebpf_object(object).is_some()));
     }
     for (rule, component) in artifacts::BUILT_IN_RULES {
         text += &format!("rule {rule}: {}\n", state(component.is_some()));

@@ -1,10 +1,13 @@
 //! What collectors need to start and to name what they saw: the kernel's types, its control groups, this machine's CPUs.
 
+use std::{cell::OnceCell, cell::RefCell, rc::Rc};
+
 use thiserror::Error;
 
 use super::{
     fields::{self, Field},
     loader::{Kernel, LoadError},
+    tasks::{Shared, Tasks},
 };
 use crate::platform::{
     self, Root,
@@ -56,6 +59,8 @@ pub struct Context {
     pub cgroup_v1: bool,
     /// The collector whose programs are to see nothing.
     silence: Option<&'static str>,
+    /// The object that two collectors share, once one has opened it.
+    tasks: OnceCell<Shared>,
 }
 
 impl Context {
@@ -73,13 +78,40 @@ impl Context {
             cgroup_v1: names.is_some_and(|names| names.hierarchy().version == Version::V1),
             root: root.clone(),
             silence,
+            tasks: OnceCell::new(),
         })
     }
 
     /// Globals of every object: kerno's process, and whether a test has silenced this collector.
     #[must_use]
     pub fn common_globals(&self, name: &str) -> Vec<(&'static str, u32)> {
-        vec![("OWN_TGID", std::process::id()), ("SILENCED", u32::from(self.silence == Some(name)))]
+        vec![("OWN_TGID", std::process::id()), ("SILENCED", u32::from(self.silenced(name)))]
+    }
+
+    /// Whether a test wants the programs of this collector to see nothing.
+    #[must_use]
+    pub fn silenced(&self, name: &str) -> bool {
+        self.silence == Some(name)
+    }
+
+    /// Whether programs on tracepoints can be preempted. They can since tracepoints are guarded by SRCU-fast instead of by forbidding
+    /// preemption (7.0, a46023d5616e).
+    #[must_use]
+    pub fn tracepoints_are_preemptible(&self) -> bool {
+        self.btf.has_function("init_srcu_struct_fast")
+    }
+
+    /// The object that follows tasks, opened by the first that asks.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened; the next that asks tries again.
+    pub fn tasks(&self) -> Result<Shared, StartError> {
+        if let Some(tasks) = self.tasks.get() {
+            return Ok(Rc::clone(tasks));
+        }
+        let opened = Rc::new(RefCell::new(Tasks::open(self)?));
+        Ok(Rc::clone(self.tasks.get_or_init(|| opened)))
     }
 
     /// Copies of a histogram that CPUs share: one per CPU up to `most`, a power of two because programs mask with it.

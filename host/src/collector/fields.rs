@@ -27,6 +27,47 @@ pub const SCHED: &[Field] = &[
     field("TASK_RUN_DELAY", "task_struct", "sched_info.run_delay"),
 ];
 
+/// Of a task's state, since 5.14 (2f064a59a11f).
+pub const TASK_STATE: &[Field] = &[field("TASK_STATE", "task_struct", "__state")];
+
+/// Of a task's state before that.
+pub const TASK_STATE_OLD: &[Field] = &[field("TASK_STATE", "task_struct", "state")];
+
+/// Of a task in a system call.
+pub const CALL: &[Field] = &[field("TASK_FLAGS", "task_struct", "flags"), COMPAT, NUMBER, KEPT_ARGUMENT];
+
+/// Of the file that a system call's descriptor stands for.
+pub const CALL_FILE: &[Field] = &[
+    field("TASK_FILES", "task_struct", "files"),
+    field("FILES_FDT", "files_struct", "fdt"),
+    field("FDTABLE_MAX_FDS", "fdtable", "max_fds"),
+    field("FDTABLE_FD", "fdtable", "fd"),
+    field("FILE_INODE", "file", "f_inode"),
+    field("INODE_MODE", "inode", "i_mode"),
+];
+
+/// `TS_COMPAT`: the call was made in the 32-bit way.
+#[cfg(target_arch = "x86_64")]
+pub const COMPAT_BIT: u32 = 0x2;
+/// `TIF_32BIT`: the program is a 32-bit one.
+#[cfg(not(target_arch = "x86_64"))]
+pub const COMPAT_BIT: u32 = 1 << 22;
+
+#[cfg(target_arch = "x86_64")]
+const COMPAT: Field = field("TASK_COMPAT", "task_struct", "thread_info.status");
+#[cfg(not(target_arch = "x86_64"))]
+const COMPAT: Field = field("TASK_COMPAT", "task_struct", "thread_info.flags");
+
+#[cfg(target_arch = "x86_64")]
+const NUMBER: Field = field("REGS_NUMBER", "pt_regs", "orig_ax");
+#[cfg(not(target_arch = "x86_64"))]
+const NUMBER: Field = field("REGS_NUMBER", "pt_regs", "syscallno");
+
+#[cfg(target_arch = "x86_64")]
+const KEPT_ARGUMENT: Field = field("REGS_KEPT_ARGUMENT", "pt_regs", "di");
+#[cfg(not(target_arch = "x86_64"))]
+const KEPT_ARGUMENT: Field = field("REGS_KEPT_ARGUMENT", "pt_regs", "orig_x0");
+
 /// Of a task that sleeps in its run queue, since 6.12 (152e11f6df29).
 pub const SCHED_DELAYED: &[Field] = &[field("TASK_SCHED_DELAYED", "task_struct", "se.sched_delayed")];
 

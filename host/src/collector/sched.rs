@@ -7,23 +7,20 @@ pub mod quota;
 
 use std::collections::HashMap;
 
-use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, MAX_SHARDS, OTHER, ROWS, TaskWaits};
+use kerno_ebpf_common::sched::{Counts, GroupTotals, OTHER, ROWS, TaskWaits};
 use kerno_signals::{CollectorReport, Families, Runner};
 
 use super::{
-    Collector, Failure, Moment,
+    Collector, Failure, Moment, Proof,
     context::{Context, StartError},
-    fields,
-    loader::{LoadError, Object},
+    loader::LoadError,
     report::{self, Counted},
+    tasks::{FOLLOW, MOMENT, Shared},
 };
-use crate::{
-    artifacts,
-    platform::{
-        Root,
-        cgroup::Names,
-        process::{self, CpuTime},
-    },
+use crate::platform::{
+    Root,
+    cgroup::Names,
+    process::{self, CpuTime},
 };
 use decode::{Group, Raw};
 
@@ -36,9 +33,7 @@ const RUNNERS: usize = 32;
 /// The running collector.
 pub struct SchedCollector {
     root: Root,
-    object: Object,
-    cpus: u32,
-    shards: u32,
+    tasks: Shared,
     cpu_times: HashMap<u32, CpuTime>,
 }
 
@@ -49,48 +44,36 @@ impl SchedCollector {
     ///
     /// When this host does not allow it.
     pub fn start(context: &Context) -> Result<Self, StartError> {
-        let bytes = artifacts::ebpf_object(NAME).ok_or(StartError::NotBuiltIn)?;
-        let shards = context.shards(MAX_SHARDS);
-        let mut globals = context.globals(fields::SCHED)?;
-        globals.extend(context.cgroup_globals()?);
-        let delayed = context.globals(fields::SCHED_DELAYED);
-        let may_sleep_queued = delayed.is_ok();
-        globals.extend(delayed.unwrap_or_default());
-        globals.extend(context.common_globals(NAME));
-        globals.push(("SHARDS", shards));
-        let sizes = [("CPUS", context.cpus), ("TOTALS", context.cpus * ROWS), ("HISTOGRAMS", shards * ROWS)];
-        let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
-        object.fill("FREE_ROWS", OTHER + 1..ROWS)?;
+        let tasks = context.tasks()?;
         let cpu_times = process::cpu_times(&context.root);
-        if may_sleep_queued {
-            object.attach_tracepoint(&context.kernel, "sched_migrate_task", "sched_migrate_task")?;
-        }
-        object.attach_tracepoint(&context.kernel, "sched_switch", "sched_switch")?;
-        Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, cpu_times })
+        tasks.borrow_mut().follow(context)?;
+        Ok(Self { root: context.root.clone(), tasks, cpu_times })
     }
 
-    fn cpu_records(&self) -> Result<Vec<Cpu>, LoadError> {
-        (0..self.cpus).map(|cpu| self.object.get("CPUS", cpu)).collect()
+    fn switches(&self) -> u64 {
+        self.tasks.borrow().cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
     }
 
     fn drain(&self) -> Result<Raw, LoadError> {
-        let known = self.object.entries::<u64, u32>("GROUP_ROWS")?;
+        let tasks = self.tasks.borrow();
+        let known = tasks.object.entries::<u64, u32>("GROUP_ROWS")?;
         let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
         Ok(Raw {
             groups: groups.map(|(id, row)| self.group(id, row)).collect::<Result<_, _>>()?,
-            cpus: self.cpu_records()?,
-            tasks: self.object.entries::<u32, TaskWaits>("TASKS")?,
+            cpus: tasks.cpu_records()?,
+            tasks: tasks.object.entries::<u32, TaskWaits>("TASKS")?,
         })
     }
 
     /// One group's numbers, summed over CPUs.
     fn group(&self, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
+        let tasks = self.tasks.borrow();
         let mut group = Group::new(id);
-        for shard in 0..self.shards {
-            group.add_counts(&self.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
+        for shard in 0..tasks.shards {
+            group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
         }
-        for cpu in 0..self.cpus {
-            group.add_totals(&self.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
+        for cpu in 0..tasks.cpus {
+            group.add_totals(&tasks.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
         }
         Ok(group)
     }
@@ -112,13 +95,25 @@ impl SchedCollector {
 impl Collector for SchedCollector {
     /// Switches seen so far.
     fn events(&self) -> u64 {
-        self.cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
+        self.switches()
+    }
+
+    /// Sleeps for a moment: this CPU must have switched.
+    fn prove(&mut self) -> Proof {
+        let before = self.switches();
+        std::thread::sleep(MOMENT);
+        if self.switches() > before {
+            Proof::Alive
+        } else {
+            Proof::Blind("sched_switch saw none of kerno's own switches".to_owned())
+        }
     }
 
     fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         let raw = self.drain()?;
         let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
-        let (lost, missed) = (decode::lost(&raw.cpus), self.object.missed());
+        let (lost, missed) =
+            (decode::lost(&raw.cpus), self.tasks.borrow().object.missed_by(|name| FOLLOW.contains(&name)).unwrap_or(0));
         let asleep: u64 = raw.cpus.iter().map(|cpu| cpu.asleep).sum();
         tracing::debug!(lost, missed, asleep, "waits left out by the sched collector");
         let mut family = decode::decode(raw, moment.names, std::process::id());
@@ -128,6 +123,6 @@ impl Collector for SchedCollector {
     }
 
     fn detach(&mut self) {
-        self.object.detach();
+        self.tasks.borrow_mut().object.detach_those(|name| FOLLOW.contains(&name));
     }
 }

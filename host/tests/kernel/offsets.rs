@@ -91,6 +91,10 @@ fn every_offset_is_bpftools() {
         fields::OOM,
         fields::NODE_PARENT,
         fields::NODE_PARENT_RCU,
+        fields::TASK_STATE,
+        fields::TASK_STATE_OLD,
+        fields::CALL,
+        fields::CALL_FILE,
     ];
     for Field { structure, path, .. } in all.into_iter().flatten() {
         let (ours, theirs) = (btf.offset(structure, path), dump.offset(structure, path));

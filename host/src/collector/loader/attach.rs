@@ -1,9 +1,10 @@
 //! Attaches an object's programs to the kernel's hooks, one kind of hook a function, and takes them off again.
 
-use aya::programs::{BtfTracePoint, FEntry, FExit, Program, RawTracePoint, TracePoint};
+use aya::maps::ProgramArray;
+use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, ProgramFd, RawTracePoint, TracePoint};
 
 use super::super::hooks::{Attempt, Kind};
-use super::{Kernel, LoadError, Object, attach_error, load_error};
+use super::{Kernel, LoadError, Object, attach_error, load_error, map_error};
 
 impl Object {
     /// Loads a program and attaches it to a tracepoint whose arguments BTF types (`tp_btf`).
@@ -85,11 +86,53 @@ impl Object {
         result.inspect(|()| self.attached.push(program))
     }
 
+    /// Loads the program that another on the same tracepoint (`tp_btf`) goes on with.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such tracepoint or refuses the program.
+    pub fn go_on_with(
+        &mut self,
+        kernel: &Kernel,
+        map: &'static str,
+        program: &'static str,
+        tracepoint: &str,
+    ) -> Result<(), LoadError> {
+        let found: &mut BtfTracePoint = self.program(program)?;
+        found.load(tracepoint, &kernel.targets).map_err(load_error(program))?;
+        let fd = found.fd().and_then(|fd| fd.try_clone().map_err(ProgramError::IOError)).map_err(load_error(program))?;
+        self.set_program(map, &fd)
+    }
+
+    /// The same for programs on perf events of tracepoints.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses the program.
+    pub fn go_on_with_perf(&mut self, map: &'static str, program: &'static str) -> Result<(), LoadError> {
+        let found: &mut TracePoint = self.program(program)?;
+        found.load().map_err(load_error(program))?;
+        let fd = found.fd().and_then(|fd| fd.try_clone().map_err(ProgramError::IOError)).map_err(load_error(program))?;
+        self.set_program(map, &fd)
+    }
+
+    fn set_program(&mut self, map: &'static str, program: &ProgramFd) -> Result<(), LoadError> {
+        let found = self.ebpf.map_mut(map).ok_or(LoadError::Absent(map))?;
+        let mut programs = ProgramArray::try_from(found).map_err(map_error(map))?;
+        programs.set(0, program, 0).map_err(map_error(map))
+    }
+
     /// Takes every program off its hook, as if something outside had; what they counted stays readable. For tests.
     pub fn detach(&mut self) {
-        for name in std::mem::take(&mut self.attached) {
-            self.unload(name);
-        }
+        self.detach_those(|_| true);
+    }
+
+    /// The same for the programs that `which` picks.
+    pub fn detach_those(&mut self, which: impl Fn(&str) -> bool) {
+        let (taken, kept): (Vec<&'static str>, Vec<_>) =
+            std::mem::take(&mut self.attached).into_iter().partition(|name| which(name));
+        self.attached = kept;
+        taken.into_iter().for_each(|name| self.unload(name));
     }
 
     /// Takes one program off its hook. Its misses are not counted from then on.

@@ -132,6 +132,7 @@ mod tests {
     use kerno_ebpf_common::{
         histogram::bucket_of,
         sched::{CACHED_ROWS, CachedRow, NORMAL},
+        syscall::EMPTY_SLOT,
     };
 
     fn waits(samples: &[u64]) -> Waits {
@@ -158,6 +159,7 @@ mod tests {
             cached: [CachedRow { group: 0, row: 0, padding: 0 }; CACHED_ROWS],
             background: waits(background),
             own: waits(own),
+            slot: EMPTY_SLOT,
         }
     }
 

@@ -1,0 +1,211 @@
+//! System calls: counts, errors, and where their time went. Hooks: `tp_btf/sys_enter`, `tp_btf/sys_exit` and `tp_btf/sched_switch`;
+//! where typed tracepoints can be preempted (7.0) `tracepoint/raw_syscalls/sys_{enter,exit}`; kernels from 5.8 with BTF.
+
+mod attach;
+pub mod decode;
+pub mod fallback;
+mod hung;
+pub mod names;
+
+use kerno_ebpf_common::{
+    sched::{Cpu, ROWS as GROUPS},
+    syscall::{
+        CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, ProcessKey, ROWS,
+        SAVED, SLOW_HISTOGRAMS, SavedCall, SlowCalls,
+    },
+};
+use kerno_signals::{CollectorReport, Families};
+
+use super::{
+    Collector, Failure, Moment, Proof,
+    context::{Context, StartError},
+    load_error::Explained,
+    loader::LoadError,
+    report::{self, Counted},
+    tasks::{FOLLOW, MOMENT, Shared},
+};
+use crate::platform::{
+    Root,
+    clock::{Clock, SystemClock},
+};
+use attach::How;
+use decode::{Group, Raw, Row};
+use hung::Hung;
+
+/// The collector's name everywhere.
+pub const NAME: &str = "syscall";
+
+/// The running collector.
+pub struct SyscallCollector {
+    root: Root,
+    tasks: Shared,
+    how: How,
+    /// Calls that were asleep when it began.
+    hung: Hung,
+}
+
+impl SyscallCollector {
+    /// Loads and attaches the programs; they count from then on.
+    ///
+    /// # Errors
+    ///
+    /// When this host does not allow calls to be counted at all.
+    pub fn start(context: &Context) -> Result<Self, StartError> {
+        let tasks = context.tasks()?;
+        let how = {
+            let mut tasks = tasks.borrow_mut();
+            tasks.calls()?;
+            tasks.object.set("CLASSES", 0, names::classes())?;
+            tasks.object.fill("CALL_FREE", NUMBERS..ROWS)?;
+            tasks.object.fill("NUMBER_FREE", OWN_HISTOGRAM + 1..HISTOGRAMS)?;
+            tasks.object.fill("SLOW_FREE", 1..SLOW_HISTOGRAMS)?;
+            attach::attach(context, &mut tasks)?
+        };
+        let root = context.root.clone();
+        let mut hung = Hung::default();
+        hung.look(&root, SystemClock.monotonic_ns());
+        Ok(Self { root, tasks, how, hung })
+    }
+
+    fn cpus(&self) -> Vec<Cpu> {
+        self.tasks.borrow().cpu_records().unwrap_or_default()
+    }
+
+    fn drain(&self) -> Result<Raw, LoadError> {
+        let tasks = self.tasks.borrow();
+        let object = &tasks.object;
+        let sum = |row: u32| {
+            (0..tasks.shards).try_fold(CallTotals::default(), |mut sum, shard| {
+                decode::add(&mut sum, &object.get("CALL_TOTALS", shard * ROWS + row)?);
+                Ok::<_, LoadError>(sum)
+            })
+        };
+        let groups: Vec<(u64, u32)> = object.entries("GROUP_ROWS")?;
+        let mut rows = Vec::new();
+        for (key, row) in object.entries::<u32, u32>("CALL_ROWS")? {
+            let group = match key >> 16 {
+                OWN_GROUP => Group::Own,
+                group => Group::Row(group - FIRST_GROUP),
+            };
+            rows.push(Row { row, number: key & 0xffff, group, totals: sum(row)? });
+        }
+        for number in 0..NUMBERS {
+            let totals = sum(number)?;
+            if totals.calls > 0 {
+                rows.push(Row { row: number, number, group: Group::None, totals });
+            }
+        }
+        let mut histograms = Vec::new();
+        for (number, row) in object.entries::<u32, u32>("NUMBER_ROWS")? {
+            let mut counts = vec![0; kerno_ebpf_common::histogram::BUCKETS];
+            for shard in 0..tasks.shards {
+                decode::add_counts(&mut counts, &object.get::<Counts>("NUMBER_HIST", shard * HISTOGRAMS + row)?);
+            }
+            histograms.push((number, counts));
+        }
+        let mut slow = Vec::new();
+        for (row, histogram) in object.entries::<u32, u32>("SLOW_ROWS")? {
+            let mut counts = vec![0; kerno_ebpf_common::histogram::BUCKETS];
+            decode::add_counts(&mut counts, &object.get::<Counts>("SLOW_HIST", histogram)?);
+            slow.push((row, counts));
+        }
+        Ok(Raw {
+            groups: groups.into_iter().map(|(id, row)| (row, id)).collect(),
+            rows,
+            histograms: histograms.into_iter().collect(),
+            slow: slow.into_iter().collect(),
+            failures: object.entries::<u32, Failures>("FAILURES")?,
+            processes: object.entries::<ProcessKey, SlowCalls>("PROCESSES")?,
+        })
+    }
+
+    fn saved(&self) -> Result<Vec<SavedCall>, LoadError> {
+        let saved: Vec<(u64, SavedCall)> = self.tasks.borrow().object.entries("SAVED")?;
+        Ok(saved.into_iter().map(|(_, call)| call).collect())
+    }
+
+    /// Removes entries of calls that returned, before they leave no room.
+    fn sweep(&mut self) {
+        let inserted: u64 = self.cpus().iter().map(|cpu| cpu.slot.inserted).sum();
+        if inserted < u64::from(SAVED) / 2 {
+            return;
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        let Ok(saved) = tasks.object.entries::<u64, SavedCall>("SAVED") else { return };
+        if saved.len() < SAVED as usize / 2 {
+            return;
+        }
+        for (task, _) in saved.into_iter().filter(|(_, call)| call.call == kerno_ebpf_common::syscall::IDLE) {
+            if let Err(error) = tasks.object.remove::<u64, SavedCall>("SAVED", &task) {
+                tracing::debug!(%error, "an entry of a call that returned stays");
+            }
+        }
+    }
+}
+
+impl Collector for SyscallCollector {
+    /// Calls returned so far.
+    fn events(&self) -> u64 {
+        self.cpus().iter().map(|cpu| cpu.slot.returned).sum()
+    }
+
+    fn tick(&mut self, _moment: &Moment<'_>) {
+        self.sweep();
+    }
+
+    /// Makes some calls: they must have been seen at once.
+    fn prove(&mut self) -> Proof {
+        const CALLS: u64 = 16;
+        let seen = |cpus: &[Cpu]| {
+            let of = |count: fn(&Cpu) -> u64| cpus.iter().map(count).sum::<u64>();
+            (of(|cpu| cpu.slot.own_returned), of(|cpu| cpu.slot.own_timed))
+        };
+        let before = seen(&self.cpus());
+        for _ in 0..CALLS {
+            let _ = rustix::process::getppid();
+        }
+        let after = seen(&self.cpus());
+        let (returned, timed) = (after.0 - before.0, after.1 - before.1);
+        if returned < CALLS {
+            return Proof::Blind(format!("{} saw {returned} of {CALLS} calls", self.how.exit()));
+        }
+        let Some(enter) = self.how.enter() else { return Proof::Alive };
+        if timed == 0 {
+            return Proof::Blind(format!("{enter} saw none of {CALLS} calls"));
+        }
+        // Calls that leave the CPU are followed by its switches.
+        let latest = |cpus: &[Cpu]| cpus.iter().map(|cpu| cpu.switched_in).max();
+        let before = latest(&self.cpus());
+        std::thread::sleep(MOMENT);
+        if latest(&self.cpus()) > before {
+            Proof::Alive
+        } else {
+            Proof::Blind("sched_switch saw none of kerno's own switches".to_owned())
+        }
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let raw = self.drain()?;
+        let ungrouped: u64 = raw.rows.iter().filter(|row| row.group == Group::None).map(|row| row.totals.calls).sum();
+        let cpus = self.cpus();
+        let of = |count: fn(&Cpu) -> u64| cpus.iter().map(count).sum::<u64>();
+        let full = of(|cpu| cpu.slot.unsaved + cpu.slot.slow_without_row + cpu.slot.errors_full + cpu.slot.processes_full);
+        let missed = self.tasks.borrow().object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0);
+        tracing::debug!(ungrouped, full, missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
+        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.returned), lost: ungrouped + full + missed };
+        let mut family = decode::decode(raw, moment.names);
+        self.hung.look(&self.root, moment.now_ns);
+        family.in_flight = hung::in_flight(&self.root, moment, &self.saved()?, &self.hung);
+        families.syscall = Some(family);
+        Ok(report::partial(report::running(NAME, &[counted]), self.how.partial()))
+    }
+
+    fn detach(&mut self) {
+        self.tasks.borrow_mut().object.detach_those(|name| !FOLLOW.contains(&name));
+    }
+}
+
+const _: () = assert!(GROUPS + FIRST_GROUP < 1 << 16 && MAX_SHARDS <= kerno_ebpf_common::sched::MAX_SHARDS);
+
+/// Why a part of the family is missing, and what to do about it.
+type Partial = Option<Explained>;

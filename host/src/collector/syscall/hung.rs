@@ -1,0 +1,198 @@
+//! Calls that have not returned: those that the programs saved, and those that were asleep before there were programs, or where
+//! there are none, found in `/proc` by looking twice.
+//!
+//! A thread is in one and the same sleep when its call is the same to the last register and it has not gone to sleep again.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
+
+use kerno_ebpf_common::syscall::{
+    ASLEEP, CLASS, CLONE, CLONE3, DESCRIPTOR, FILE, FIRST, IDLE, OPEN, PREEMPTED, SLOW_NS, SavedCall, UNJUDGED,
+};
+use kerno_signals::{CallInFlight, Caller, Cgroup};
+
+use super::names;
+use crate::{
+    collector::Moment,
+    platform::{
+        Root, cgroup,
+        process::{self, Stat},
+        thread::{self, Blocked},
+    },
+};
+
+/// Calls told at most, the longest.
+const TOLD: usize = 64;
+
+const CLONE_VFORK: u64 = 0x4000;
+
+/// Threads that sleep where they should not, by process and thread id.
+#[derive(Debug, Default)]
+pub struct Hung {
+    seen: HashMap<(u32, u32), Seen>,
+}
+
+/// A sleep.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// When it was first seen.
+    first_ns: u64,
+    text: String,
+    sleeps: u64,
+    row: u32,
+    comm: String,
+    sleeps_in: Option<String>,
+}
+
+impl Hung {
+    /// Looks at all threads; those that were in the same sleep at the last look keep the time of the first.
+    pub fn look(&mut self, root: &Root, now_ns: u64) {
+        let own = std::process::id();
+        let of = |pid| process::tids(root, pid).into_iter().map(move |tid| (pid, tid));
+        let all = process::pids(root).into_iter().filter(|pid| *pid != own).flat_map(of);
+        let before = std::mem::take(&mut self.seen);
+        self.seen = all
+            .filter_map(|(pid, tid)| {
+                let mut seen = look_at(root, pid, tid, now_ns)?;
+                if let Some(before) = before.get(&(pid, tid))
+                    && before.text == seen.text
+                    && before.sleeps == seen.sleeps
+                {
+                    seen.first_ns = before.first_ns;
+                }
+                Some(((pid, tid), seen))
+            })
+            .collect();
+    }
+
+    /// Threads in a sleep that counts at the last look.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seen.len()
+    }
+
+    fn told(&self, root: &Root, moment: &Moment<'_>) -> impl Iterator<Item = CallInFlight> {
+        let old = self.seen.iter().filter(|(_, seen)| seen.first_ns + SLOW_NS <= moment.now_ns);
+        old.map(move |((pid, tid), seen)| CallInFlight {
+            caller: Caller { pid: *pid, comm: seen.comm.clone() },
+            tid: *tid,
+            cgroup: group_of(root, moment, *pid),
+            name: names::told(seen.row),
+            age_ns: moment.now_ns - seen.first_ns,
+            judged_ns: moment.now_ns - seen.first_ns,
+            at_least: true,
+            sleeps_in: seen.sleeps_in.clone(),
+        })
+    }
+}
+
+/// The sleep of one thread, if it is one that counts.
+fn look_at(root: &Root, pid: u32, tid: u32, now_ns: u64) -> Option<Seen> {
+    let blocked = thread::blocked(root, pid, tid)?;
+    let row = row_of(&blocked);
+    if !may_count(row, &blocked) {
+        return None;
+    }
+    let Stat { state, comm, .. } = process::thread_stat(root, pid, tid).ok()?;
+    let sleeps_in = thread::sleeps_in(root, pid, tid);
+    if !counts(root, pid, &blocked, state, sleeps_in.as_deref()) {
+        return None;
+    }
+    let sleeps = thread::sleeps(root, pid, tid)?;
+    Some(Seen { first_ns: now_ns, text: blocked.text, sleeps, row, comm, sleeps_in })
+}
+
+fn row_of(blocked: &Blocked) -> u32 {
+    if blocked.is_32_bit { kerno_ebpf_common::syscall::COMPAT } else { blocked.number }
+}
+
+/// Whether any sleep of the call counts.
+fn may_count(row: u32, blocked: &Blocked) -> bool {
+    match names::class(row) & CLASS {
+        ASLEEP | UNJUDGED | CLONE3 => false,
+        CLONE => blocked.first_argument & CLONE_VFORK == 0,
+        _ => true,
+    }
+}
+
+/// Whether this sleep of it does.
+fn counts(root: &Root, pid: u32, blocked: &Blocked, state: char, sleeps_in: Option<&str>) -> bool {
+    match (state, names::class(row_of(blocked)) & CLASS) {
+        ('D', _) | ('S', FILE) => true,
+        ('S', DESCRIPTOR) => sleeps_in.map_or_else(
+            // Kernels before 5.16 do not tell.
+            || thread::file_system(root, pid, blocked.first_argument).is_some_and(|kind| has_a_server(&kind)),
+            is_a_server,
+        ),
+        ('S', OPEN) => sleeps_in.is_some_and(is_a_server),
+        _ => false,
+    }
+}
+
+/// Whether who sleeps in a kernel function waits for the server of a file system: FUSE and 9P let signals interrupt that.
+fn is_a_server(function: &str) -> bool {
+    function == "request_wait_answer" || ["fuse_", "__fuse_", "p9_"].iter().any(|prefix| function.starts_with(prefix))
+}
+
+/// Whether a file system is of those.
+fn has_a_server(kind: &str) -> bool {
+    kind.starts_with("fuse") || ["9p", "virtiofs"].contains(&kind)
+}
+
+/// Calls in flight at the window's end that count, longest first.
+#[must_use]
+pub fn in_flight(root: &Root, moment: &Moment<'_>, saved: &[SavedCall], hung: &Hung) -> Vec<CallInFlight> {
+    let mut known = HashSet::new();
+    let mut told: Vec<_> = saved.iter().filter_map(|call| still(root, moment, call)).collect();
+    // A table that is read while it changes may tell an entry twice.
+    told.retain(|call| known.insert(call.tid));
+    told.extend(hung.told(root, moment).filter(|call| !known.contains(&call.tid)));
+    told.sort_by_key(|call| (Reverse(call.judged_ns), call.tid));
+    told.truncate(TOLD);
+    told
+}
+
+/// A saved call, if its thread is still in it and the sleep counts.
+fn still(root: &Root, moment: &Moment<'_>, saved: &SavedCall) -> Option<CallInFlight> {
+    let age_ns = moment.now_ns.saturating_sub(saved.entered);
+    if saved.call == IDLE || saved.tgid == std::process::id() || age_ns < SLOW_NS {
+        return None;
+    }
+    let row = saved.call - FIRST;
+    let blocked = thread::blocked(root, saved.tgid, saved.tid)?;
+    if row_of(&blocked) != row || !may_count(row, &blocked) {
+        return None;
+    }
+    let Stat { state, comm, .. } = process::thread_stat(root, saved.tgid, saved.tid).ok()?;
+    let sleeps_in = thread::sleeps_in(root, saved.tgid, saved.tid);
+    let judged_ns = judged(row, saved, moment.now_ns, counts(root, saved.tgid, &blocked, state, sleeps_in.as_deref()));
+    (judged_ns >= SLOW_NS).then(|| CallInFlight {
+        caller: Caller { pid: saved.tgid, comm },
+        tid: saved.tid,
+        cgroup: group_of(root, moment, saved.tgid),
+        name: names::told(row),
+        age_ns,
+        judged_ns,
+        at_least: false,
+        sleeps_in,
+    })
+}
+
+/// The judged part of a call so far: its sleep before, and the present one if that `counts`.
+fn judged(row: u32, saved: &SavedCall, now_ns: u64, counts: bool) -> u64 {
+    let present = if counts && saved.how != PREEMPTED { now_ns.saturating_sub(saved.left) } else { 0 };
+    let before = if counts && names::class(row) & CLASS == FILE { saved.interruptible } else { 0 };
+    saved.uninterruptible + before + present
+}
+
+fn group_of(root: &Root, moment: &Moment<'_>, pid: u32) -> Cgroup {
+    let path = moment.names.and_then(|names| names.hierarchy().path_of(root, pid).ok());
+    let id = path.as_deref().and_then(|path| moment.names?.id(path)).unwrap_or(0);
+    Cgroup { id, unit: path.as_deref().and_then(cgroup::unit), container: path.as_deref().and_then(cgroup::container), path }
+}
+
+#[cfg(test)]
+#[path = "hung_tests.rs"]
+mod tests;
