@@ -16,10 +16,10 @@ pub const OTHER: u32 = 0;
 pub const MAX_REQUEST_SHARDS: u32 = 8;
 
 /// Requests that can be between issue and completion at one time.
-pub const IN_FLIGHT: u32 = 16_384;
+pub const IN_FLIGHT: u32 = 8_192;
 
 /// Syncs that can be in progress at one time.
-pub const SYNCING: u32 = 8_192;
+pub const SYNCING: u32 = 2_048;
 
 /// A histogram of latencies of one row and shard. Its count is the sum of its buckets.
 pub type Counts = [u32; BUCKETS];

@@ -18,7 +18,10 @@ pub const LONG_WAIT_NS: u64 = 1_000_000;
 pub const CACHED_ROWS: usize = 16;
 
 /// Tasks whose long waits are kept; the ones longest without one go first.
-pub const TASKS: u32 = 4096;
+pub const TASKS: u32 = 2048;
+
+/// Tasks whose move while asleep is remembered, where they can be; the ones moved longest ago go first.
+pub const MOVED: u32 = 2048;
 
 /// A task that neither asked to wait nor belongs to kerno.
 pub const NORMAL: u32 = 0;

@@ -290,11 +290,7 @@ pub const fn cached_key(group: u32, number: u32) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn cached_rows(word: u64, group: u32, number: u32) -> Option<(u32, u32)> {
-    if word >> 32 == cached_key(group, number) >> 32 {
-        Some(((word >> 16) as u32 & 0xffff, word as u32 & 0xffff))
-    } else {
-        None
-    }
+    if word >> 32 == cached_key(group, number) >> 32 { Some(((word >> 16) as u32 & 0xffff, word as u32 & 0xffff)) } else { None }
 }
 
 /// Key of [`Failures`].

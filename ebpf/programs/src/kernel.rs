@@ -43,6 +43,8 @@ globals! {
     CALLS_SILENCED calls_silenced;
     /// Copies of the histograms that CPUs share; a power of two.
     SHARDS shards;
+    /// The same of the histograms of waits.
+    WAIT_SHARDS wait_shards;
     /// 1 when there are fewer copies than CPUs.
     SHARDS_ARE_SHARED shards_are_shared;
     /// 1 when a task's state is `sched_switch`'s fourth argument (5.18).

@@ -94,13 +94,6 @@ impl Context {
         self.silence == Some(name)
     }
 
-    /// Whether programs on tracepoints can be preempted. They can since tracepoints are guarded by SRCU-fast instead of by forbidding
-    /// preemption (7.0, a46023d5616e).
-    #[must_use]
-    pub fn tracepoints_are_preemptible(&self) -> bool {
-        self.btf.has_function("init_srcu_struct_fast")
-    }
-
     /// The object that follows tasks, opened by the first that asks.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{block, fd, oom, sched};
+use super::{block, fd, oom, sched, syscall};
 use crate::platform::btf::Btf;
 
 /// How a program is attached.
@@ -68,6 +68,10 @@ macro_rules! system_call {
 
 /// All of them, of which a collector uses what suits the kernel. A guest test holds this list against what is attached.
 pub const HOOKS: &[Hook] = &[
+    hook(syscall::NAME, Kind::TypedTracepoint, "sys_enter"),
+    hook(syscall::NAME, Kind::TypedTracepoint, "sys_exit"),
+    hook(syscall::NAME, Kind::PerfTracepoint, "raw_syscalls/sys_enter"),
+    hook(syscall::NAME, Kind::PerfTracepoint, "raw_syscalls/sys_exit"),
     hook(sched::NAME, Kind::TypedTracepoint, "sched_switch"),
     hook(sched::NAME, Kind::TypedTracepoint, "sched_migrate_task"),
     hook(block::NAME, Kind::TypedTracepoint, "block_rq_issue"),

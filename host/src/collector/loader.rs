@@ -101,6 +101,11 @@ impl Object {
         Ok(Self { name: object, ebpf, journal: kernel.journal.clone(), attached: vec![] })
     }
 
+    /// Notes what is attached from now on under another collector's name: two may share an object.
+    pub fn attach_for(&mut self, collector: &'static str) {
+        self.name = collector;
+    }
+
     /// Events that attached programs did not run for, because one of the same program was interrupted on that CPU: since 7.0
     /// tracepoint programs can be preempted. Kernels before 5.12 neither skip events nor have the count.
     #[must_use]

@@ -69,7 +69,7 @@ impl SchedCollector {
     fn group(&self, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
         let tasks = self.tasks.borrow();
         let mut group = Group::new(id);
-        for shard in 0..tasks.shards {
+        for shard in 0..tasks.wait_shards {
             group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
         }
         for cpu in 0..tasks.cpus {

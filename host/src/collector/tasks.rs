@@ -11,6 +11,7 @@ use kerno_ebpf_common::{
 use super::{
     context::{Context, StartError},
     fields::{self, Field},
+    hooks::are_preemptible,
     loader::{LoadError, Object},
     sched::NAME as SCHED,
     syscall::NAME as SYSCALL,
@@ -37,6 +38,8 @@ pub struct Tasks {
     pub cpus: u32,
     /// Copies of what CPUs share.
     pub shards: u32,
+    /// Copies of the distributions of waits.
+    pub wait_shards: u32,
     may_sleep_queued: bool,
     /// What this kernel lacks for tasks to be followed; or nothing.
     follow: Result<(), Field>,
@@ -61,13 +64,16 @@ impl Tasks {
         let state = take(fields::TASK_STATE).or_else(|_| take(fields::TASK_STATE_OLD));
         let calls = take(fields::CALL).and_then(|()| take(fields::CALL_FILE)).and(state);
         let compat = calls.is_ok() && !context.silenced(SYSCALL);
+        // Waits are counted less often than calls: two CPUs share a copy.
+        let wait_shards = (shards / 2).max(1);
         globals.extend([
+            ("WAIT_SHARDS", wait_shards),
             ("OWN_TGID", std::process::id()),
             ("SILENCED", u32::from(context.silenced(SCHED))),
             ("CALLS_SILENCED", u32::from(!compat)),
             ("SHARDS", shards),
             // A program that can be preempted shares its CPU's copy with the next task's.
-            ("SHARDS_ARE_SHARED", u32::from(shards < context.cpus || context.tracepoints_are_preemptible())),
+            ("SHARDS_ARE_SHARED", u32::from(shards < context.cpus || are_preemptible(&context.btf))),
             ("STATE_IS_ARGUMENT", u32::from(context.btf.tracepoint_arguments("sched_switch") >= Some(4))),
             ("CURRENT_IS_TYPED", u32::from(context.btf.has_function("bpf_get_current_task_btf"))),
             ("COMPAT_BIT", fields::COMPAT_BIT),
@@ -75,13 +81,14 @@ impl Tasks {
         let sizes = [
             ("CPUS", context.cpus),
             ("TOTALS", context.cpus * sched::ROWS),
-            ("HISTOGRAMS", shards * sched::ROWS),
+            ("HISTOGRAMS", wait_shards * sched::ROWS),
+            ("MOVED_ASLEEP", if may_sleep_queued { sched::MOVED } else { 1 }),
             ("CALL_TOTALS", shards * syscall::ROWS),
             ("NUMBER_HIST", shards * syscall::HISTOGRAMS),
         ];
         let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
         object.fill("FREE_ROWS", sched::OTHER + 1..sched::ROWS)?;
-        Ok(Self { object, cpus: context.cpus, shards, may_sleep_queued, follow, calls, following: false })
+        Ok(Self { object, cpus: context.cpus, shards, wait_shards, may_sleep_queued, follow, calls, following: false })
     }
 
     /// Follows tasks on and off the CPUs, if that is not done yet.
@@ -92,6 +99,7 @@ impl Tasks {
     pub fn follow(&mut self, context: &Context) -> Result<(), StartError> {
         self.follow?;
         if !self.following {
+            self.object.attach_for(SCHED);
             if self.may_sleep_queued {
                 self.object.attach_tracepoint(&context.kernel, "sched_migrate_task", "sched_migrate_task")?;
             }

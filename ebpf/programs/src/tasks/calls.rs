@@ -57,7 +57,9 @@ pub fn returned(result: i64) -> bool {
     let (call, on_cpu) = (call_of(word), age_of(word, now));
     if call >= FIRST && result >= 0 && on_cpu < SLOW_NS {
         let group = cpu.slot.group;
-        if group != NO_GROUP && let Some(rows) = record::known_rows(cpu, group, call - FIRST) {
+        if group != NO_GROUP
+            && let Some(rows) = record::known_rows(cpu, group, call - FIRST)
+        {
             cpu.slot.call = 0;
             record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
             return false;

@@ -14,9 +14,9 @@ use kerno_ebpf::{
 use kerno_ebpf_common::{
     sched::{Cpu, OTHER as OTHER_ROW},
     syscall::{
-        CACHED, CallTotals, Counts, ERRORS as ERRORS_KEPT, FIRST_GROUP, Failures, HISTOGRAMS, NO_GROUP, NUMBERS,
-        OWN_GROUP, OWN_HISTOGRAM, PROCESSES as PROCESSES_KEPT, ProcessKey, ROWS, SLOW_HISTOGRAMS, SLOW_NS, SlowCalls, cached,
-        cached_rows, error_key,
+        CACHED, CallTotals, Counts, ERRORS as ERRORS_KEPT, FIRST_GROUP, Failures, HISTOGRAMS, NO_GROUP, NUMBERS, OWN_GROUP,
+        OWN_HISTOGRAM, PROCESSES as PROCESSES_KEPT, ProcessKey, ROWS, SLOW_HISTOGRAMS, SLOW_NS, SlowCalls, cached, cached_rows,
+        error_key,
     },
 };
 

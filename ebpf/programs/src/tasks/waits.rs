@@ -4,11 +4,11 @@ use aya_ebpf::{
     maps::{Array, LruHashMap},
 };
 use kerno_ebpf::{
-    kernel::{Task, Typed, own_tgid, shards, task_sched_delayed},
-    rows::{count, count_local},
+    kernel::{Task, Typed, own_tgid, task_sched_delayed, wait_shards},
+    rows::{count_local, count_shared},
 };
 use kerno_ebpf_common::sched::{
-    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskWaits, Waits,
+    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskWaits, Waits,
 };
 
 use super::groups;
@@ -18,7 +18,7 @@ static HISTOGRAMS: Array<Counts> = Array::with_max_entries(ROWS, 0);
 #[map]
 static TOTALS: Array<GroupTotals> = Array::with_max_entries(ROWS, 0);
 #[map]
-static MOVED_ASLEEP: LruHashMap<u32, u64> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
+static MOVED_ASLEEP: LruHashMap<u32, u64> = LruHashMap::with_max_entries(MOVED, 0);
 #[map]
 static TASKS: LruHashMap<u32, TaskWaits> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
 
@@ -56,8 +56,8 @@ pub fn count_everyday(cpu: &Cpu, id: u32, row: u32, now: u64, wait: u64) {
             totals.max_ns = wait;
         }
     }
-    if let Some(counts) = HISTOGRAMS.get_ptr_mut((id & (shards() - 1)) * ROWS + row) {
-        count(counts, wait);
+    if let Some(counts) = HISTOGRAMS.get_ptr_mut((id & (wait_shards() - 1)) * ROWS + row) {
+        count_shared(counts, wait);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which hooks the programs are on: what this kernel has, what it loses nothing by, what it allows.
 
-use super::Partial;
+use super::{NAME, Partial};
 use crate::collector::{
     context::{Context, StartError},
+    hooks::are_preemptible,
     load_error::Explained,
     running::explained,
     tasks::Tasks,
@@ -60,9 +61,11 @@ impl How {
 ///
 /// When it does not even allow calls to be counted.
 pub fn attach(context: &Context, tasks: &mut Tasks) -> Result<How, StartError> {
-    let why = match tasks.follow(context) {
+    let followed = tasks.follow(context);
+    tasks.object.attach_for(NAME);
+    let why = match followed {
         // Typed ones that are preempted skip the events of other tasks on that CPU meanwhile.
-        Ok(()) if context.tracepoints_are_preemptible() => match perf(tasks) {
+        Ok(()) if are_preemptible(&context.btf) => match perf(tasks) {
             Ok(()) => return Ok(How::Perf),
             Err(error) => {
                 let why = explained(&error);

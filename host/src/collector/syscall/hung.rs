@@ -189,8 +189,9 @@ fn judged(row: u32, saved: &SavedCall, now_ns: u64, counts: bool) -> u64 {
 
 fn group_of(root: &Root, moment: &Moment<'_>, pid: u32) -> Cgroup {
     let path = moment.names.and_then(|names| names.hierarchy().path_of(root, pid).ok());
-    let id = path.as_deref().and_then(|path| moment.names?.id(path)).unwrap_or(0);
-    Cgroup { id, unit: path.as_deref().and_then(cgroup::unit), container: path.as_deref().and_then(cgroup::container), path }
+    let Some(path) = path else { return Cgroup::default() };
+    let id = moment.names.and_then(|names| names.id(&path)).unwrap_or(0);
+    cgroup::describe(id, &path)
 }
 
 #[cfg(test)]
