@@ -20,14 +20,14 @@ mod tests {
     #[test]
     fn every_collector_and_rule_is_listed() {
         let names: Vec<_> = EBPF_OBJECTS.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["block", "fd", "oom", "tasks"]);
+        assert_eq!(names, ["block", "fd", "oom", "tasks", "tcp"]);
         let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, ["disk-io-bottleneck", "scheduler-contention"]);
     }
 
     #[test]
     fn embedded_bytes_are_what_they_claim_to_be() {
-        for object in ["block", "fd", "oom", "tasks"].into_iter().filter_map(ebpf_object) {
+        for object in ["block", "fd", "oom", "tasks", "tcp"].into_iter().filter_map(ebpf_object) {
             assert!(object.starts_with(b"\x7fELF"));
             assert_eq!(object.as_ptr().align_offset(8), 0);
         }

@@ -39,7 +39,7 @@ pub use syscall::{
     Call, CallFailure, CallInFlight, CallParts, Caller, CgroupCall, DescriptorCalls, DescriptorKind, SlowProcess, Syscall,
 };
 pub use tcp::{
-    CgroupTraffic, ClassTraffic, Connections, FlowTraffic, NamespaceTotals, NetworkNamespace, NetworkProcess, OwnTraffic, PeerClass, Tcp,
-    Traffic,
+    CgroupTraffic, ClassTraffic, Connections, FlowTraffic, NamespaceTotals, NetworkNamespace, NetworkProcess, OwnTraffic,
+    PeerClass, Tcp, Traffic,
 };
 pub use trend::Trend;

@@ -4,7 +4,7 @@ use super::{Failure, exit, output};
 use crate::artifacts;
 
 /// The eBPF objects; sched and syscall share the first.
-const OBJECTS: [&str; 4] = ["tasks", "block", "oom", "fd"];
+const OBJECTS: [&str; 5] = ["tasks", "block", "tcp", "oom", "fd"];
 
 pub(super) fn run() -> Result<u8, Failure> {
     let state = |built: bool| if built { "built in" } else { "not built in" };
