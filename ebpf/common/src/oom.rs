@@ -12,7 +12,7 @@ pub const NO_LEVEL: u32 = u32::MAX;
 
 /// The kernel's out-of-memory killer at work: what is known before a victim dies. One at a time, whole machine (`oom_lock`).
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Case {
     /// Thread (upper half: process) that ran out of memory; 0 when the killer is not at work.
     pub task: u64,
@@ -30,6 +30,10 @@ pub struct Case {
     pub constraint: u32,
     /// 1 while victims are killed; a task that is marked before has only been seen dying by itself.
     pub killing: u32,
+    /// 1 when cases are told: a task that is marked outside of one is dying by itself. Set by user space.
+    pub told: u32,
+    /// Keeps the size a multiple of eight.
+    pub padding: u32,
 }
 
 /// One victim.
@@ -94,7 +98,7 @@ pub struct Counters {
 }
 
 const _: () = {
-    assert!(size_of::<Case>() == 56);
+    assert!(size_of::<Case>() == 64);
     assert!(size_of::<Kill>() == 152 + LEVELS * NAME);
     assert!(size_of::<Counters>() == 40);
 };
@@ -113,4 +117,6 @@ impl Kill {
 mod pod {
     // SAFETY: repr(C) of integers without implicit padding (the size is asserted above), so every bit pattern is a value.
     unsafe impl aya::Pod for super::Counters {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for super::Case {}
 }

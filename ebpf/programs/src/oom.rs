@@ -46,6 +46,7 @@ fn oom_kill_process(ctx: FEntryContext) -> i32 {
             points: control.points(),
             constraint: control.constraint(),
             killing: 0,
+            ..*case
         };
     }
     0
@@ -60,8 +61,9 @@ fn oom_kill_victim(ctx: FEntryContext) -> i32 {
     if silenced() == 0
         && let Some((case, counters)) = state()
     {
-        case.killing = 1;
-        counters.again += u64::from(Task::new(ctx.arg(0)).is_oom_victim());
+        let again = Task::new(ctx.arg(0)).is_oom_victim();
+        case.killing = u32::from(!again);
+        counters.again += u64::from(again);
     }
     0
 }
@@ -108,7 +110,8 @@ fn mark(victim: Task) {
     }
     let Some((case, counters)) = state() else { return };
     let is_known = case.task == bpf_get_current_pid_tgid();
-    if is_known && case.killing == 0 {
+    // Who runs out of memory while it dies is marked as well, and so is a thread whose process has just been killed.
+    if case.told != 0 && (!is_known || case.killing == 0) {
         counters.dying += 1;
         return;
     }

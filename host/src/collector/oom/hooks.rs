@@ -1,5 +1,7 @@
 //! Loads the oom object and attaches its programs.
 
+use kerno_ebpf_common::oom::Case;
+
 use super::NAME;
 use crate::{
     artifacts,
@@ -37,7 +39,8 @@ pub fn attach(context: &Context, memory_v1: bool) -> Result<(Object, Option<Load
 fn attach_case(context: &Context, object: &mut Object) -> Result<(), LoadError> {
     object.attach_exit(&context.kernel, "oom_kill_process_exit", "oom_kill_process")?;
     object.attach_entry(&context.kernel, "oom_kill_victim", "__oom_kill_process")?;
-    object.attach_entry(&context.kernel, "oom_kill_process", "oom_kill_process")
+    object.attach_entry(&context.kernel, "oom_kill_process", "oom_kill_process")?;
+    object.set("CASE", 0, Case { told: 1, ..Case::default() })
 }
 
 /// Where a task's resident pages are: since 6.2 (f1a7941243c1) in one `percpu_counter` for each kind.
