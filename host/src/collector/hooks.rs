@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{block, fd, oom, sched, syscall};
+use super::{block, fd, oom, sched, syscall, tcp};
 use crate::platform::btf::Btf;
 
 /// How a program is attached.
@@ -95,6 +95,9 @@ pub const HOOKS: &[Hook] = &[
     hook(oom::NAME, Kind::Entry, "__oom_kill_process"),
     hook(oom::NAME, Kind::Entry, "oom_kill_process"),
     hook(fd::NAME, Kind::Iterator, "task"),
+    hook(tcp::NAME, Kind::TypedTracepoint, "inet_sock_set_state"),
+    hook(tcp::NAME, Kind::Iterator, "task_file"),
+    hook(tcp::NAME, Kind::Iterator, "task"),
 ];
 
 impl Hook {

@@ -86,7 +86,7 @@ impl Loader {
         }
         for (name, value) in globals {
             let value = self.number(*value);
-            self.aya.override_global(*name, value, true);
+            self.aya.override_global(name, value, true);
             self.set.insert(*name);
         }
         for (map, entries) in sizes {
