@@ -230,8 +230,8 @@ fn latency_of_group(totals: &CallTotals, slow: &[u64]) -> Latency {
     let slow_count: u64 = counts.iter().sum();
     let slow_sum: u64 = counts.iter().enumerate().map(|(bucket, count)| count * middle(bucket)).sum();
     let short = count.saturating_sub(slow_count);
-    if short > 0 {
-        let mean = (sum_ns.saturating_sub(slow_sum) / short).min(SLOW_NS - 1);
+    if let Some(mean) = sum_ns.saturating_sub(slow_sum).checked_div(short) {
+        let mean = mean.min(SLOW_NS - 1);
         counts[bucket_of(mean) as usize] += short;
     }
     let max_ns = Some(totals.max.max(longest(Some(slow))));
