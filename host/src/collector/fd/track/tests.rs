@@ -1,3 +1,5 @@
+//! Descriptors of processes that come, go, grow and share.
+
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;

@@ -1,3 +1,5 @@
+//! Lines of the kernel's log, as kernels write them.
+
 use super::*;
 
 fn read(text: &str) -> Vec<Logged> {
