@@ -66,12 +66,16 @@ pub fn count_local(counts: &mut [u32; BUCKETS], nanoseconds: u64) {
 }
 
 /// Counts a duration in a histogram of this CPU's shard.
+///
+/// # Safety
+///
+/// `counts` must point into a map's value.
 #[inline(always)]
-pub fn count(counts: *mut [u32; BUCKETS], nanoseconds: u64) {
+pub unsafe fn count(counts: *mut [u32; BUCKETS], nanoseconds: u64) {
     if shards_are_shared() != 0 {
         count_shared(counts, nanoseconds);
     } else {
-        // SAFETY: only this CPU writes its shard.
+        // SAFETY: the caller's; only this CPU writes its shard.
         count_local(unsafe { &mut *counts }, nanoseconds);
     }
 }

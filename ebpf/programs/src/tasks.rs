@@ -52,7 +52,7 @@ fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let (prev, next) = (Task::new(ctx.arg(1)), Task::new(ctx.arg(2)));
     if !switch_everyday(prev, next, state(&ctx, prev)) {
         // SAFETY: the helper returns only when there is no such program.
-        let _ = unsafe { OTHERWISE_SWITCH.tail_call(&ctx, 0) };
+        unsafe { OTHERWISE_SWITCH.tail_call(&ctx, 0) };
     }
     0
 }
@@ -105,7 +105,7 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     if calls_silenced() == 0 && calls::returned(ctx.arg(1)) {
         // SAFETY: the helper returns only when there is no such program.
-        let _ = unsafe { OTHERWISE.tail_call(&ctx, 0) };
+        unsafe { OTHERWISE.tail_call(&ctx, 0) };
     }
     0
 }
@@ -136,7 +136,7 @@ fn sys_exit_perf(ctx: TracePointContext) -> u32 {
     let result = unsafe { *ctx.as_ptr().cast::<i64>().add(2) };
     if calls_silenced() == 0 && calls::returned(result) {
         // SAFETY: the helper returns only when there is no such program.
-        let _ = unsafe { OTHERWISE_PERF.tail_call(&ctx, 0) };
+        unsafe { OTHERWISE_PERF.tail_call(&ctx, 0) };
     }
     0
 }

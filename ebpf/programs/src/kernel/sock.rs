@@ -3,7 +3,7 @@ use core::ptr::read_volatile;
 
 use aya_ebpf::helpers::generated::{bpf_skc_to_tcp_sock, bpf_sock_from_file};
 
-use super::{Access, Probed, Typed, cgroup_kn, cgroup_v1, file_inode, inode_mode, kernfs_node_id};
+use super::{Access, File, Probed, Typed, cgroup_kn, cgroup_v1, file_inode, inode_mode, kernfs_node_id};
 
 globals! {
     /// Port of loopback that kerno connects to, to see itself, in network byte order.
@@ -235,15 +235,15 @@ impl TcpSock {
     }
 }
 
-/// Whether a file is a socket. `file` must be typed and not null.
+/// Whether a file is a socket. The verifier must know it.
 #[inline(always)]
 #[must_use]
-pub fn is_socket(file: *const u8) -> bool {
+pub fn is_socket(file: File) -> bool {
     const TYPE: u16 = 0o170_000;
     const SOCKET: u16 = 0o140_000;
     // SAFETY: a file that an iterator handed over.
     unsafe {
-        let inode: *const u8 = Typed::read(file, file_inode());
+        let inode: *const u8 = Typed::read(file.0, file_inode());
         Typed::read::<u16>(inode, inode_mode()) & TYPE == SOCKET
     }
 }
@@ -251,10 +251,10 @@ pub fn is_socket(file: *const u8) -> bool {
 /// The socket behind a file, for typed reads. Only where [`sock_from_file`] is 1.
 #[inline(always)]
 #[must_use]
-pub fn typed_sock_of(file: *const u8) -> Option<Sock> {
+pub fn typed_sock_of(file: File) -> Option<Sock> {
     // SAFETY: a file that an iterator handed over; the helper's result is checked before it is read.
     unsafe {
-        let socket: *const u8 = bpf_sock_from_file(file.cast_mut().cast()).cast_const().cast();
+        let socket: *const u8 = bpf_sock_from_file(file.0.cast_mut().cast()).cast_const().cast();
         if socket.is_null() {
             return None;
         }
@@ -266,12 +266,12 @@ pub fn typed_sock_of(file: *const u8) -> Option<Sock> {
 /// The socket behind a socket's file, for probe reads; `None` when it is no TCP socket.
 #[inline(always)]
 #[must_use]
-pub fn probed_sock_of(file: *const u8) -> Option<Sock> {
+pub fn probed_sock_of(file: File) -> Option<Sock> {
     // SAFETY: a file that an iterator handed over, and probe reads from there on. A socket points back at its file.
     unsafe {
-        let socket: *const u8 = Typed::read(file, file_private());
+        let socket: *const u8 = Typed::read(file.0, file_private());
         let back: *const u8 = Probed::read(socket, socket_file());
         let sock = Sock(Probed::read(socket, socket_sk()));
-        (back == file && sock.is_tcp()).then_some(sock)
+        (back == file.0 && sock.is_tcp()).then_some(sock)
     }
 }

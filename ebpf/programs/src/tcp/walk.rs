@@ -4,7 +4,7 @@ use core::ptr::read_volatile;
 
 use aya_ebpf::{bindings::seq_file, helpers::generated::bpf_seq_write, macros::map, maps::Array};
 use kerno_ebpf::kernel::{
-    Access, Probed, Task, Typed,
+    Access, File, Probed, Task, Typed,
     sock::{Sock, TcpSock, is_socket, probed_sock_of, sock_from_file, typed_sock_of},
 };
 use kerno_ebpf_common::tcp::{CLOSE, Connection, FOUND, LISTEN, ORPHANS as MOST_ORPHANS, ORPHANS_AT_ONCE, Owner};
@@ -48,15 +48,15 @@ extern "C" fn sockets(ctx: *const FileContext) -> i32 {
     let (meta, task, file) = unsafe {
         (read_volatile(&raw const (*ctx).meta), read_volatile(&raw const (*ctx).task), read_volatile(&raw const (*ctx).file))
     };
-    if task.is_null() || file.is_null() || !is_socket(file) {
+    if task.is_null() || file.is_null() || !is_socket(File::new(file)) {
         return 0;
     }
     let task = Task::new(task);
     if sock_from_file() != 0 {
-        if let Some(tcp) = typed_sock_of(file).and_then(Sock::tcp) {
+        if let Some(tcp) = typed_sock_of(File::new(file)).and_then(Sock::tcp) {
             found::<Typed>(meta, task, tcp);
         }
-    } else if let Some(sock) = probed_sock_of(file) {
+    } else if let Some(sock) = probed_sock_of(File::new(file)) {
         found::<Probed>(meta, task, sock.as_tcp());
     }
     0
