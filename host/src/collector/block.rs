@@ -15,6 +15,7 @@ use super::{
     Collector, Failure, Moment, Proof,
     context::{Context, StartError},
     fields,
+    load_error::Explained,
     loader::{LoadError, Object},
     report::{self, Counted},
     running::explained,
@@ -33,7 +34,8 @@ pub struct BlockCollector {
     cpus: u32,
     shards: u32,
     operations: decode::Operations,
-    syncs: Result<Syncs, StartError>,
+    /// Or why they cannot be measured.
+    syncs: Result<Syncs, Explained>,
     canary: Canary,
 }
 
@@ -64,7 +66,7 @@ impl BlockCollector {
         object.fill("REQUEST_FREE", OTHER + 1..REQUEST_ROWS)?;
         object.fill("SYNC_FREE", OTHER + 1..SYNC_ROWS)?;
         requests::attach(context, &mut object)?;
-        let syncs = file.and_then(|_| Syncs::attach(context, &mut object));
+        let syncs = file.and_then(|_| Syncs::attach(context, &mut object)).map_err(|error| explained(&error));
         let operations = decode::Operations::of(&context.btf);
         Ok(Self { root: context.root.clone(), object, cpus: context.cpus, shards, operations, syncs, canary: Canary::default() })
     }
@@ -108,7 +110,7 @@ impl Collector for BlockCollector {
         } else {
             report::partial(report::running(NAME, &[requests]), Some(report::losses(&synced)))
         };
-        Ok(report::partial(report, partial.map(|error| explained(&error))))
+        Ok(report::partial(report, partial))
     }
 
     fn prove(&mut self) -> Proof {

@@ -13,7 +13,8 @@ use kerno_signals::{CollectorReport, Families};
 use super::{
     Collector, Failure, Moment, Proof,
     context::{Context, StartError},
-    loader::{LoadError, Object},
+    load_error::Explained,
+    loader::Object,
     report::{self, Counted},
     running::explained,
 };
@@ -34,7 +35,7 @@ pub struct OomCollector {
     account: Account,
     before: Before,
     /// Why whose memory was short is not known.
-    no_case: Option<LoadError>,
+    no_case: Option<Explained>,
     /// Why the last tick could not read what it should.
     error: Option<Failure>,
 }
@@ -54,7 +55,7 @@ impl OomCollector {
         let account = Account { start: (counters, oom::kills(&root)?), is_exact: no_case.is_none(), ..Account::default() };
         let before = Before::read(&root, account.start.1);
         let decoder = Decoder { same_hierarchy: !memory_v1 && !context.cgroup_v1, page: rustix::param::page_size() as u64 };
-        Ok(Self { root, object, decoder, ledger: Ledger::default(), account, before, no_case, error: None })
+        Ok(Self { root, object, decoder, ledger: Ledger::default(), account, before, no_case: no_case.map(|error| explained(&error)), error: None })
     }
 
     fn read(&mut self, moment: &Moment<'_>) -> Result<(), Failure> {
@@ -141,7 +142,7 @@ impl Collector for OomCollector {
         self.read(moment)?;
         let Account { seen, missed, unnamed, .. } = self.account;
         let report = report::running(NAME, &[Counted { what: "kills", events: seen, lost: missed + unnamed }]);
-        let report = report::partial(report, self.no_case.as_ref().map(|error| explained(error)));
+        let report = report::partial(report, self.no_case.clone());
         let report = self.before.state_refusal(report);
         families.oom = Some(self.ledger.tell(seen + missed, Some(self.before.tell(moment.names))));
         Ok(report)

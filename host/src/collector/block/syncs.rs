@@ -12,7 +12,9 @@ use crate::{
     collector::{
         cgroup_of,
         context::{Context, command},
+        load_error::Explained,
         loader::{LoadError, Object},
+        running::explained,
     },
     platform::{
         Root, block_device,
@@ -53,7 +55,7 @@ pub struct Syncs {
     file_systems: BTreeMap<(u32, u32, u32), FileSystem>,
     comms: BTreeMap<u32, String>,
     /// Why synchronous writes and `msync` are not seen.
-    partial: Option<StartError>,
+    partial: Option<Explained>,
 }
 
 impl Syncs {
@@ -68,11 +70,11 @@ impl Syncs {
         let vfs = object
             .attach_exit(kernel, VFS.1, "vfs_fsync_range")
             .and_then(|()| object.attach_entry(kernel, VFS.0, "vfs_fsync_range"));
-        Ok(Self { file_systems: BTreeMap::new(), comms: BTreeMap::new(), partial: vfs.err().map(StartError::from) })
+        Ok(Self { file_systems: BTreeMap::new(), comms: BTreeMap::new(), partial: vfs.err().map(|error| explained(&error)) })
     }
 
     /// Why synchronous writes and `msync` are not seen, if so.
-    pub fn partial(self) -> Option<StartError> {
+    pub fn partial(self) -> Option<Explained> {
         self.partial
     }
 
