@@ -155,15 +155,16 @@ impl Collectors {
             .ok();
         let context = &context(options, &root, names.as_ref());
         let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
-        // Run-queue delay last: loading programs keeps a CPU busy, and others would be seen to wait for it.
+        // What counts from one reading to the next comes late, so that its first reading is the window's. Run-queue delay comes last:
+        // loading programs keeps a CPU busy, and others would be seen to wait for it.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
             Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
-            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
+            Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
-            Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start),
+            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));

@@ -50,44 +50,33 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Tests with this in their name measure.
 const MEASUREMENT: &str = "measure_";
 
-/// Runs every in-guest test on one kernel line, and on the others those that [`everywhere`] picks.
+/// Runs what [`everywhere`] picks on every kernel line of the default set.
 pub fn run_default() -> Result<Counts> {
-    // The one with most to do first.
-    let mut lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
-    lines.sort_by_key(|line| line != everywhere::ELSE);
-    println!("all on {}, on the others those that kernels may differ in; all of them on all: cargo xtask vm", everywhere::ELSE);
-    run_each(&lines, |line| if line == everywhere::ELSE { Vec::new() } else { everywhere::WORDS.map(str::to_owned).to_vec() })
+    println!("what depends on the kernel, and one truth of each family; all there are: cargo xtask vm");
+    let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
+    run_all(&lines, &everywhere::WORDS.map(str::to_owned))
 }
 
 /// Runs the in-guest tests whose names contain one of `words` on every kernel line; without words all but the measurements, which
 /// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
 fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
-    run_each(lines, |_| words.to_vec())
-}
-
-/// The same with words for each kernel line.
-fn run_each(lines: &[String], words: impl Fn(&str) -> Vec<String> + Sync) -> Result<Counts> {
     kernel::ensure_known(lines)?;
     build::artifacts()?;
     let libtest::Built { tests: binaries, kerno } = libtest::build()?;
-    let mut all = Vec::new();
+    let mut tests = Vec::new();
     for binary in &binaries {
-        all.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
+        tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
     }
-    for word in lines.iter().flat_map(|line| words(line)) {
-        anyhow::ensure!(all.iter().any(|(_, test)| test.contains(&word)), "no in-guest test has `{word}` in its name");
+    for word in words {
+        anyhow::ensure!(tests.iter().any(|(_, test)| test.contains(word)), "no in-guest test has `{word}` in its name");
     }
-    let tests = |line: &str| {
-        let words = words(line);
-        let wanted = |test: &str| match words.as_slice() {
-            [] => !test.contains(MEASUREMENT),
-            words => words.iter().any(|word| test.contains(word.as_str())),
-        };
-        all.iter().filter(|(_, test)| wanted(test)).cloned().collect::<Vec<_>>()
-    };
+    tests.retain(|(_, test)| match words {
+        [] => !test.contains(MEASUREMENT),
+        _ => words.iter().any(|word| test.contains(word.as_str())),
+    });
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");
-        return Ok(Counts { skipped: lines.iter().map(|line| tests(line).len()).sum(), ..Counts::default() });
+        return Ok(Counts { skipped: tests.len() * lines.len(), ..Counts::default() });
     }
     let directory = work_directory("vm")?;
     let mut programs: Vec<(String, PathBuf)> = binaries.into_iter().map(|binary| (binary.name, binary.path)).collect();
@@ -98,7 +87,7 @@ fn run_each(lines: &[String], words: impl Fn(&str) -> Vec<String> + Sync) -> Res
         |line| tests(line).len(),
         |snapshot: &Snapshot| {
             let mut counts = Counts::default();
-            for (binary, test) in &tests(&snapshot.kernel.line) {
+            for (binary, test) in &tests {
                 let job = Job {
                     name: &format!("{binary}-{}", test.replace("::", "-")),
                     payload: &payload,

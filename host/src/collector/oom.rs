@@ -55,7 +55,16 @@ impl OomCollector {
         let account = Account { start: (counters, oom::kills(&root)?), is_exact: no_case.is_none(), ..Account::default() };
         let before = Before::read(&root, account.start.1);
         let decoder = Decoder { same_hierarchy: !memory_v1 && !context.cgroup_v1, page: rustix::param::page_size() as u64 };
-        Ok(Self { root, object, decoder, ledger: Ledger::default(), account, before, no_case: no_case.map(|error| explained(&error)), error: None })
+        Ok(Self {
+            root,
+            object,
+            decoder,
+            ledger: Ledger::default(),
+            account,
+            before,
+            no_case: no_case.map(|error| explained(&error)),
+            error: None,
+        })
     }
 
     fn read(&mut self, moment: &Moment<'_>) -> Result<(), Failure> {

@@ -30,7 +30,7 @@ fn tell_apart(hierarchies: &Hierarchies) -> (Families, Vec<CollectorReport>) {
         write("/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "50000");
     }
     if hierarchies.has("memory") {
-        write("/sys/fs/cgroup/memory/b/memory.limit_in_bytes", "67108864");
+        write("/sys/fs/cgroup/memory/b/memory.limit_in_bytes", "268435456");
     }
     let hog = |groups: &[PathBuf]| Load::start(&format!("{} while :; do :; done", Hierarchies::enter(groups)), None);
     let paths: Vec<&std::path::Path> = b.iter().map(PathBuf::as_path).collect();
@@ -64,7 +64,7 @@ fn tell_apart(hierarchies: &Hierarchies) -> (Families, Vec<CollectorReport>) {
         println!("measured: 4194304 bytes a second are told as {:?}", b.growth);
         assert!((b.growth.unwrap().slope_per_second / (4 * MIB) as f64 - 1.0).abs() < 0.05, "{b:?}");
         assert!(a.growth.unwrap().slope_per_second.abs() < 100_000.0 && a.rss_bytes < 4 * MIB, "{a:?}");
-        assert_eq!(b.limit.as_ref().map(|limit| (limit.bytes, limit.path.as_str())), Some((64 * MIB, "/b")));
+        assert_eq!(b.limit.as_ref().map(|limit| (limit.bytes, limit.path.as_str())), Some((256 * MIB, "/b")));
         assert_eq!((&a.limit, a.events), (&None, Some(MemoryEvents::default())));
         // The number is the one that the other families know.
         if let Some(cpu) = families.cpu.as_ref().filter(|_| hierarchies.has("cpu,cpuacct")) {

@@ -20,7 +20,7 @@ pub fn run(lines: &[String], jobs: impl Fn(&str) -> usize + Sync, work: impl Fn(
         for _ in 0..GUESTS_AT_ONCE.min(lines.len()) {
             scope.spawn(|| {
                 while let Some(line) = lines.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let counts = on(line, jobs(line), &work);
+                    let counts = on(line, jobs, &work);
                     total.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).merge(counts);
                 }
             });
