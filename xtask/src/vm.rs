@@ -82,27 +82,23 @@ fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     let mut programs: Vec<(String, PathBuf)> = binaries.into_iter().map(|binary| (binary.name, binary.path)).collect();
     programs.push(("kerno".into(), kerno));
     let payload = payload::write(&directory, &programs)?;
-    let counts = matrix::run(
-        lines,
-        |line| tests(line).len(),
-        |snapshot: &Snapshot| {
-            let mut counts = Counts::default();
-            for (binary, test) in &tests {
-                let job = Job {
-                    name: &format!("{binary}-{}", test.replace("::", "-")),
-                    payload: &payload,
-                    script: &libtest::script(binary, test),
-                    guest_limit: Duration::from_secs(300),
-                    host_limit: Duration::from_secs(900),
-                };
-                let outcome = job::run(snapshot, &directory, &job)?;
-                let problem = libtest::problem(&outcome);
-                print(snapshot, test, &outcome, problem.as_deref());
-                counts.count(problem.is_none());
-            }
-            Ok(counts)
-        },
-    );
+    let counts = matrix::run(lines, tests.len(), |snapshot: &Snapshot| {
+        let mut counts = Counts::default();
+        for (binary, test) in &tests {
+            let job = Job {
+                name: &format!("{binary}-{}", test.replace("::", "-")),
+                payload: &payload,
+                script: &libtest::script(binary, test),
+                guest_limit: Duration::from_secs(300),
+                host_limit: Duration::from_secs(900),
+            };
+            let outcome = job::run(snapshot, &directory, &job)?;
+            let problem = libtest::problem(&outcome);
+            print(snapshot, test, &outcome, problem.as_deref());
+            counts.count(problem.is_none());
+        }
+        Ok(counts)
+    });
     if counts.failed == 0 {
         let _ = fs::remove_dir_all(&directory);
     } else {

@@ -14,7 +14,7 @@ use crate::counts::Counts;
 const GUESTS_AT_ONCE: usize = 2;
 
 /// Runs `work`, which counts `jobs` results, on a saved guest of each line.
-pub fn run(lines: &[String], jobs: impl Fn(&str) -> usize + Sync, work: impl Fn(&Snapshot) -> Result<Counts> + Sync) -> Counts {
+pub fn run(lines: &[String], jobs: usize, work: impl Fn(&Snapshot) -> Result<Counts> + Sync) -> Counts {
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Counts::default()));
     thread::scope(|scope| {
         for _ in 0..GUESTS_AT_ONCE.min(lines.len()) {
