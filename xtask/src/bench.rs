@@ -66,31 +66,27 @@ fn on_kernels(arguments: &KernelArguments) -> Result<Counts> {
     programs.extend(vm::which("tcprtt").map(|path| ("tcprtt".into(), path)));
     let payload = payload::write(&directory, &programs)?;
     let all = Mutex::new(Vec::new());
-    let counts = matrix::run(
-        &arguments.kernel,
-        |_| 1,
-        |snapshot| {
-            let job = Job {
-                name: "bench",
-                payload: &payload,
-                script: &script,
-                guest_limit: Duration::from_secs(3_000),
-                host_limit: Duration::from_secs(3_600),
-            };
-            let outcome = job::run(snapshot, &directory, &job)?;
-            let mut counts = Counts::default();
-            let problem = libtest::problem(&outcome);
-            counts.count(problem.is_none());
-            let (lines, notes) = table::read(&outcome.output, &snapshot.kernel.release);
-            println!("\nLinux {} ({:.0} s)\n{}", snapshot.kernel.release, outcome.took.as_secs_f64(), table::text(&lines));
-            notes.iter().for_each(|note| println!("{note}"));
-            if let Some(problem) = problem {
-                println!("FAILED: {problem}\n{}{}", vm::console_end(&outcome.output), vm::console_end(&outcome.console));
-            }
-            all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(lines);
-            Ok(counts)
-        },
-    );
+    let counts = matrix::run(&arguments.kernel, 1, |snapshot| {
+        let job = Job {
+            name: "bench",
+            payload: &payload,
+            script: &script,
+            guest_limit: Duration::from_secs(3_000),
+            host_limit: Duration::from_secs(3_600),
+        };
+        let outcome = job::run(snapshot, &directory, &job)?;
+        let mut counts = Counts::default();
+        let problem = libtest::problem(&outcome);
+        counts.count(problem.is_none());
+        let (lines, notes) = table::read(&outcome.output, &snapshot.kernel.release);
+        println!("\nLinux {} ({:.0} s)\n{}", snapshot.kernel.release, outcome.took.as_secs_f64(), table::text(&lines));
+        notes.iter().for_each(|note| println!("{note}"));
+        if let Some(problem) = problem {
+            println!("FAILED: {problem}\n{}{}", vm::console_end(&outcome.output), vm::console_end(&outcome.console));
+        }
+        all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(lines);
+        Ok(counts)
+    });
     if let Some(file) = &arguments.json {
         let lines: Vec<Line> = all.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         fs::write(file, serde_json::to_string_pretty(&lines)?).with_context(|| format!("cannot write {}", file.display()))?;

@@ -79,19 +79,15 @@ fn run_all(arguments: &Arguments) -> Result<Counts> {
     };
     let payload = payload::write(&directory, &[("kerno".into(), kerno)])?;
     let lines = Mutex::new(Vec::new());
-    let counts = matrix::run(
-        &arguments.kernel,
-        |_| scenarios.len(),
-        |snapshot| {
-            let mut counts = Counts::default();
-            for scenario in &scenarios {
-                let line = one(snapshot, &directory, &payload, scenario, arguments.reports)?;
-                counts.count(line.pass);
-                lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(line);
-            }
-            Ok(counts)
-        },
-    );
+    let counts = matrix::run(&arguments.kernel, scenarios.len(), |snapshot| {
+        let mut counts = Counts::default();
+        for scenario in &scenarios {
+            let line = one(snapshot, &directory, &payload, scenario, arguments.reports)?;
+            counts.count(line.pass);
+            lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(line);
+        }
+        Ok(counts)
+    });
     let mut lines = lines.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     lines.sort_by(|a, b| (&a.scenario, &a.kernel).cmp(&(&b.scenario, &b.kernel)));
     print!("{}", table(&lines));
