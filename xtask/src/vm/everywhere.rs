@@ -3,7 +3,8 @@
 
 /// Parts of their names.
 pub const WORDS: [&str; 17] = [
-    "load::",
+    "every_object_loads",
+    "without_ebpf_the_same_families",
     "offsets::",
     // Rights and sizes
     "five_capabilities_are_enough",
@@ -19,7 +20,6 @@ pub const WORDS: [&str; 17] = [
     "a_groups_own_limit",
     "a_leaks_rate",
     "one_busy_thread",
-    "growth_is_told",
     // What fools naive tools
     "a_thousand_sleeping_threads",
     "hang_through_the_window",
