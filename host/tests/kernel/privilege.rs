@@ -133,8 +133,8 @@ fn before_5_11_a_small_limit_of_locked_memory_is_named() {
         assert_eq!(sched["status"], "running", "maps are charged to the control group: {sched}");
         return;
     }
-    let reason = sched["reason"].as_str().unwrap();
-    assert!(reason.contains("limit of locked memory") && reason.contains("LimitMEMLOCK=infinity"), "{sched}");
+    assert!(sched["reason"].as_str().unwrap().contains("limit of locked memory (64 KiB) is too small"), "{sched}");
+    assert!(sched["fix"].as_str().unwrap().contains("LimitMEMLOCK=infinity"), "{sched}");
     assert_eq!(sched["coverage"], "fallback", "{sched}");
 }
 
