@@ -97,7 +97,10 @@ pub trait Collector {
         Proof::NotNeeded
     }
 
-    /// Ends the window: writes its family, tells how well it was seen, detaches.
+    /// The window is over: reads what kerno's own work from here on would change.
+    fn stop(&mut self) {}
+
+    /// Ends the measurement: writes its family, tells how well it was seen, detaches.
     ///
     /// # Errors
     ///
@@ -155,20 +158,23 @@ impl Collectors {
             .ok();
         let context = &context(options, &root, names.as_ref());
         let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
-        // What counts from one reading to the next comes late, so that its first reading is the window's. Run-queue delay comes last:
-        // loading programs keeps a CPU busy, and others would be seen to wait for it.
+        // What counts from one reading to the next comes late, so that its first reading is the window's. Those that see tasks wait
+        // come last: loading programs and the first tick of the others keep a CPU busy.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
             Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
             Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
-            Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start),
+            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
-            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
-            Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start),
         ];
+        let processes = Processes::new(root);
+        let moment = Moment { names: names.as_ref(), processes: &processes, now_ns: SystemClock.monotonic_ns() };
+        all.iter_mut().for_each(|running| drop(running.tick(&moment)));
+        all.push(Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start));
+        all.push(Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start));
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
-        Self { names, processes: Processes::new(root), all, journal }
+        Self { names, processes, all, journal }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
@@ -188,6 +194,7 @@ impl Collectors {
     /// Ends the window: reads everything and detaches.
     #[must_use]
     pub fn finish(mut self) -> Collected {
+        self.stop();
         self.refresh_names(Names::refresh_all);
         let moment = Moment { names: self.names.as_ref(), processes: &self.processes, now_ns: SystemClock.monotonic_ns() };
         let mut families = Families::default();
@@ -201,6 +208,11 @@ impl Collectors {
             sched::quota::add(sched, cpu);
         }
         Collected { families, reports }
+    }
+
+    /// The window is over: reads what [`finish`](Self::finish), which begins with this, would change.
+    pub fn stop(&mut self) {
+        self.all.iter_mut().for_each(Running::stop);
     }
 
     /// Takes one collector's programs off their hooks. For tests of canaries.

@@ -38,8 +38,8 @@ pub struct Progress {
     pub table: u64,
     /// Process that the last record was of.
     pub tgid: u32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
+    /// Tasks since the walk gave way to others.
+    pub tasks: u32,
 }
 
 const _: () = {

@@ -15,11 +15,8 @@ pub const RING_BYTES: u32 = 512 << 10;
 /// Bytes waiting in the ring from which on connections that need not be told singly are added to their flow.
 pub const RING_NEARLY_FULL: u64 = RING_BYTES as u64 / 4 * 3;
 
-/// Sockets without a descriptor that one walk reads at most.
+/// Sockets without a descriptor that are listed at once.
 pub const ORPHANS: u32 = 4096;
-
-/// How many of them are read at one task of the walk: their records fit into the kernel's buffer of 32 KiB.
-pub const ORPHANS_AT_ONCE: u32 = 64;
 
 /// The walk found it open.
 pub const FOUND: u8 = 0;

@@ -10,7 +10,7 @@ use aya_ebpf::{
     macros::map,
     maps::Array,
 };
-use kerno_ebpf::kernel::{Descriptors, Probed, Task, Typed, silenced};
+use kerno_ebpf::kernel::{Descriptors, Task, Typed, silenced};
 use kerno_ebpf_common::fd::{Progress, Table};
 
 #[unsafe(link_section = "license")]
@@ -26,8 +26,11 @@ static PIECE: Array<Piece> = Array::with_max_entries(1, 0);
 const PIECE_WORDS: u32 = 32;
 type Piece = [u64; PIECE_WORDS as usize];
 
-/// Pieces that one call counts: 65,536 descriptors. The verifier follows every one of them.
-const PIECES: u32 = 32;
+/// Pieces that one call counts: 16,384 descriptors. The verifier follows every one of them.
+const PIECES: u32 = 8;
+
+/// Tasks after which a walk gives way to others: the kernel itself goes on until its buffer is full.
+const AT_ONCE: u32 = 1_024;
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 
@@ -64,6 +67,14 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
     if task.is_null() {
         return NEXT;
     }
+    let Some(progress) = PROGRESS.get_ptr_mut(0) else { return NEXT };
+    // SAFETY: one walk at a time, by one process.
+    let progress = unsafe { &mut *progress };
+    progress.tasks += 1;
+    if progress.tasks > AT_ONCE {
+        progress.tasks = 0;
+        return AGAIN;
+    }
     let address = task as u64;
     let task = Task::new(task);
     if task.flags::<Typed>() & PF_KTHREAD != 0 {
@@ -79,9 +90,6 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
     if tid != tgid && leader.descriptors().is_same(table) {
         return NEXT;
     }
-    let Some(progress) = PROGRESS.get_ptr_mut(0) else { return NEXT };
-    // SAFETY: one walk at a time, by one process.
-    let progress = unsafe { &mut *progress };
     if tid != tgid && progress.tgid == tgid && progress.table == table.address() {
         return NEXT;
     }
@@ -122,8 +130,8 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
 /// Goes on counting after `words` words with `open` slots: how far it came, and whether that is all.
 #[inline(always)]
 fn count(table: Descriptors, mut words: u32, mut open: u32) -> Option<(u32, u32, bool)> {
-    let bits = table.bits();
-    let size = table.size() / 64;
+    let (slots, bits) = table.bits();
+    let size = slots / 64;
     if words > size {
         // A table never shrinks: this one is another.
         words = 0;
@@ -153,13 +161,19 @@ fn count(table: Descriptors, mut words: u32, mut open: u32) -> Option<(u32, u32,
     if left >= PIECE_WORDS {
         return Some((words, open, false));
     }
+    // SAFETY: its own place. The mask changes nothing, and shows verifiers before 5.11 that it is less than a piece.
+    let left = unsafe { read_volatile(&raw const left) } & (PIECE_WORDS - 1);
+    // SAFETY: as above.
+    unsafe {
+        let _ = bpf_probe_read_kernel(piece.cast(), left * 8, bits.add(words as usize * 8).cast());
+    }
     let mut index = 0;
     while index < PIECE_WORDS - 1 {
         if index >= left {
             break;
         }
-        // SAFETY: a probe read inside the table.
-        open += ones(unsafe { <Probed as kerno_ebpf::kernel::Access>::read(bits, (words + index) * 8) });
+        // SAFETY: inside the piece.
+        open += ones(unsafe { read_volatile(piece.cast::<u64>().add(index as usize)) });
         index += 1;
     }
     Some((words, open, true))

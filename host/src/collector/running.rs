@@ -1,5 +1,7 @@
 //! One collector of a window: where it measures from, whether it is alive, and what it told at the end.
 
+use std::time::Instant;
+
 use kerno_signals::{CollectorReport, Families};
 
 use super::context::{Context, StartError};
@@ -33,7 +35,10 @@ impl Running {
         ebpf: impl FnOnce(&Context) -> Result<P, StartError>,
         fallback: impl FnOnce() -> Result<F, E>,
     ) -> Self {
-        let why = match context.as_ref().map(ebpf) {
+        let begun = Instant::now();
+        let started = context.as_ref().map(ebpf);
+        tracing::debug!(name, took = ?begun.elapsed(), "started");
+        let why = match started {
             Ok(Ok(collector)) => return Self::measuring(name, Box::new(collector), "eBPF", None),
             Ok(Err(StartError::NotBuiltIn)) => not_built_in(name),
             Ok(Err(error)) => explained(&error),
@@ -67,22 +72,39 @@ impl Running {
     pub fn tick(&mut self, moment: &Moment<'_>) -> Progress {
         let (events, source) = match &mut self.state {
             State::Measuring { collector, source, watch, .. } => {
+                let begun = Instant::now();
                 collector.tick(moment);
                 watch.note(collector.prove());
-                (collector.events(), *source)
+                let events = collector.events();
+                tracing::debug!(name = self.name, took = ?begun.elapsed(), "ticked");
+                (events, *source)
             }
             State::Off(_) => (0, "off"),
         };
         Progress { collector: self.name, events, source }
     }
 
+    /// The window is over.
+    pub fn stop(&mut self) {
+        if let State::Measuring { collector, .. } = &mut self.state {
+            let begun = Instant::now();
+            collector.stop();
+            tracing::debug!(name = self.name, took = ?begun.elapsed(), "stopped");
+        }
+    }
+
     /// Ends it.
     pub fn finish(self, moment: &Moment<'_>, families: &mut Families) -> CollectorReport {
         match self.state {
-            State::Measuring { collector, instead, watch, .. } => match collector.finish(moment, families) {
-                Ok(report) => report::blind(report::instead(report, instead), &watch),
-                Err(error) => report::off(self.name, explained(&*error)),
-            },
+            State::Measuring { collector, instead, watch, .. } => {
+                let begun = Instant::now();
+                let finished = collector.finish(moment, families);
+                tracing::debug!(name = self.name, took = ?begun.elapsed(), "finished");
+                match finished {
+                    Ok(report) => report::blind(report::instead(report, instead), &watch),
+                    Err(error) => report::off(self.name, explained(&*error)),
+                }
+            }
             State::Off(why) => report::off(self.name, why),
         }
     }

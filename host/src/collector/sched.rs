@@ -15,7 +15,7 @@ use super::{
     context::{Context, StartError},
     loader::LoadError,
     report::{self, Counted},
-    tasks::{FOLLOW, MOMENT, Shared},
+    tasks::{FOLLOW, MOMENT, Shared, Tasks},
 };
 use crate::platform::{
     Root,
@@ -35,6 +35,8 @@ pub struct SchedCollector {
     root: Root,
     tasks: Shared,
     cpu_times: HashMap<u32, CpuTime>,
+    /// What the maps held when the window ended.
+    ended: Option<Result<Raw, LoadError>>,
 }
 
 impl SchedCollector {
@@ -47,35 +49,11 @@ impl SchedCollector {
         let tasks = context.tasks()?;
         let cpu_times = process::cpu_times(&context.root);
         tasks.borrow_mut().follow(context)?;
-        Ok(Self { root: context.root.clone(), tasks, cpu_times })
+        Ok(Self { root: context.root.clone(), tasks, cpu_times, ended: None })
     }
 
     fn switches(&self) -> u64 {
         self.tasks.borrow().cpu_records().map_or(0, |cpus| cpus.iter().map(|cpu| cpu.switches).sum())
-    }
-
-    fn drain(&self) -> Result<Raw, LoadError> {
-        let tasks = self.tasks.borrow();
-        let known = tasks.object.entries::<u64, u32>("GROUP_ROWS")?;
-        let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
-        Ok(Raw {
-            groups: groups.map(|(id, row)| self.group(id, row)).collect::<Result<_, _>>()?,
-            cpus: tasks.cpu_records()?,
-            tasks: tasks.object.entries::<u32, TaskWaits>("TASKS")?,
-        })
-    }
-
-    /// One group's numbers, summed over CPUs.
-    fn group(&self, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
-        let tasks = self.tasks.borrow();
-        let mut group = Group::new(id);
-        for shard in 0..tasks.wait_shards {
-            group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
-        }
-        for cpu in 0..tasks.cpus {
-            group.add_totals(&tasks.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
-        }
-        Ok(group)
     }
 
     fn runners(&self, names: Option<&Names>) -> Vec<Runner> {
@@ -90,6 +68,29 @@ impl SchedCollector {
         };
         used.into_iter().take(RUNNERS).map(runner).collect()
     }
+}
+
+fn drain(tasks: &Shared) -> Result<Raw, LoadError> {
+    let tasks = &tasks.borrow();
+    let known = tasks.object.entries::<u64, u32>("GROUP_ROWS")?;
+    let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
+    Ok(Raw {
+        groups: groups.map(|(id, row)| group(tasks, id, row)).collect::<Result<_, _>>()?,
+        cpus: tasks.cpu_records()?,
+        tasks: tasks.object.entries::<u32, TaskWaits>("TASKS")?,
+    })
+}
+
+/// One group's numbers, summed over CPUs.
+fn group(tasks: &Tasks, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
+    let mut group = Group::new(id);
+    for shard in 0..tasks.wait_shards {
+        group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
+    }
+    for cpu in 0..tasks.cpus {
+        group.add_totals(&tasks.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
+    }
+    Ok(group)
 }
 
 impl Collector for SchedCollector {
@@ -109,8 +110,12 @@ impl Collector for SchedCollector {
         }
     }
 
-    fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let raw = self.drain()?;
+    fn stop(&mut self) {
+        self.ended.get_or_insert_with(|| drain(&self.tasks));
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let raw = self.ended.take().unwrap_or_else(|| drain(&self.tasks))?;
         let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
         let (lost, missed) =
             (decode::lost(&raw.cpus), self.tasks.borrow().object.missed_by(|name| FOLLOW.contains(&name)).unwrap_or(0));

@@ -22,7 +22,7 @@ use super::{
     load_error::Explained,
     loader::LoadError,
     report::{self, Counted},
-    tasks::{FOLLOW, MOMENT, Shared},
+    tasks::{FOLLOW, MOMENT, Shared, Tasks},
 };
 use crate::platform::{
     Root,
@@ -42,6 +42,16 @@ pub struct SyscallCollector {
     how: How,
     /// Calls that were asleep when it began.
     hung: Hung,
+    /// What the maps held when the window ended.
+    ended: Option<Result<Ended, LoadError>>,
+}
+
+/// What the maps held when the window ended.
+struct Ended {
+    raw: Raw,
+    cpus: Vec<Cpu>,
+    saved: Vec<SavedCall>,
+    missed: u64,
 }
 
 impl SyscallCollector {
@@ -64,15 +74,47 @@ impl SyscallCollector {
         let root = context.root.clone();
         let mut hung = Hung::default();
         hung.look(&root, SystemClock.monotonic_ns());
-        Ok(Self { root, tasks, how, hung })
+        Ok(Self { root, tasks, how, hung, ended: None })
     }
 
     fn cpus(&self) -> Vec<Cpu> {
         self.tasks.borrow().cpu_records().unwrap_or_default()
     }
 
-    fn drain(&self) -> Result<Raw, LoadError> {
-        let tasks = self.tasks.borrow();
+    /// Removes entries of calls that returned, before they leave no room.
+    fn sweep(&mut self) {
+        let inserted: u64 = self.cpus().iter().map(|cpu| cpu.slot.inserted).sum();
+        if inserted < u64::from(SAVED) / 2 {
+            return;
+        }
+        let mut tasks = self.tasks.borrow_mut();
+        let Ok(saved) = tasks.object.entries::<u64, SavedCall>("SAVED") else { return };
+        if saved.len() < SAVED as usize / 2 {
+            return;
+        }
+        for (task, _) in saved.into_iter().filter(|(_, call)| call.call == kerno_ebpf_common::syscall::IDLE) {
+            if let Err(error) = tasks.object.remove::<u64, SavedCall>("SAVED", &task) {
+                tracing::debug!(%error, "an entry of a call that returned stays");
+            }
+        }
+    }
+}
+
+impl Ended {
+    fn read(tasks: &Shared) -> Result<Self, LoadError> {
+        let tasks = tasks.borrow();
+        let saved: Vec<(u64, SavedCall)> = tasks.object.entries("SAVED")?;
+        let cpus = tasks.cpu_records()?;
+        let rows_are_full = cpus.iter().any(|cpu| cpu.slot.rows_full > 0);
+        Ok(Self {
+            raw: Self::drain(&tasks, rows_are_full)?,
+            cpus,
+            saved: saved.into_iter().map(|(_, call)| call).collect(),
+            missed: tasks.object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0),
+        })
+    }
+
+    fn drain(tasks: &Tasks, rows_are_full: bool) -> Result<Raw, LoadError> {
         let object = &tasks.object;
         let sum = |row: u32| {
             (0..tasks.shards).try_fold(CallTotals::default(), |mut sum, shard| {
@@ -89,7 +131,8 @@ impl SyscallCollector {
             };
             rows.push(Row { row, number: key & 0xffff, group, totals: sum(row)? });
         }
-        for number in 0..NUMBERS {
+        // Rows of a number alone are for calls that found no other.
+        for number in 0..if rows_are_full { NUMBERS } else { 0 } {
             let totals = sum(number)?;
             if totals.calls > 0 {
                 rows.push(Row { row: number, number, group: Group::None, totals });
@@ -117,29 +160,6 @@ impl SyscallCollector {
             failures: object.entries::<u32, Failures>("FAILURES")?,
             processes: object.entries::<ProcessKey, SlowCalls>("PROCESSES")?,
         })
-    }
-
-    fn saved(&self) -> Result<Vec<SavedCall>, LoadError> {
-        let saved: Vec<(u64, SavedCall)> = self.tasks.borrow().object.entries("SAVED")?;
-        Ok(saved.into_iter().map(|(_, call)| call).collect())
-    }
-
-    /// Removes entries of calls that returned, before they leave no room.
-    fn sweep(&mut self) {
-        let inserted: u64 = self.cpus().iter().map(|cpu| cpu.slot.inserted).sum();
-        if inserted < u64::from(SAVED) / 2 {
-            return;
-        }
-        let mut tasks = self.tasks.borrow_mut();
-        let Ok(saved) = tasks.object.entries::<u64, SavedCall>("SAVED") else { return };
-        if saved.len() < SAVED as usize / 2 {
-            return;
-        }
-        for (task, _) in saved.into_iter().filter(|(_, call)| call.call == kerno_ebpf_common::syscall::IDLE) {
-            if let Err(error) = tasks.object.remove::<u64, SavedCall>("SAVED", &task) {
-                tracing::debug!(%error, "an entry of a call that returned stays");
-            }
-        }
     }
 }
 
@@ -184,18 +204,20 @@ impl Collector for SyscallCollector {
         }
     }
 
+    fn stop(&mut self) {
+        self.ended.get_or_insert_with(|| Ended::read(&self.tasks));
+    }
+
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let raw = self.drain()?;
+        let Ended { raw, cpus, saved, missed } = self.ended.take().unwrap_or_else(|| Ended::read(&self.tasks))?;
         let ungrouped: u64 = raw.rows.iter().filter(|row| row.group == Group::None).map(|row| row.totals.calls).sum();
-        let cpus = self.cpus();
         let of = |count: fn(&Cpu) -> u64| cpus.iter().map(count).sum::<u64>();
         let full = of(|cpu| cpu.slot.unsaved + cpu.slot.slow_without_row + cpu.slot.errors_full + cpu.slot.processes_full);
-        let missed = self.tasks.borrow().object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0);
         tracing::debug!(ungrouped, full, missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
         let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.returned), lost: ungrouped + full + missed };
         let mut family = decode::decode(raw, moment.names);
         self.hung.look(&self.root, moment.now_ns);
-        family.in_flight = hung::in_flight(&self.root, moment, &self.saved()?, &self.hung);
+        family.in_flight = hung::in_flight(&self.root, moment, &saved, &self.hung);
         families.syscall = Some(family);
         Ok(report::partial(report::running(NAME, &[counted]), self.how.partial()))
     }

@@ -144,9 +144,21 @@ impl TcpCollector {
             for (index, socket) in (0..).zip(part.iter().chain(&[0])) {
                 self.object.set("ORPHANS", index, *socket)?;
             }
-            // A socket that has ended meanwhile may be nothing any more.
-            let living = |told: &Connection| (1..=11).contains(&told.state) && !matches!(told.state, 6 | 7 | 10);
-            found.extend(records::connections(&self.object.walk("orphans")?).filter(living));
+            self.object.set("ORPHANS_TOLD", 0, 0_u32)?;
+            let mut told = 0;
+            while told < part.len() {
+                // A walk tells one at every task.
+                let walk = self.object.walk("orphans")?;
+                // A socket that has ended meanwhile may be nothing any more.
+                let living = |told: &Connection| (1..=11).contains(&told.state) && !matches!(told.state, 6 | 7 | 10);
+                found.extend(records::connections(&walk).filter(living));
+                let so_far = self.object.get::<u32>("ORPHANS_TOLD", 0)? as usize;
+                if so_far == told {
+                    tracing::debug!(left = part.len() - told, "a walk over orphans told none");
+                    break;
+                }
+                told = so_far;
+            }
         }
         Ok(found)
     }

@@ -1,7 +1,7 @@
 //! Descriptor tables, whose they are, and their limits.
 use core::ptr::read_volatile;
 
-use super::{Access, Probed, Task, fdtable_max_fds, files_fdt, task_files};
+use super::{Access, Probed, Task, Typed, fdtable_max_fds, files_fdt, task_files};
 
 globals! {
     /// `task_struct.group_leader`.
@@ -22,7 +22,7 @@ impl Task {
     #[must_use]
     pub fn leader(self) -> Self {
         // SAFETY: a task that a hook or a helper handed over; its leader is there as long as it is.
-        Self(unsafe { Probed::read(self.0, task_group_leader()) })
+        Self(unsafe { Typed::read(self.0, task_group_leader()) })
     }
 
     /// When it started, nanoseconds since boot, time asleep included.
@@ -30,7 +30,7 @@ impl Task {
     #[must_use]
     pub fn start_ns(self) -> u64 {
         // SAFETY: as in `leader`.
-        unsafe { Probed::read(self.0, task_start_boottime()) }
+        unsafe { Typed::read(self.0, task_start_boottime()) }
     }
 
     /// Soft limit of open descriptors (`RLIMIT_NOFILE`) of its process.
@@ -41,9 +41,10 @@ impl Task {
         const RLIMIT_NOFILE: u32 = 7;
         /// `struct rlimit`: the soft limit, then the hard one.
         const RLIMIT_SIZE: u32 = 16;
-        // SAFETY: as in `leader`; a process's `signal_struct` is there as long as its tasks.
+        // SAFETY: as in `leader`; a process's `signal_struct` is there as long as its tasks. A probe read, because the verifier allows
+        // no direct load of an array.
         unsafe {
-            let signal: *const u8 = Probed::read(self.0, task_signal());
+            let signal: *const u8 = Typed::read(self.0, task_signal());
             Probed::read(signal, signal_rlim() + RLIMIT_NOFILE * RLIMIT_SIZE)
         }
     }
@@ -53,7 +54,7 @@ impl Task {
     #[must_use]
     pub fn descriptors(self) -> Descriptors {
         // SAFETY: as in `leader`.
-        Descriptors(unsafe { Probed::read(self.0, task_files()) })
+        Descriptors(unsafe { Typed::read(self.0, task_files()) })
     }
 }
 
@@ -83,25 +84,17 @@ impl Descriptors {
         self.0 as u64 == other.0 as u64
     }
 
-    /// Slots that it has, a multiple of 64.
+    /// Slots that it has, a multiple of 64, and where a bit for each of them is, set while it is in use.
     #[inline(always)]
     #[must_use]
-    pub fn size(self) -> u32 {
-        // SAFETY: probe reads; a table that goes away meanwhile reads as something else or as zero.
-        unsafe { Probed::read(self.table(), fdtable_max_fds()) }
-    }
-
-    /// A bit for each slot, set while it is in use.
-    #[inline(always)]
-    #[must_use]
-    pub fn bits(self) -> *const u8 {
-        // SAFETY: as in `size`.
-        unsafe { Probed::read(self.table(), fdtable_open_fds()) }
-    }
-
-    #[inline(always)]
-    fn table(self) -> *const u8 {
-        // SAFETY: as in `size`.
-        unsafe { Probed::read(self.0, files_fdt()) }
+    pub fn bits(self) -> (u32, *const u8) {
+        // SAFETY: typed reads of a table that is not null; one that goes away meanwhile reads as something else or as zero.
+        unsafe {
+            let table: *const u8 = Typed::read(self.0, files_fdt());
+            if table.is_null() {
+                return (0, table);
+            }
+            (Typed::read(table, fdtable_max_fds()), Typed::read(table, fdtable_open_fds()))
+        }
     }
 }

@@ -8,32 +8,48 @@ use super::track::Count;
 
 /// One count a process. A process whose threads have tables of their own counts them all.
 pub fn counts(records: impl IntoIterator<Item = Table>) -> Vec<Count> {
-    let mut counts: Vec<Count> = vec![];
-    // Per process with more than one record: where its count is, and its tables.
-    let mut by_process: HashMap<u32, (usize, Vec<u64>)> = HashMap::new();
+    let (own, of_threads): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.tid == record.tgid);
+    let mut counts: Vec<_> = own.into_iter().map(count).collect();
+    if !of_threads.is_empty() {
+        add_threads(&mut counts, of_threads);
+    }
+    counts
+}
+
+/// Adds tables that are not their process's, which few threads have.
+fn add_threads(counts: &mut Vec<Count>, records: Vec<Table>) {
+    // Per process: where its count is, and its tables.
+    let mut by_process: HashMap<u32, (usize, Vec<u64>)> =
+        counts.iter().enumerate().map(|(index, count)| (count.pid, (index, count.table.into_iter().collect()))).collect();
     for record in records {
-        let open = (record.torn == 0).then_some(u64::from(record.open));
         if let Some((index, tables)) = by_process.get_mut(&record.tgid) {
-            if let Some(count) = counts.get_mut(*index)
+            if let Some(known) = counts.get_mut(*index)
                 && !tables.contains(&record.table)
             {
                 tables.push(record.table);
-                count.open = count.open.zip(open).map(|(sum, more)| sum.saturating_add(more));
+                known.open = known.open.zip(open(&record)).map(|(sum, more)| sum.saturating_add(more));
             }
             continue;
         }
         by_process.insert(record.tgid, (counts.len(), vec![record.table]));
-        counts.push(Count {
-            pid: record.tgid,
-            start_ns: record.start_ns,
-            comm: record.comm,
-            group: Some(record.group),
-            table: Some(record.table),
-            limit: Some(record.limit),
-            open,
-        });
+        counts.push(count(record));
     }
-    counts
+}
+
+fn open(record: &Table) -> Option<u64> {
+    (record.torn == 0).then_some(u64::from(record.open))
+}
+
+fn count(record: Table) -> Count {
+    Count {
+        pid: record.tgid,
+        start_ns: record.start_ns,
+        comm: record.comm,
+        group: Some(record.group),
+        table: Some(record.table),
+        limit: Some(record.limit),
+        open: open(&record),
+    }
 }
 
 #[cfg(test)]

@@ -61,22 +61,25 @@ impl How {
 ///
 /// When it does not even allow calls to be counted.
 pub fn attach(context: &Context, tasks: &mut Tasks) -> Result<How, StartError> {
+    let preemptible = are_preemptible(&context.btf);
+    // The long programs before any is attached: the verifier keeps a CPU busy, and others would be seen to wait for it.
+    let loaded = if preemptible { load_perf(tasks) } else { load_typed(context, tasks) };
     let followed = tasks.follow(context);
     tasks.object.attach_for(NAME);
     let why = match followed {
         // Typed ones that are preempted skip the events of other tasks on that CPU meanwhile.
-        Ok(()) if are_preemptible(&context.btf) => match perf(tasks) {
+        Ok(()) if preemptible => match loaded.and_then(|()| perf(tasks)) {
             Ok(()) => return Ok(How::Perf),
             Err(error) => {
                 let why = explained(&error);
                 tasks.object.detach_those(is_of_calls);
-                match typed(context, tasks) {
+                match load_typed(context, tasks).and_then(|()| typed(context, tasks)) {
                     Ok(()) => return Ok(How::Preempted(why)),
                     Err(error) => explained(&error),
                 }
             }
         },
-        Ok(()) => match typed(context, tasks) {
+        Ok(()) => match loaded.and_then(|()| typed(context, tasks)) {
             Ok(()) => return Ok(How::Typed),
             Err(error) => explained(&error),
         },
@@ -91,16 +94,22 @@ fn is_of_calls(program: &str) -> bool {
     program.starts_with("sys_")
 }
 
+fn load_typed(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
+    Ok(tasks.object.go_on_with(&context.kernel, "OTHERWISE", "sys_exit_otherwise", "sys_exit")?)
+}
+
+fn load_perf(tasks: &mut Tasks) -> Result<(), StartError> {
+    Ok(tasks.object.go_on_with_perf("OTHERWISE_PERF", "sys_exit_otherwise_perf")?)
+}
+
 /// Returns first: a call that is seen to begin must be seen to return.
 fn typed(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
-    tasks.object.go_on_with(&context.kernel, "OTHERWISE", "sys_exit_otherwise", "sys_exit")?;
     tasks.object.attach_tracepoint(&context.kernel, "sys_exit", "sys_exit")?;
     tasks.object.attach_tracepoint(&context.kernel, "sys_enter", "sys_enter")?;
     Ok(())
 }
 
 fn perf(tasks: &mut Tasks) -> Result<(), StartError> {
-    tasks.object.go_on_with_perf("OTHERWISE_PERF", "sys_exit_otherwise_perf")?;
     tasks.object.attach_perf_tracepoint("sys_exit_perf", "raw_syscalls", "sys_exit")?;
     tasks.object.attach_perf_tracepoint("sys_enter_perf", "raw_syscalls", "sys_enter")?;
     Ok(())

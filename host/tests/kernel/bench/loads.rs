@@ -1,7 +1,7 @@
 //! Workloads of a fixed size, each in a process of its own: what they take is what one operation takes.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
     os::{
@@ -12,6 +12,8 @@ use std::{
     thread,
     time::Instant,
 };
+
+use crate::{child::Child, guest::sleep};
 
 /// A loop over one operation.
 pub struct Workload {
@@ -58,12 +60,24 @@ pub fn all(disk: &Path) -> Vec<Workload> {
     ]
 }
 
-/// So many descriptors more, in this process.
-pub fn descriptors(number: u32) -> Vec<File> {
-    let limit = libc::rlimit { rlim_cur: u64::from(number) + 4_096, rlim_max: u64::from(number) + 4_096 };
-    // SAFETY: the limit lives until the call returns.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
-    (0..number).map(|_| File::open("/dev/null").unwrap()).collect()
+/// So many descriptors more, in a process of their own.
+pub fn descriptors(number: u32) -> Child {
+    let child = Child::start("descriptors", move || {
+        let limit = libc::rlimit { rlim_cur: u64::from(number) + 4_096, rlim_max: u64::from(number) + 4_096 };
+        // SAFETY: the limit lives until the call returns; opening and sleeping have no memory but a constant string.
+        unsafe {
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+            for _ in 0..number {
+                libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
+            }
+            libc::sleep(1_000);
+        }
+    });
+    let all = format!("/proc/{}/fd", child.pid());
+    while fs::read_dir(&all).unwrap().count() < number as usize {
+        sleep(100);
+    }
+    child
 }
 
 fn getppid(calls: u32) {
