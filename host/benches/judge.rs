@@ -99,6 +99,7 @@ fn host(groups: u32, factor: u64) -> Snapshot {
         window: Window { start_unix_ns: 0, duration_ns: 30_000_000_000, interrupted: false },
         collectors: vec![collector("sched"), collector("block")],
         families: Families { sched: Some(sched), block: Some(block), ..Families::default() },
+        processes: vec![],
     }
 }
 

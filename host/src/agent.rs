@@ -107,6 +107,7 @@ pub fn doctor(
         window: Window { start_unix_ns, duration_ns, interrupted },
         collectors: collected.reports,
         families: collected.families,
+        processes: collected.processes,
     };
     // Not before the window has ended: compiling keeps every CPU busy, and others would be seen to wait for it.
     let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &options.rules, &Limits::default())?;

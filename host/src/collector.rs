@@ -20,7 +20,7 @@ mod tasks;
 pub mod tcp;
 mod watch;
 
-use kerno_signals::{Cgroup, CollectorReport, Families};
+use kerno_signals::{Cgroup, CollectorReport, Families, Process};
 
 use crate::platform::{
     self, Root,
@@ -75,8 +75,6 @@ pub struct Progress {
 pub struct Moment<'a> {
     /// Names of the control groups; `None` where this host has none.
     pub names: Option<&'a Names>,
-    /// Names of processes, also of some that have just exited.
-    pub processes: &'a Processes,
     /// `CLOCK_MONOTONIC`, nanoseconds.
     pub now_ns: u64,
 }
@@ -116,6 +114,8 @@ pub trait Collector {
 pub struct Collected {
     /// Each family that was.
     pub families: Families,
+    /// The processes that the families name.
+    pub processes: Vec<Process>,
     /// One report per collector.
     pub reports: Vec<CollectorReport>,
 }
@@ -128,7 +128,7 @@ impl Collected {
             Some(_) => report::off(&report.name, why_too_short()),
             None => report,
         };
-        Self { families: Families::default(), reports: self.reports.into_iter().map(off).collect() }
+        Self { families: Families::default(), processes: vec![], reports: self.reports.into_iter().map(off).collect() }
     }
 }
 
@@ -168,20 +168,19 @@ impl Collectors {
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
         ];
-        let processes = Processes::new(root);
-        let moment = Moment { names: names.as_ref(), processes: &processes, now_ns: SystemClock.monotonic_ns() };
+        let moment = Moment { names: names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         all.iter_mut().for_each(|running| drop(running.tick(&moment)));
         all.push(Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start));
         all.push(Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start));
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
-        Self { names, processes, all, journal }
+        Self { names, processes: Processes::new(root), all, journal }
     }
 
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
     pub fn tick(&mut self) -> Vec<Progress> {
         self.refresh_names(Names::refresh);
         self.processes.refresh();
-        let moment = Moment { names: self.names.as_ref(), processes: &self.processes, now_ns: SystemClock.monotonic_ns() };
+        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         self.all.iter_mut().map(|running| running.tick(&moment)).collect()
     }
 
@@ -196,7 +195,7 @@ impl Collectors {
     pub fn finish(mut self) -> Collected {
         self.stop();
         self.refresh_names(Names::refresh_all);
-        let moment = Moment { names: self.names.as_ref(), processes: &self.processes, now_ns: SystemClock.monotonic_ns() };
+        let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         let mut families = Families::default();
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {
@@ -207,12 +206,18 @@ impl Collectors {
         if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {
             sched::quota::add(sched, cpu);
         }
-        Collected { families, reports }
+        let processes = families.pids().into_iter().filter_map(|pid| self.processes.get(pid)).collect();
+        Collected { families, processes, reports }
     }
 
     /// The window is over: reads what [`finish`](Self::finish), which begins with this, would change.
     pub fn stop(&mut self) {
         self.all.iter_mut().for_each(Running::stop);
+    }
+
+    /// Ends all collectors but one, which tell nothing then. For benches.
+    pub fn keep_only(&mut self, name: &str) {
+        self.all.retain(|running| running.name == name);
     }
 
     /// Takes one collector's programs off their hooks. For tests of canaries.
@@ -262,7 +267,7 @@ mod tests {
         let why = Explained { reason: "no eBPF".to_owned(), fix: "none".to_owned() };
         let reports = vec![report::running(sched::NAME, &[counted]), report::off(block::NAME, why)];
         let block = Some(Block { devices: vec![], syncs: None });
-        let told = Collected { families: Families { block, ..Families::default() }, reports }.too_short();
+        let told = Collected { families: Families { block, ..Families::default() }, processes: vec![], reports }.too_short();
         assert_eq!(told.families, Families::default());
         let reasons: Vec<_> = told.reports.iter().map(|report| (report.coverage, report.reason.as_deref())).collect();
         assert_eq!(reasons, [(None, Some("the window was shorter than 1 s")), (None, Some("no eBPF"))]);

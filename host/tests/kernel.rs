@@ -20,6 +20,8 @@ mod cgroup;
 mod child;
 #[path = "kernel/cpu.rs"]
 mod cpu;
+#[path = "kernel/entities.rs"]
+mod entities;
 #[path = "kernel/fd.rs"]
 mod fd;
 #[path = "kernel/footprint.rs"]

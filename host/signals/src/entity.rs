@@ -35,6 +35,21 @@ pub enum Runtime {
     Podman,
 }
 
+/// A process that a family names by its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process id.
+    pub pid: u32,
+    /// Command name of its first thread, at most 15 bytes.
+    pub comm: String,
+    /// Its words set apart by spaces, escaped, the first KiB; empty for kernel threads.
+    pub command_line: String,
+    /// When it started, nanoseconds since boot: with the pid it names one process for ever.
+    pub start_ns: u64,
+    /// It had ended by the end of the window. One that lives may have got the number of one that ended in the window: its start tells.
+    pub ended: bool,
+}
+
 /// What manages the workloads of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

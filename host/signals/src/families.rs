@@ -1,5 +1,7 @@
 //! The families of one window, each as it was measured or not at all.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Block, Cpu, Fd, Memory, Oom, Sched, Syscall, Tcp};
@@ -41,5 +43,31 @@ impl Families {
             "cpu" => self.cpu.is_some(),
             _ => return None,
         })
+    }
+
+    /// Numbers of all processes that are named.
+    #[must_use]
+    pub fn pids(&self) -> BTreeSet<u32> {
+        let mut all = BTreeSet::new();
+        if let Some(syscall) = &self.syscall {
+            let calls = syscall.calls.iter().chain(syscall.cgroups.iter().map(|group| &group.call));
+            all.extend(calls.flat_map(|call| &call.errors).filter_map(|failure| Some(failure.caller.as_ref()?.pid)));
+            all.extend(syscall.processes.iter().map(|slow| slow.caller.pid));
+            all.extend(syscall.in_flight.iter().map(|call| call.caller.pid));
+        }
+        if let Some(sched) = &self.sched {
+            all.extend(sched.tasks.iter().map(|task| task.pid));
+            all.extend(sched.runners.iter().map(|runner| runner.pid));
+        }
+        all.extend(self.block.iter().flat_map(|block| &block.syncs).flatten().map(|sync| sync.pid));
+        if let Some(tcp) = &self.tcp {
+            all.extend(tcp.flows.iter().filter_map(|flow| Some(flow.process.as_ref()?.pid)));
+        }
+        if let Some(oom) = &self.oom {
+            all.extend(oom.kills.iter().map(|kill| kill.pid));
+            all.extend(oom.kills.iter().filter_map(|kill| kill.trigger.as_ref()?.pid));
+        }
+        all.extend(self.fd.iter().flat_map(|fd| &fd.processes).map(|process| process.pid));
+        all
     }
 }

@@ -25,7 +25,7 @@ mod trend;
 pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
 pub use collector::{CollectorReport, CollectorStatus, Coverage};
 pub use cpu::{CgroupCpu, Cpu, CpuLimit, HostCpu, Quota, Throttling};
-pub use entity::{Cgroup, Environment, Runtime};
+pub use entity::{Cgroup, Environment, Process, Runtime};
 pub use errno::errno_name;
 pub use families::Families;
 pub use fd::{Fd, FdProcess, FdTotal, FileTable};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectorReport, Environment, Families};
+use crate::{CollectorReport, Environment, Families, Process};
 
 /// Everything that was seen in one window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub collectors: Vec<CollectorReport>,
     /// What was measured.
     pub families: Families,
+    /// The processes that the families name, by number; those that nobody saw alive are missing.
+    pub processes: Vec<Process>,
 }
 
 impl Snapshot {
@@ -24,6 +26,12 @@ impl Snapshot {
     /// The bytes are no snapshot.
     pub fn from_postcard(bytes: &[u8]) -> Result<Self, postcard::Error> {
         postcard::from_bytes(bytes)
+    }
+
+    /// A process by its number.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<&Process> {
+        self.processes.iter().find(|process| process.pid == pid)
     }
 
     /// The report of a collector by name.

@@ -1,7 +1,8 @@
 //! Who a process is or was: its names are noted while it lives, so that one that has just exited can still be told.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
+
+use kerno_signals::Process;
 
 use crate::platform::{Root, process};
 
@@ -11,26 +12,11 @@ const MOST: usize = 8_192;
 /// Ids that are looked at in one tick: the youngest.
 const A_TICK: u32 = 64;
 
-/// A process by its names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
-    /// Process id.
-    pub pid: u32,
-    /// Command name, at most 15 bytes.
-    pub comm: String,
-    /// Command line; empty for kernel threads.
-    pub command_line: String,
-    /// Start, clock ticks after boot: with the pid it names one process for ever.
-    pub start_ticks: u64,
-    /// Whether it was there when last asked for.
-    pub alive: bool,
-}
-
 /// The processes that were noted.
 #[derive(Debug)]
 pub struct Processes {
     root: Root,
-    kept: RefCell<Kept>,
+    kept: Kept,
 }
 
 #[derive(Debug, Default)]
@@ -45,14 +31,14 @@ impl Processes {
     /// Knows nobody yet.
     #[must_use]
     pub fn new(root: Root) -> Self {
-        Self { root, kept: RefCell::default() }
+        Self { root, kept: Kept::default() }
     }
 
     /// Notes processes that are new since the last call, as many as a tick may take. The list of all is not read for it: it may be
     /// long.
-    pub fn refresh(&self) {
+    pub fn refresh(&mut self) {
         let Ok(newest) = process::newest(&self.root) else { return };
-        let mut kept = self.kept.borrow_mut();
+        let kept = &mut self.kept;
         // Ids begin anew when they have been used up.
         let after = if newest < kept.newest { 0 } else { kept.newest };
         kept.newest = newest;
@@ -65,10 +51,9 @@ impl Processes {
     /// The process of an id now; if there is none any more, the one that had it when it was last noted. `None` when it was never
     /// noted.
     #[must_use]
-    pub fn get(&self, pid: u32) -> Option<Process> {
-        let mut kept = self.kept.borrow_mut();
-        kept.note(&self.root, pid);
-        kept.by_pid.get(&pid).cloned()
+    pub fn get(&mut self, pid: u32) -> Option<Process> {
+        self.kept.note(&self.root, pid);
+        self.kept.by_pid.get(&pid).cloned()
     }
 }
 
@@ -76,24 +61,24 @@ impl Kept {
     fn note(&mut self, root: &Root, pid: u32) {
         let Ok(stat) = process::stat(root, pid) else {
             if let Some(gone) = self.by_pid.get_mut(&pid) {
-                gone.alive = false;
+                gone.ended = true;
             }
             return;
         };
-        let known = self.by_pid.get_mut(&pid).filter(|known| known.start_ticks == stat.start_ticks);
+        let start_ns = stat.start_ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1));
+        let known = self.by_pid.get_mut(&pid).filter(|known| known.start_ns == start_ns);
         // A program replaces its command line when it executes another, which nearly always changes its name.
         if let Some(known) = known.filter(|known| known.comm == stat.comm) {
-            known.alive = true;
+            known.ended = false;
             return;
         }
         let command_line = process::command_line(root, pid).unwrap_or_default();
-        let (comm, start_ticks) = (stat.comm, stat.start_ticks);
-        self.by_pid.insert(pid, Process { pid, comm, command_line, start_ticks, alive: true });
-        self.order.push_back((pid, start_ticks));
+        self.by_pid.insert(pid, Process { pid, comm: stat.comm, command_line, start_ns, ended: false });
+        self.order.push_back((pid, start_ns));
         while self.order.len() > MOST {
-            let Some((pid, start_ticks)) = self.order.pop_front() else { break };
-            let is_last = !self.order.contains(&(pid, start_ticks));
-            if is_last && self.by_pid.get(&pid).is_some_and(|oldest| oldest.start_ticks == start_ticks) {
+            let Some((pid, start_ns)) = self.order.pop_front() else { break };
+            let is_last = !self.order.contains(&(pid, start_ns));
+            if is_last && self.by_pid.get(&pid).is_some_and(|oldest| oldest.start_ns == start_ns) {
                 self.by_pid.remove(&pid);
             }
         }
@@ -104,6 +89,9 @@ impl Kept {
 mod tests {
     use super::*;
     use std::fs;
+
+    /// Nanoseconds of a clock tick.
+    const TICK: u64 = 10_000_000;
 
     struct Host(tempfile::TempDir);
 
@@ -134,22 +122,22 @@ mod tests {
 
     #[test]
     fn one_that_has_exited_is_still_told() {
-        let (host, processes) = host();
+        let (host, mut processes) = host();
         host.process(70, "db", 5);
         host.newest(70);
         processes.refresh();
         host.exit(70);
         let gone = processes.get(70).unwrap();
-        assert_eq!((gone.comm.as_str(), gone.command_line.as_str(), gone.start_ticks), ("db", "/bin/db -x", 5));
-        assert!(!gone.alive && processes.get(71).is_none());
+        assert_eq!((gone.comm.as_str(), gone.command_line.as_str(), gone.start_ns), ("db", "/bin/db -x", 5 * TICK));
+        assert!(gone.ended && processes.get(71).is_none());
         host.process(70, "web", 9);
         let reused = processes.get(70).unwrap();
-        assert_eq!((reused.comm.as_str(), reused.start_ticks, reused.alive), ("web", 9, true));
+        assert_eq!((reused.comm.as_str(), reused.start_ns, reused.ended), ("web", 9 * TICK, false));
     }
 
     #[test]
     fn one_that_executed_another_program_has_its_name() {
-        let (host, processes) = host();
+        let (host, mut processes) = host();
         host.process(70, "sh", 5);
         host.newest(70);
         processes.refresh();
@@ -159,24 +147,23 @@ mod tests {
 
     #[test]
     fn the_number_kept_is_bounded_and_the_youngest_stay() {
-        let (host, processes) = host();
+        let (host, mut processes) = host();
         for pid in 1..=MOST as u32 + 100 {
             host.process(7, &format!("p{pid}"), u64::from(pid));
             assert!(processes.get(7).is_some());
         }
-        let kept = processes.kept.borrow();
+        let kept = &processes.kept;
         assert!(kept.order.len() <= MOST && kept.by_pid.len() == 1);
-        drop(kept);
-        assert_eq!(processes.get(7).map(|process| process.start_ticks), Some(MOST as u64 + 100));
+        assert_eq!(processes.get(7).map(|process| process.start_ns), Some((MOST as u64 + 100) * TICK));
     }
 
     #[test]
     fn a_tick_notes_a_bounded_number() {
-        let (host, processes) = host();
+        let (host, mut processes) = host();
         (1..=200).for_each(|pid| host.process(pid, "x", 1));
         host.newest(200);
         processes.refresh();
-        assert_eq!(processes.kept.borrow().by_pid.len(), A_TICK as usize);
+        assert_eq!(processes.kept.by_pid.len(), A_TICK as usize);
         host.process(201, "late", 2);
         host.newest(201);
         processes.refresh();

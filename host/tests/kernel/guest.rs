@@ -29,7 +29,7 @@ pub fn lossy_window(work: impl FnOnce()) -> Window {
     let mut collectors = Collectors::start(&Options::default());
     work();
     collectors.tick();
-    let Collected { families, reports } = collectors.finish();
+    let Collected { families, reports, .. } = collectors.finish();
     for report in &reports {
         assert!(report.coverage.is_some_and(|coverage| coverage < Coverage::Fallback), "{report:?}");
     }

@@ -16,7 +16,7 @@ fn measured(seconds: u32) -> Memory {
         sleep(1_000);
         collectors.tick();
     }
-    let Collected { families, reports } = collectors.finish();
+    let Collected { families, reports, .. } = collectors.finish();
     let report = reports.iter().find(|report| report.name == "memory").unwrap();
     assert_eq!((report.status, &report.reason), (CollectorStatus::Running, &None), "{report:?}");
     families.memory.unwrap()

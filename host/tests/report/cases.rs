@@ -114,6 +114,7 @@ fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {
         window: Window { start_unix_ns: 1_795_234_428_250_000_000, duration_ns: 30_002_000_000, interrupted: false },
         collectors,
         families: Families::default(),
+        processes: vec![],
     }
 }
 

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use kerno_signals::{CgroupCpu, CollectorStatus, Coverage, Cpu, Stall, Throttling};
 
 use super::*;
-use crate::collector::processes::Processes;
 
 #[derive(Default)]
 struct Hand(Rc<Cell<u64>>);
@@ -65,20 +64,17 @@ impl Host {
 /// A window of 10 s, with one tick in its middle.
 fn window(host: &Host, middle: impl FnOnce(), end: impl FnOnce()) -> (Cpu, CollectorReport) {
     let time = Rc::new(Cell::new(0));
-    let processes = Processes::new(host.root());
     let mut names = Names::new(host.root()).ok();
     let mut collector = Box::new(CpuCollector::start(&host.root(), names.as_ref(), Box::new(Hand(time.clone()))).unwrap());
     middle();
     let refresh = |names: &mut Option<Names>| names.iter_mut().for_each(|names| names.refresh_all().unwrap());
     refresh(&mut names);
-    collector.tick(&Moment { names: names.as_ref(), processes: &processes, now_ns: 5_000_000_000 });
+    collector.tick(&Moment { names: names.as_ref(), now_ns: 5_000_000_000 });
     end();
     time.set(10_000_000_000);
     refresh(&mut names);
     let mut families = Families::default();
-    let report = collector
-        .finish(&Moment { names: names.as_ref(), processes: &processes, now_ns: 10_000_000_000 }, &mut families)
-        .unwrap();
+    let report = collector.finish(&Moment { names: names.as_ref(), now_ns: 10_000_000_000 }, &mut families).unwrap();
     (families.cpu.unwrap(), report)
 }
 

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use kerno_signals::{CgroupMemory, CollectorStatus, Coverage, LimitKind, Memory, MemoryEvents, MemoryLimit, Stall};
 
 use super::*;
-use crate::collector::processes::Processes;
 
 const MIB: u64 = 1 << 20;
 const SECOND: u64 = 1_000_000_000;
@@ -88,19 +87,16 @@ impl Host {
 fn window(host: &Host, seconds: u64, mut tick: impl FnMut(u64)) -> (Memory, CollectorReport) {
     let root = Root::new(host.0.path());
     let time = Rc::new(Cell::new(0));
-    let processes = Processes::new(root.clone());
     let mut names = Names::new(root.clone()).ok();
     let mut collector = Box::new(MemoryCollector::start(&root, names.as_ref(), Box::new(Hand(time.clone()))).unwrap());
     for second in 1..=seconds {
         time.set(second * SECOND);
         tick(second);
         names.iter_mut().for_each(|names| names.refresh_all().unwrap());
-        collector.tick(&Moment { names: names.as_ref(), processes: &processes, now_ns: second * SECOND });
+        collector.tick(&Moment { names: names.as_ref(), now_ns: second * SECOND });
     }
     let mut families = Families::default();
-    let report = collector
-        .finish(&Moment { names: names.as_ref(), processes: &processes, now_ns: seconds * SECOND }, &mut families)
-        .unwrap();
+    let report = collector.finish(&Moment { names: names.as_ref(), now_ns: seconds * SECOND }, &mut families).unwrap();
     (families.memory.unwrap(), report)
 }
 

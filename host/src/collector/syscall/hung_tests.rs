@@ -3,8 +3,6 @@
 use super::*;
 use std::fs;
 
-use crate::collector::processes::Processes;
-
 use kerno_ebpf_common::syscall::{INTERRUPTIBLE, UNINTERRUPTIBLE};
 
 struct Host(tempfile::TempDir);
@@ -38,8 +36,8 @@ impl Host {
     }
 }
 
-fn moment(processes: &Processes, now_ns: u64) -> Moment<'_> {
-    Moment { names: None, processes, now_ns }
+fn moment(now_ns: u64) -> Moment<'static> {
+    Moment { names: None, now_ns }
 }
 
 #[test]
@@ -55,7 +53,7 @@ fn a_sleep_that_lasts_from_look_to_look_is_told_with_the_age_that_is_known() {
     // The second one woke and sleeps again in a call that looks the same.
     host.thread(4_000_002, &Host::call("fsync"), 'D', "jbd2_log_wait_commit", 6);
     hung.look(&host.root(), 31_000_000_000);
-    let told = in_flight(&host.root(), &moment(&Processes::new(host.root()), 31_000_000_000), &[], &hung);
+    let told = in_flight(&host.root(), &moment(31_000_000_000), &[], &hung);
     let [call] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((call.caller.pid, call.caller.comm.as_str(), call.name.as_str()), (4_000_001, "p4000001", "fsync"));
     assert_eq!((call.age_ns, call.at_least), (30_000_000_000, true));
@@ -109,7 +107,7 @@ fn a_saved_call_counts_its_sleep_so_far_and_only_while_it_is_still_made() {
         saved("unlink", INTERRUPTIBLE, 4_000_004),
         saved("write", UNINTERRUPTIBLE, 4_000_005),
     ];
-    let told = in_flight(&host.root(), &moment(&Processes::new(host.root()), 12_000_000_000), &saved, &Hung::default());
+    let told = in_flight(&host.root(), &moment(12_000_000_000), &saved, &Hung::default());
     let told: Vec<_> = told.iter().map(|call| (call.tid, call.name.as_str(), call.age_ns, call.judged_ns)).collect();
     assert_eq!(
         told,
@@ -129,6 +127,6 @@ fn calls_of_32_bit_programs_are_not_named_by_our_table() {
     fs::write(file, "3 0x3 0x0 0x0 0x0 0x0 0x0 0xff812340 0xf7f00001\n").unwrap();
     let mut hung = Hung::default();
     hung.look(&host.root(), 1);
-    let told = in_flight(&host.root(), &moment(&Processes::new(host.root()), 10_000_000), &[], &hung);
+    let told = in_flight(&host.root(), &moment(10_000_000), &[], &hung);
     assert_eq!(told[0].name, "32-bit");
 }

@@ -130,7 +130,6 @@ fn forget_connections(family: &mut Tcp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collector::processes::Processes;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -145,8 +144,7 @@ mod tests {
             server.read_exact(&mut [0; 4]).unwrap();
         }
         let mut families = Families::default();
-        let processes = Processes::new(Root::default());
-        let moment = Moment { names: None, processes: &processes, now_ns: 0 };
+        let moment = Moment { names: None, now_ns: 0 };
         let report = Box::new(running).finish(&moment, &mut families).unwrap();
         let family = families.tcp.unwrap();
         assert!(family.total.sent >= 20, "{:?}", family.total);
