@@ -5,7 +5,6 @@ mod iterator;
 mod kernel;
 
 use std::{
-    mem::ManuallyDrop,
     ops::Range,
     os::fd::{AsFd, AsRawFd},
 };
@@ -76,10 +75,10 @@ pub enum LoadError {
     Absent(&'static str),
 }
 
-/// A loaded object. Its programs are detached soon after it is dropped.
+/// A loaded object. Its programs are detached when it is dropped.
 pub struct Object {
     name: &'static str,
-    ebpf: ManuallyDrop<Ebpf>,
+    ebpf: Ebpf,
     journal: Journal,
     attached: Vec<&'static str>,
 }
@@ -98,7 +97,7 @@ impl Object {
         globals: &[(&'static str, u32)],
         sizes: &[(&'static str, u32)],
     ) -> Result<Self, LoadError> {
-        let ebpf = ManuallyDrop::new(kernel.load(object, bytes, globals, sizes)?);
+        let ebpf = kernel.load(object, bytes, globals, sizes)?;
         Ok(Self { name: object, ebpf, journal: kernel.journal.clone(), attached: vec![] })
     }
 
@@ -211,16 +210,6 @@ impl Object {
 
     fn fd_of(&self, program: &str) -> Option<i32> {
         Some(self.ebpf.program(program)?.fd().ok()?.as_fd().as_raw_fd())
-    }
-}
-
-impl Drop for Object {
-    /// The kernel waits for its own grace period with each program that it takes off a function: up to a second in all, in which the
-    /// window can be judged.
-    fn drop(&mut self) {
-        // SAFETY: taken once, and nothing uses it after this.
-        let ebpf = unsafe { ManuallyDrop::take(&mut self.ebpf) };
-        std::thread::spawn(move || drop(ebpf));
     }
 }
 
