@@ -43,6 +43,8 @@ pub struct Options {
 /// A moment of the window, for whoever shows progress.
 #[derive(Debug)]
 pub enum Moment<'a> {
+    /// Programs are loaded, which takes a second or more.
+    Starting,
     /// Collectors run; counts are those of the first moment.
     Started(&'a [Progress]),
     /// So much of the window has passed.
@@ -78,6 +80,7 @@ pub fn doctor(
     interrupt: &Interrupt,
     progress: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Report, AgentError> {
+    progress(Moment::Starting);
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     rights::measuring();
     let host = host::Start::read(options)?;
@@ -96,8 +99,9 @@ pub fn doctor(
             next = (elapsed + TICK).min(options.duration);
         }
     }
-    let collected = collectors.finish();
+    collectors.stop();
     let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
+    let collected = collectors.finish();
     let collected = if elapsed < SHORTEST { collected.too_short() } else { collected };
     progress(Moment::Judging);
     rights::judging();

@@ -20,7 +20,7 @@ mod tasks;
 pub mod tcp;
 mod watch;
 
-use kerno_signals::{Cgroup, CollectorReport, Families, Process};
+use kerno_signals::{Cgroup, CollectorReport, Coverage, Families, Process};
 
 use crate::platform::{
     self, Root,
@@ -200,7 +200,12 @@ impl Collectors {
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {
             let report = running.finish(&moment, &mut families);
-            if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
+            let by_process = !matches!(report.coverage, None | Some(Coverage::Fallback)) || report.name == fd::NAME;
+            if by_process && !matches!(&*report.name, memory::NAME | cpu::NAME) {
+                report::partial(report, hidden.map(why_hidden))
+            } else {
+                report
+            }
         });
         let reports = reports.collect();
         if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {
@@ -238,6 +243,10 @@ impl Collectors {
 fn context(options: &Options, root: &Root, names: Option<&Names>) -> Result<Context, Explained> {
     if !options.ebpf {
         return Err(Explained { reason: "eBPF is switched off".to_owned(), fix: "unset KERNO_EBPF".to_owned() });
+    }
+    if process::is_in_namespace(root) {
+        // kerno would take others for itself, and others' processes for those that have their numbers here.
+        return Err(why_hidden("kerno knows processes by other numbers than the kernel: it runs in a pid namespace"));
     }
     Context::read(root, names, options.silence).map_err(|error| explained(&error))
 }

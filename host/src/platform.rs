@@ -18,6 +18,7 @@ pub mod meminfo;
 pub mod mounts;
 pub mod net;
 pub mod oom;
+pub mod patience;
 pub mod privileges;
 pub mod process;
 pub mod psi;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::platform::{capabilities::Capability, privileges};
+use crate::platform::{capabilities::Capability, patience, privileges};
 
 /// What the collectors' readers of `/proc` and of other users' files need to the end.
 const READING: [Capability; 2] = [Capability::SysPtrace, Capability::DacReadSearch];
@@ -10,6 +10,7 @@ const READING: [Capability; 2] = [Capability::SysPtrace, Capability::DacReadSear
 /// Programs are attached: from now on kerno only reads. `CAP_BPF` stays where the kernel wants it for reading maps.
 pub(super) fn measuring() {
     let mut kept = READING.to_vec();
+    patience::end();
     give_up(privileges::needed_for_maps().and_then(|needed| {
         kept.extend(needed);
         privileges::keep(&kept)
@@ -19,6 +20,7 @@ pub(super) fn measuring() {
 /// Everything is read: rules are judged without any right over other processes or the kernel. Their directories may still be
 /// another user's.
 pub(super) fn judging() {
+    patience::end();
     give_up(privileges::keep(&[Capability::DacReadSearch]));
 }
 

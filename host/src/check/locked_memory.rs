@@ -3,8 +3,8 @@
 use super::{Group, Item, NO_PROGRAMS, Seen};
 use crate::platform::capabilities::Capability;
 
-/// What all collectors take at most, bytes, with room to spare.
-const ENOUGH: u64 = 16 << 20;
+/// What all collectors take at most, bytes, on a machine of 128 CPUs and with room to spare.
+const ENOUGH: u64 = 48 << 20;
 
 pub(super) fn look(seen: &Seen) -> Vec<Item> {
     let id = "locked_memory";

@@ -127,5 +127,8 @@ pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
         .into_iter()
         .find_map(|kind| error.get(kind))
         .map(|name| format!("did you mean {name}?"));
-    Err(Failure::usage(what, suggested.unwrap_or_else(|| "kerno doctor --help tells what may be given".to_owned())))
+    Err(Failure::usage(
+        what,
+        suggested.unwrap_or_else(|| "kerno --help and kerno COMMAND --help tell what may be given".to_owned()),
+    ))
 }

@@ -44,6 +44,7 @@ impl Progress {
         match self {
             Self::Silent => {}
             Self::Live { bar, total } => match moment {
+                Moment::Starting => bar.set_message("starting"),
                 Moment::Started(counts) => bar.set_message(line(Duration::ZERO, *total, counts)),
                 Moment::Ticked(elapsed, counts) => {
                     bar.set_position(elapsed.as_secs());
@@ -59,7 +60,7 @@ impl Progress {
                     *next += EVERY;
                     write(&line(*elapsed, *total, counts));
                 }
-                Moment::Ticked(..) | Moment::Judging => {}
+                Moment::Starting | Moment::Ticked(..) | Moment::Judging => {}
             },
         }
     }

@@ -20,7 +20,7 @@ use crate::platform::{
     Error, Root,
     cgroup::Names,
     clock::Clock,
-    host,
+    host, process,
     psi::{self, Pressure},
     stat::{self, CpuTime},
 };
@@ -64,7 +64,7 @@ impl CpuCollector {
 
     fn host(&self) -> Result<HostCpu, Error> {
         let passed = stat::read(&self.root)?.since(self.time);
-        let ns = |ticks: u64| ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1));
+        let ns = process::ticks_ns;
         let pressure = psi::read(&self.root, "cpu").ok();
         Ok(HostCpu {
             cpus: host::online_cpus(&self.root)?,

@@ -11,8 +11,6 @@ use crate::platform::btf::Btf;
 pub enum Kind {
     /// A tracepoint whose arguments BTF types.
     TypedTracepoint,
-    /// A tracepoint with untyped arguments.
-    RawTracepoint,
     /// A tracepoint's perf event.
     PerfTracepoint,
     /// The entry of a kernel function.
@@ -27,7 +25,6 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TypedTracepoint => "tp_btf",
-            Self::RawTracepoint => "raw_tp",
             Self::PerfTracepoint => "tracepoint",
             Self::Entry => "fentry",
             Self::Exit => "fexit",
@@ -105,7 +102,7 @@ impl Hook {
     #[must_use]
     pub fn is_in(&self, btf: &Btf) -> bool {
         match self.kind {
-            Kind::TypedTracepoint | Kind::RawTracepoint => btf.tracepoint_arguments(self.target).is_some(),
+            Kind::TypedTracepoint => btf.tracepoint_arguments(self.target).is_some(),
             Kind::PerfTracepoint => {
                 let name = self.target.rsplit('/').next().unwrap_or(self.target);
                 btf.tracepoint_arguments(name).is_some()

@@ -65,7 +65,7 @@ impl Kept {
             }
             return;
         };
-        let start_ns = stat.start_ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1));
+        let start_ns = process::ticks_ns(stat.start_ticks);
         let known = self.by_pid.get_mut(&pid).filter(|known| known.start_ns == start_ns);
         // A program replaces its command line when it executes another, which nearly always changes its name.
         if let Some(known) = known.filter(|known| known.comm == stat.comm) {

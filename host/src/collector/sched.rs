@@ -7,7 +7,7 @@ pub mod quota;
 
 use std::collections::HashMap;
 
-use kerno_ebpf_common::sched::{Counts, GroupTotals, OTHER, ROWS, TaskWaits};
+use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, OTHER, ROWS, TaskWaits};
 use kerno_signals::{CollectorReport, Families, Runner};
 
 use super::{
@@ -119,8 +119,10 @@ impl Collector for SchedCollector {
         let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
         let (lost, missed) =
             (decode::lost(&raw.cpus), self.tasks.borrow().object.missed_by(|name| FOLLOW.contains(&name)).unwrap_or(0));
-        let asleep: u64 = raw.cpus.iter().map(|cpu| cpu.asleep).sum();
-        tracing::debug!(lost, missed, asleep, "waits left out by the sched collector");
+        let of = |count: fn(&Cpu) -> u64| raw.cpus.iter().map(count).sum::<u64>();
+        let (asleep, mismatched) = (of(|cpu| cpu.asleep), of(|cpu| cpu.mismatched));
+        let (without_row, tasks_full) = (of(|cpu| cpu.without_row), of(|cpu| cpu.tasks_full));
+        tracing::debug!(mismatched, without_row, tasks_full, missed, asleep, "waits left out by the sched collector");
         let mut family = decode::decode(raw, moment.names, std::process::id());
         family.runners = self.runners(moment.names);
         families.sched = Some(family);

@@ -103,6 +103,9 @@ impl TcpCollector {
             self.book.event(told);
         }
         let mut alive: Vec<_> = records::connections(&self.object.walk("sockets")?).collect();
+        // What ends now is told singly while there is room.
+        let mut ended = HashSet::new();
+        self.settle_ended(&mut ended)?;
         let mut seen = HashSet::new();
         alive.retain(|told| seen.insert(told.socket));
         let orphans = self.orphans(&seen)?;
@@ -110,11 +113,7 @@ impl TcpCollector {
         let missed = self.object.missed();
         self.object.detach_program(PROGRAM);
         // What ended since the walk began has told its last counters itself.
-        let mut ended = HashSet::new();
-        for told in self.drain()? {
-            ended.insert((told.socket, told.since));
-            self.book.event(told);
-        }
+        self.settle_ended(&mut ended)?;
         for told in alive.into_iter().filter(|told| !ended.contains(&(told.socket, told.since))) {
             self.book.alive(told, now_ns);
         }
@@ -125,6 +124,15 @@ impl TcpCollector {
             self.book.sums(None, namespace, &sums);
         }
         Ok(missed)
+    }
+
+    /// Settles what has ended since the walk began.
+    fn settle_ended(&mut self, ended: &mut HashSet<(u64, u64)>) -> Result<(), LoadError> {
+        for told in self.drain()? {
+            ended.insert((told.socket, told.since));
+            self.book.event(told);
+        }
+        Ok(())
     }
 
     /// Connections that live without a descriptor: closed by their process but not by the other side, not yet accepted, or the

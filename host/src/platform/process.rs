@@ -1,9 +1,8 @@
 //! Processes and threads: names, CPU time, scheduling policy, and whether one is still inside a system call.
 
 use std::collections::HashMap;
-use std::io::Read;
 
-use super::{Error, Root, escape::escaped};
+use super::{Error, Root, escape::escaped, patience};
 
 /// What `/proc/<pid>/stat` tells of a process or thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +62,11 @@ pub fn comm(root: &Root, pid: u32) -> Result<String, Error> {
 /// a longer one than is told, the beginning and an ellipsis.
 pub fn command_line(root: &Root, pid: u32) -> Result<String, Error> {
     let path = root.path(format!("/proc/{pid}/cmdline"));
-    let mut bytes = Vec::new();
-    // It may be megabytes long.
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MOST_OF_COMMAND_LINE + 1).read_to_end(&mut bytes));
-    read.map_err(|source| Error::Read { path, source })?;
-    Ok(words(bytes))
+    // It may be megabytes long, and waits for the process's memory map.
+    match patience::read(path.clone(), MOST_OF_COMMAND_LINE + 1) {
+        Ok(bytes) => Ok(words(bytes)),
+        Err(source) => Err(Error::Read { path, source }),
+    }
 }
 
 /// Bytes of a command line that are told.
@@ -123,10 +122,9 @@ pub fn thread_stat(root: &Root, pid: u32, tid: u32) -> Result<Stat, Error> {
 /// CPU time of every process now; one that ends while reading is left out.
 #[must_use]
 pub fn cpu_times(root: &Root) -> HashMap<u32, CpuTime> {
-    let tick_ns = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
     let one = |pid| {
         let Stat { comm, start_ticks, cpu_ticks, .. } = stat(root, pid).ok()?;
-        Some((pid, CpuTime { comm, start_ticks, cpu_ns: cpu_ticks.saturating_mul(tick_ns) }))
+        Some((pid, CpuTime { comm, start_ticks, cpu_ns: ticks_ns(cpu_ticks) }))
     };
     pids(root).into_iter().filter_map(one).collect()
 }
@@ -153,13 +151,25 @@ pub fn position(root: &Root, pid: u32, tid: u32) -> Result<Position, Error> {
 /// Why most processes of the host cannot be seen in `/proc`; `None` when they can.
 #[must_use]
 pub fn hidden(root: &Root) -> Option<&'static str> {
-    /// The kernel's fixed number of the first pid namespace.
-    const FIRST_NAMESPACE: &str = "pid:[4026531836]";
-    let namespace = std::fs::read_link(root.path("/proc/self/ns/pid")).ok();
-    if namespace.is_some_and(|namespace| namespace.as_os_str() != FIRST_NAMESPACE) {
+    if is_in_namespace(root) {
         return Some("only the processes of kerno's own pid namespace are visible");
     }
     (!root.exists("/proc/1/task/1/stat")).then_some("/proc hides other users' processes (hidepid)")
+}
+
+/// Whether kerno's pid namespace is not the host's: the kernel knows processes by other numbers than it does.
+#[must_use]
+pub fn is_in_namespace(root: &Root) -> bool {
+    /// The kernel's fixed number of the first pid namespace.
+    const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+    let namespace = std::fs::read_link(root.path("/proc/self/ns/pid")).ok();
+    namespace.is_some_and(|namespace| namespace.as_os_str() != FIRST_NAMESPACE)
+}
+
+/// Nanoseconds of so many clock ticks.
+#[must_use]
+pub fn ticks_ns(ticks: u64) -> u64 {
+    ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1))
 }
 
 fn numbers(root: &Root, directory: &str) -> Vec<u32> {

@@ -16,16 +16,6 @@ pub struct Pressure {
 }
 
 impl Pressure {
-    /// Share of `elapsed_ns` since `start` in which some task was stalled, 0–1; `None` when no time passed.
-    #[must_use]
-    pub fn some_ratio_since(self, start: Self, elapsed_ns: u64) -> Option<f64> {
-        let stalled_ns = self.some_us.saturating_sub(start.some_us).saturating_mul(1_000);
-        // The kernel adds up lazily: a little of the time before the start may be in it.
-        (elapsed_ns > 0).then(|| (stalled_ns as f64 / elapsed_ns as f64).min(1.0))
-    }
-}
-
-impl Pressure {
     /// Stall time since `start`.
     #[must_use]
     pub fn since(self, start: Self) -> Stall {
@@ -57,14 +47,6 @@ fn parse(text: &str) -> Option<Pressure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_ratio_is_of_the_time_that_passed() {
-        let at = |some_us| Pressure { some_us, full_us: None };
-        assert_eq!(at(1_500).some_ratio_since(at(1_000), 2_000_000), Some(0.25));
-        assert_eq!(at(9_000).some_ratio_since(at(1_000), 2_000_000), Some(1.0));
-        assert_eq!(at(1_500).some_ratio_since(at(1_000), 0), None);
-    }
 
     #[test]
     fn stall_time_is_what_was_added() {

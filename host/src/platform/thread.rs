@@ -1,7 +1,10 @@
 //! Threads asleep inside a system call: which call, since which switch, in which function of the kernel. Needs `CAP_SYS_PTRACE`
-//! for other users' threads. None of these files waits for what the thread waits for.
+//! for other users' threads.
 
-use super::Root;
+use super::{Root, patience};
+
+/// Bytes of the longest line that tells of a call.
+const MOST: u64 = 256;
 
 /// A thread that is blocked in a system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +22,9 @@ pub struct Blocked {
 /// The call that a thread is blocked in; `None` when it runs, is blocked elsewhere, or cannot be looked at.
 #[must_use]
 pub fn blocked(root: &Root, pid: u32, tid: u32) -> Option<Blocked> {
-    parse_blocked(&root.read(format!("/proc/{pid}/task/{tid}/syscall")).ok()?)
+    // It waits for an `exec` of the process.
+    let bytes = patience::read(root.path(format!("/proc/{pid}/task/{tid}/syscall")), MOST).ok()?;
+    parse_blocked(str::from_utf8(&bytes).ok()?)
 }
 
 /// How often the thread has gone to sleep.

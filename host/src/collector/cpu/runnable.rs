@@ -19,6 +19,10 @@ pub(super) fn sample(root: &Root, names: &Names, groups: &mut Groups, throttled:
     let mut left = THREADS;
     for id in throttled.iter().take(GROUPS) {
         let Some(threads) = threads(names, *id, left) else { continue };
+        // Those of another pid namespace are 0 here: not seen is not "none".
+        if threads.is_empty() || threads.contains(&0) {
+            continue;
+        }
         left -= threads.len();
         // A thread that a quota holds back stays runnable.
         let is_runnable = |tid: &&u32| process::stat(root, **tid).is_ok_and(|stat| stat.state == 'R');

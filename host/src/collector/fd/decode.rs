@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use kerno_ebpf_common::fd::Table;
 
 use super::track::Count;
+use crate::platform::process;
 
 /// One count a process. A process whose threads have tables of their own counts them all.
 pub fn counts(records: impl IntoIterator<Item = Table>) -> Vec<Count> {
@@ -43,7 +44,8 @@ fn open(record: &Table) -> Option<u64> {
 fn count(record: Table) -> Count {
     Count {
         pid: record.tgid,
-        start_ns: record.start_ns,
+        // In the steps in which `/proc` tells it: the same process has the same start everywhere.
+        start_ns: record.start_ns - record.start_ns % process::ticks_ns(1),
         comm: record.comm,
         group: Some(record.group),
         table: Some(record.table),

@@ -77,13 +77,13 @@ impl FdFallback {
         let open = if self.sized { descriptors::size(&self.root, pid) } else { descriptors::count(&self.root, pid) }?;
         let mut comm = [0; 16];
         comm.iter_mut().zip(stat.comm.bytes().take(15)).for_each(|(to, from)| *to = from);
-        let start_ns = stat.start_ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second().max(1));
+        let start_ns = process::ticks_ns(stat.start_ticks);
         Ok(Some(Count { pid, start_ns, comm, group: None, table: None, limit: None, open: Some(open) }))
     }
 
     fn source(&self) -> String {
         let how = if self.sized { "size of /proc/<pid>/fd" } else { "/proc/<pid>/fd" };
-        format!("{how}, every process, {} readings", self.tracker.readings())
+        format!("{how}, {} readings", self.tracker.readings())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Attaches an object's programs to the kernel's hooks, one kind of hook a function, and takes them off again.
 
 use aya::maps::ProgramArray;
-use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, ProgramFd, RawTracePoint, TracePoint};
+use aya::programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, ProgramFd, TracePoint};
 
 use super::super::hooks::{Attempt, Kind};
 use super::{Kernel, LoadError, Object, attach_error, load_error, map_error};
@@ -18,19 +18,6 @@ impl Object {
             found.attach().map(drop).map_err(attach_error(program))
         });
         self.note(program, Kind::TypedTracepoint, tracepoint, result)
-    }
-
-    /// Loads a program and attaches it to a tracepoint with untyped arguments (`raw_tp`).
-    ///
-    /// # Errors
-    ///
-    /// When the kernel has no such tracepoint or refuses the program.
-    pub fn attach_raw(&mut self, program: &'static str, tracepoint: &str) -> Result<(), LoadError> {
-        let result = self.program(program).and_then(|found: &mut RawTracePoint| {
-            found.load().map_err(load_error(program))?;
-            found.attach(tracepoint).map(drop).map_err(attach_error(program))
-        });
-        self.note(program, Kind::RawTracepoint, tracepoint, result)
     }
 
     /// Loads a program and attaches it to a tracepoint's perf event (`TRACEPOINT`): needs tracefs, and more rights than the others

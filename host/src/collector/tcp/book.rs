@@ -240,14 +240,17 @@ impl Book {
     /// Folds the flows with the fewest segments together.
     fn fold(&mut self) {
         let mut sizes: Vec<_> = self.flows.values().map(weight).collect();
-        let (_, median, _) = sizes.select_nth_unstable(FLOWS);
-        let median = *median;
-        let mut room = FLOWS;
+        sizes.sort_unstable_by_key(|size| std::cmp::Reverse(*size));
+        let median = sizes.get(FLOWS).copied().unwrap_or(0);
+        // Of those that weigh as much as the first that must go, some stay.
+        let mut room = FLOWS - sizes.partition_point(|size| *size > median);
         let folded = &mut self.folded;
         let peers = &self.peers;
         self.flows.retain(|flow, tally| {
-            let keep = weight(tally) > median || weight(tally) == median && room > FLOWS / 2;
-            if keep && room > 0 {
+            if weight(tally) > median {
+                return true;
+            }
+            if weight(tally) == median && room > 0 {
                 room -= 1;
                 return true;
             }

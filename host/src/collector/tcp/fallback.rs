@@ -93,10 +93,10 @@ fn count(book: &mut Book, namespace: u32, socket: &Socket, start: (u32, u32, u32
     let mut words = [0; 4];
     words.iter_mut().zip(remote.octets().as_chunks::<4>().0).for_each(|(word, part)| *word = u32::from_ne_bytes(*part));
     let tally = book.tally(Flow { group: socket.cgroup.unwrap_or(0), remote: words, namespace, padding: 0 });
-    let retransmitted = socket.retransmitted.saturating_sub(start.1);
-    tally.sent += u64::from(socket.sent.saturating_sub(start.0).saturating_sub(retransmitted));
+    let retransmitted = socket.retransmitted.wrapping_sub(start.1);
+    tally.sent += u64::from(socket.sent.wrapping_sub(start.0).saturating_sub(retransmitted));
     tally.retransmitted += u64::from(retransmitted);
-    let data_sent = socket.data_sent.saturating_sub(start.2);
+    let data_sent = socket.data_sent.wrapping_sub(start.2);
     if data_sent > 0 && socket.rtt_us > 0 {
         tally.rtt.add(u64::from(socket.rtt_us) * 1_000, u64::from(data_sent));
         let min_rtt = (socket.min_rtt_us != u32::MAX).then_some(u64::from(socket.min_rtt_us) * 1_000);

@@ -41,9 +41,8 @@ impl Namespaces {
         let tell = |number: u32| {
             let pid = processes.get(&number).copied();
             let now = pid.and_then(|pid| net::totals(root, pid).ok());
-            // Too many to be read at the start are not new ones.
-            let known = self.start.len() < MOST || self.start.contains_key(&number);
-            let before = self.start.get(&number).cloned().unwrap_or_default();
+            // Of one that was not read at the start nobody knows how old its totals are.
+            let before = self.start.get(&number);
             let Sent { sent, retransmitted } = sent.get(&number).copied().unwrap_or_default();
             NetworkNamespace {
                 number,
@@ -53,7 +52,7 @@ impl Namespaces {
                     let path = names?.hierarchy().path_of(root, pid).ok()?;
                     named(names, names?.id(&path)?)
                 }),
-                totals: now.filter(|_| known).map(|now| difference(&now, &before)),
+                totals: now.zip(before).map(|(now, before)| difference(&now, before)),
                 sent,
                 retransmitted,
             }
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_of_the_window_and_a_new_namespace_counts_whole() {
+    fn totals_are_of_the_window_and_not_known_of_a_namespace_that_was_not_read_at_its_start() {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::new(directory.path());
         write(directory.path(), 10, 100);
@@ -109,7 +108,7 @@ mod tests {
         let told = namespaces.end(&root, &BTreeMap::from([(1, 10), (3, 12)]), &sent, None);
         let brief: Vec<_> =
             told.iter().map(|one| (one.number, one.totals.as_ref().map(|t| t.out_segments), one.remainder())).collect();
-        assert_eq!(brief, [(1, Some(60), Some(10)), (3, Some(5), Some(5)), (9, None, None)]);
+        assert_eq!(brief, [(1, Some(60), Some(10)), (3, None, None), (9, None, None)]);
         assert_eq!(told[0].process.as_ref().unwrap().comm, "p10");
     }
 }

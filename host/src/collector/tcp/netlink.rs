@@ -12,7 +12,7 @@ const MOST: usize = 1 << 20;
 ///
 /// # Errors
 ///
-/// When netlink is not to be had (sandboxes), or the kernel has no `tcp_diag`.
+/// When netlink is not to be had (sandboxes), the kernel has no `tcp_diag`, or there are too many.
 pub fn sockets() -> io::Result<Vec<Socket>> {
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
@@ -26,7 +26,10 @@ pub fn sockets() -> io::Result<Vec<Socket>> {
                 return Err(io::Error::from_raw_os_error(error));
             }
             found.extend(answer.sockets);
-            if answer.done || length == 0 || found.len() > MOST {
+            if found.len() > MOST {
+                return Err(io::Error::other("there are more than a million TCP sockets"));
+            }
+            if answer.done || length == 0 {
                 break;
             }
         }

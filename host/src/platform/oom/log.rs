@@ -60,6 +60,8 @@ struct Case {
     limit: Limit,
     chosen: Option<u32>,
     group: Option<String>,
+    /// All of a group die together.
+    of_group: bool,
     killed: HashSet<u32>,
 }
 
@@ -76,6 +78,8 @@ impl Log {
             && let Some((_, pid @ None)) = &mut self.case.trigger
         {
             *pid = number_after(text, " PID: ");
+        } else if text.starts_with("Tasks in ") && text.ends_with(" are going to be killed due to memory.oom.group set") {
+            self.case.of_group = true;
         } else if let Some((reason, victim)) = text.split_once(": Killed process ") {
             return self.kill(record.at_ns, reason, victim);
         }
@@ -109,7 +113,10 @@ impl Log {
         let (comm, sizes) = rest.rsplit_once(") total-vm:").or_else(|| rest.rsplit_once(')'))?;
         let kilobytes = |key| Some(number_after::<u64>(sizes, key)?.saturating_mul(1024));
         let is_chosen = self.case.chosen == Some(pid);
-        let limit = match &self.case.limit {
+        // The kernel tells of few cases at a time, but of every kill: one that was not chosen here is another case's.
+        let is_told = is_chosen || self.case.of_group || self.case.chosen.is_none();
+        let case_limit = if is_told { &self.case.limit } else { &Limit::Unknown };
+        let limit = match case_limit {
             Limit::Unknown if reason.starts_with("Out of memory") => Limit::Host,
             limit => limit.clone(),
         };
@@ -125,7 +132,7 @@ impl Log {
                 .zip(kilobytes("file-rss:"))
                 .map(|(anon, file)| [anon, file, kilobytes("shmem-rss:").unwrap_or(0)]),
             score_adj: number_after(sizes, "oom_score_adj:"),
-            trigger: self.case.trigger.clone(),
+            trigger: self.case.trigger.clone().filter(|_| is_told),
         })
     }
 }
