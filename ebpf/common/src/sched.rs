@@ -8,6 +8,9 @@ pub const ROWS: u32 = 512;
 /// The row of every group that found no free row.
 pub const OTHER: u32 = 0;
 
+/// Stands for no row.
+pub const NO_ROW: u32 = u32::MAX;
+
 /// CPUs share this many copies of the groups' histograms at most.
 pub const MAX_SHARDS: u32 = 16;
 
@@ -65,8 +68,16 @@ pub struct Cpu {
     pub switched_in: u64,
     /// What the running task had waited in all before it was switched in, nanoseconds.
     pub run_delay: u64,
+    /// Address of the running task.
+    pub task: u64,
+    /// Address of its control groups, and [`Cpu::group`] of them; 0 when it is an idle task.
+    pub groups: u64,
+    /// Their group, as in [`Slot::group`], but for kerno's threads.
+    pub group: u32,
     /// Thread id of the running task.
     pub tid: u32,
+    /// Row in which its wait counts; [`NO_ROW`] if there is more to say of it than that.
+    pub row: u32,
     /// Keeps the next field aligned.
     pub padding: u32,
     /// Switches seen.
@@ -126,7 +137,7 @@ pub struct TaskWaits {
 const _: () = {
     assert!(size_of::<Waits>() == 16 + 4 * BUCKETS);
     assert!(size_of::<CachedRow>() == 16);
-    assert!(size_of::<Cpu>() == 64 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
+    assert!(size_of::<Cpu>() == 88 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
     assert!(size_of::<GroupTotals>() == 32);
     assert!(size_of::<TaskWaits>() == 56);
 };

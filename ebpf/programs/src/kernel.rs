@@ -284,24 +284,19 @@ impl Task {
         unsafe { Probed::read(self.0, task_comm()) }
     }
 
-    /// Id of its control group: on v2 its only one, on v1 the one of the cpu controller.
+    /// Its control groups.
+    #[inline(always)]
+    #[must_use]
+    pub fn groups<A: Access>(self) -> Groups {
+        // SAFETY: as in `tid`.
+        Groups(unsafe { A::read(self.0, task_cgroups()) })
+    }
+
+    /// Id of its control group: see [`Groups::id`].
     #[inline(always)]
     #[must_use]
     pub fn cgroup<A: Access>(self) -> u64 {
-        // SAFETY: every pointer on the way is valid while the task is; each read of a pointer array is a probe read, and so is
-        // what follows it.
-        unsafe {
-            let set: *const u8 = A::read(self.0, task_cgroups());
-            if cgroup_v1() != 0 {
-                let controller: *const u8 = Probed::read(set, css_set_subsys() + 8 * cpu_controller());
-                let group: *const u8 = Probed::read(controller, css_cgroup());
-                let node: *const u8 = Probed::read(group, cgroup_kn());
-                return Probed::read(node, kernfs_node_id());
-            }
-            let group: *const u8 = A::read(set, css_set_dfl_cgrp());
-            let node: *const u8 = A::read(group, cgroup_kn());
-            A::read(node, kernfs_node_id())
-        }
+        self.groups::<A>().id::<A>()
     }
 
     /// The open file behind a descriptor; null when there is none.
@@ -318,6 +313,38 @@ impl Task {
             }
             let array: *const u8 = Probed::read(table, fdtable_fd());
             File(Probed::read(array.add(descriptor as usize * 8), 0))
+        }
+    }
+}
+
+/// A `css_set`: the control groups of a task, one for each hierarchy. Tasks in the same groups have the same.
+#[derive(Clone, Copy)]
+pub struct Groups(*const u8);
+
+impl Groups {
+    /// Its address, which names it while a task has it.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// Id of the control group: on v2 the only one, on v1 the one of the cpu controller.
+    #[inline(always)]
+    #[must_use]
+    pub fn id<A: Access>(self) -> u64 {
+        // SAFETY: every pointer on the way is valid while the task is; each read of a pointer array is a probe read, and so is
+        // what follows it.
+        unsafe {
+            if cgroup_v1() != 0 {
+                let controller: *const u8 = Probed::read(self.0, css_set_subsys() + 8 * cpu_controller());
+                let group: *const u8 = Probed::read(controller, css_cgroup());
+                let node: *const u8 = Probed::read(group, cgroup_kn());
+                return Probed::read(node, kernfs_node_id());
+            }
+            let group: *const u8 = A::read(self.0, css_set_dfl_cgrp());
+            let node: *const u8 = A::read(group, cgroup_kn());
+            A::read(node, kernfs_node_id())
         }
     }
 }

@@ -20,8 +20,11 @@ use aya_ebpf::{
     maps::{Array, ProgramArray},
     programs::{BtfTracePointContext, TracePointContext},
 };
-use kerno_ebpf::kernel::{Registers, Task, Typed, calls_silenced, silenced, state_is_argument, task_sched_delayed};
-use kerno_ebpf_common::sched::{Cpu, LONG_WAIT_NS};
+use kerno_ebpf::kernel::{Registers, Task, Typed, calls_silenced, own_tgid, silenced, state_is_argument, task_sched_delayed};
+use kerno_ebpf_common::{
+    sched::{Cpu, LONG_WAIT_NS, NO_ROW},
+    syscall::{FIRST_GROUP, NO_GROUP, OWN_GROUP},
+};
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
@@ -187,14 +190,13 @@ fn switch_everyday(prev: Task, next: Task, state: u32) -> bool {
     }
     let now = now();
     let Some((id, cpu)) = this_cpu() else { return true };
-    let tid = prev.tid::<Typed>();
-    if tid != 0 {
+    if cpu.task != prev.address() {
+        return false;
+    }
+    if cpu.tid != 0 {
         let wait = prev.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
-        if cpu.tid != tid || wait >= LONG_WAIT_NS {
-            return false;
-        }
-        let Some(row) = waits::everyday_row(cpu, prev) else { return false };
-        if !calls::left_everyday(cpu, prev, state, now, wait) {
+        let row = cpu.row;
+        if row == NO_ROW || wait >= LONG_WAIT_NS || !calls::left_everyday(cpu, prev, state, now, wait) {
             return false;
         }
         waits::count_everyday(cpu, id, row, now, wait);
@@ -228,12 +230,28 @@ fn switch(prev: Task, next: Task, state: u32) {
     arrive(cpu, next, now);
 }
 
-/// The next task gets the CPU.
+/// The next task gets the CPU. What there is to know of it is looked up now, once.
 #[inline(always)]
 fn arrive(cpu: &mut Cpu, next: Task, now: u64) {
     let tid = next.tid::<Typed>();
+    cpu.task = next.address();
     cpu.tid = tid;
-    cpu.run_delay = next.run_delay::<Typed>();
     cpu.switched_in = now;
-    calls::arrived(cpu, next, tid);
+    if tid == 0 {
+        // It may stay for long: others could be at the address of the groups by then.
+        cpu.groups = 0;
+        calls::idle(cpu);
+        return;
+    }
+    cpu.run_delay = next.run_delay::<Typed>();
+    let groups = next.groups::<Typed>();
+    // Those of a task that ran until now are still there.
+    if cpu.groups != groups.address() || cpu.group == NO_GROUP {
+        cpu.groups = groups.address();
+        cpu.group = groups::cached_row(cpu, groups.id::<Typed>()).map_or(NO_GROUP, |row| row + FIRST_GROUP);
+    }
+    let is_own = next.tgid::<Typed>() == own_tgid();
+    let group = cpu.group;
+    cpu.row = if is_own || group == NO_GROUP || !waits::is_normal(next) { NO_ROW } else { group - FIRST_GROUP };
+    calls::arrived(cpu, next, if is_own { OWN_GROUP } else { group });
 }

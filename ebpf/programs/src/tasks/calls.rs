@@ -2,6 +2,8 @@
 //!
 //! A call that never leaves its CPU is kept in the CPU's slot alone. Only when its task is switched out inside the call is it saved
 //! in a table, and only if its sleep may count; the first return after the task is back looks there.
+use core::ptr::write_volatile;
+
 use aya_ebpf::{macros::map, maps::HashMap};
 use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, current_is_typed, shards};
 use kerno_ebpf_common::{
@@ -76,6 +78,10 @@ pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Regi
     let word = cpu.slot.call;
     cpu.slot.call = 0;
     let (known, now) = (call_of(word), cpu.slot.left_at);
+    if known == UNKNOWN && record::current_groups().address() != cpu.groups {
+        // The call that slept may have moved the task.
+        cpu.slot.group = NO_GROUP;
+    }
     let number = if known >= FIRST { known - FIRST } else { row_of_number(number()) };
     let flags = judge::class_of(number);
     let class = judge::plain(flags);
@@ -197,9 +203,12 @@ fn save(cpu: &Cpu, saved: &mut SavedCall, word: u64, how: u32, now: u64, wait: u
     let call = call_of(word);
     if call >= FIRST {
         saved.entered = now - age_of(word, now);
-        saved.uninterruptible = 0;
-        saved.interruptible = 0;
-        saved.waiting = 0;
+        // SAFETY: references. Each by itself: together they are a call of a loop that sets bytes.
+        unsafe {
+            write_volatile(&raw mut saved.uninterruptible, 0);
+            write_volatile(&raw mut saved.interruptible, 0);
+            write_volatile(&raw mut saved.waiting, 0);
+        }
         saved.call = call;
     } else if saved.call != IDLE {
         end_sleep(cpu, saved, wait);
@@ -244,10 +253,16 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
     }
 }
 
-/// A task gets the CPU.
+/// A task of a group gets the CPU.
 #[inline(always)]
-pub fn arrived(cpu: &mut Cpu, task: Task, tid: u32) {
-    let calls = tid != 0 && task.flags::<Typed>() & PF_KTHREAD == 0;
-    cpu.slot.call = if calls { in_progress(UNKNOWN, 0) } else { 0 };
+pub fn arrived(cpu: &mut Cpu, task: Task, group: u32) {
+    cpu.slot.call = if task.flags::<Typed>() & PF_KTHREAD == 0 { in_progress(UNKNOWN, 0) } else { 0 };
+    cpu.slot.group = group;
+}
+
+/// No task gets the CPU.
+#[inline(always)]
+pub fn idle(cpu: &mut Cpu) {
+    cpu.slot.call = 0;
     cpu.slot.group = NO_GROUP;
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, Queue},
 };
 use kerno_ebpf::{
-    kernel::{Probed, Task, own_tgid},
+    kernel::{Groups, Probed, Task, Typed, current_is_typed, own_tgid},
     rows::{add, add_shared, count as count_in, count_shared, row_of},
 };
 use kerno_ebpf_common::{
@@ -172,10 +172,17 @@ fn group_of(cpu: &mut Cpu) -> u32 {
     let group = if tgid == own_tgid() {
         OWN_GROUP
     } else {
-        groups::row(cpu, Task::current().cgroup::<Probed>()).unwrap_or(OTHER_ROW) + FIRST_GROUP
+        let id = if current_is_typed() != 0 { current_groups().id::<Typed>() } else { current_groups().id::<Probed>() };
+        groups::row(cpu, id).unwrap_or(OTHER_ROW) + FIRST_GROUP
     };
     cpu.slot.group = group;
     group
+}
+
+/// The running task's control groups.
+#[inline(always)]
+pub fn current_groups() -> Groups {
+    if current_is_typed() != 0 { Task::current_typed().groups::<Typed>() } else { Task::current().groups::<Probed>() }
 }
 
 /// Rows of the sums and of the number's histogram, from this CPU's cache where they are there.
