@@ -41,6 +41,15 @@ pub const SLOW_NS: u64 = 1_000_000;
 /// Entries of a CPU's cache of rows; a power of two.
 pub const CACHED: usize = 64;
 
+/// Kinds of calls, by number and group, that a CPU sums in its own entry; a power of two.
+pub const PLACES: usize = 32;
+
+/// A kind of calls may get a place once in so many of its calls, and keeps it.
+pub const OFTEN: u64 = 1024;
+
+/// Times below this many units of the histograms (8 µs) are counted in a place.
+pub const UNITS: usize = 128;
+
 /// No call is in progress on this CPU that is known, none will be.
 pub const IDLE: u32 = 0;
 /// The running task was switched in: its call, if any, is in the table.
@@ -103,7 +112,7 @@ pub struct Slot {
     pub group: u32,
     /// When the last call returned that the short program left to the long one.
     pub left_at: u64,
-    /// Calls that returned.
+    /// Calls that returned and were not counted in a place.
     pub returned: u64,
     /// Those of kerno's threads.
     pub own_returned: u64,
@@ -125,7 +134,46 @@ pub struct Slot {
     pub inserted: u64,
     /// Where the sums of the calls seen last are: see [`cached`].
     pub cached: [u64; CACHED],
+    /// Sums of the kinds of calls that are made most often. All others, and their longer calls, count in rows.
+    pub places: [Place; PLACES],
 }
+
+impl Slot {
+    /// Calls that returned.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.returned + self.places.iter().map(Place::calls).sum::<u64>()
+    }
+}
+
+/// Short calls of one kind on one CPU: none of them failed or left the CPU.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Which kind: see [`place_key`]; 0 when free.
+    pub key: u64,
+    /// Row of its sums.
+    pub row: u32,
+    /// Row of its number's histogram.
+    pub histogram: u32,
+    /// On the CPU, nanoseconds.
+    pub on_cpu: u64,
+    /// The longest, nanoseconds.
+    pub max: u64,
+    /// Their times, by the unit of the histograms.
+    pub counts: [u32; UNITS],
+}
+
+impl Place {
+    /// Calls that returned.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+}
+
+/// A place that is free.
+pub const EMPTY_PLACE: Place = Place { key: 0, row: 0, histogram: 0, on_cpu: 0, max: 0, counts: [0; UNITS] };
 
 /// A slot before the first call.
 pub const EMPTY_SLOT: Slot = Slot {
@@ -144,6 +192,7 @@ pub const EMPTY_SLOT: Slot = Slot {
     processes_full: 0,
     inserted: 0,
     cached: [0; CACHED],
+    places: [EMPTY_PLACE; PLACES],
 };
 
 /// Sums of one row and shard, nanoseconds.
@@ -293,6 +342,20 @@ pub const fn cached_rows(word: u64, group: u32, number: u32) -> Option<(u32, u32
     if word >> 32 == cached_key(group, number) >> 32 { Some(((word >> 16) as u32 & 0xffff, word as u32 & 0xffff)) } else { None }
 }
 
+/// Key of [`Place`]: `group` and [`Slot::call`] of a number.
+#[inline(always)]
+#[must_use]
+pub const fn place_key(group: u32, call: u32) -> u64 {
+    ((group as u64) << 16) | call as u64
+}
+
+/// Where the place of a key is, if it has one.
+#[inline(always)]
+#[must_use]
+pub const fn place_of(key: u64) -> usize {
+    (key.wrapping_mul(0x61c8_8647) >> 27) as usize & (PLACES - 1)
+}
+
 /// Key of [`Failures`].
 #[inline(always)]
 #[must_use]
@@ -309,7 +372,8 @@ pub const fn error_parts(key: u32) -> (u32, u32) {
 const _: () = {
     assert!(ROWS <= 1 << 20);
     assert!(ROWS <= 1 << 16 && HISTOGRAMS < 1 << 16);
-    assert!(size_of::<Slot>() == 104 + 8 * CACHED);
+    assert!(size_of::<Place>() == 32 + 4 * UNITS);
+    assert!(size_of::<Slot>() == 104 + 8 * CACHED + PLACES * size_of::<Place>());
     assert!(size_of::<CallTotals>() == 80);
     assert!(size_of::<SavedCall>() == 56);
     assert!(size_of::<Failures>() == 40);

@@ -47,6 +47,8 @@ globals! {
     WAIT_SHARDS wait_shards;
     /// 1 when there are fewer copies than CPUs.
     SHARDS_ARE_SHARED shards_are_shared;
+    /// 1 when programs on typed tracepoints can be preempted (7.0).
+    PREEMPTIBLE preemptible;
     /// 1 when a task's state is `sched_switch`'s fourth argument (5.18).
     STATE_IS_ARGUMENT state_is_argument;
     /// 1 when a program can have its task with its type (`bpf_get_current_task_btf`, 5.11).

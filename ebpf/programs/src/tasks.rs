@@ -8,6 +8,8 @@ mod calls;
 mod groups;
 #[path = "tasks/judge.rs"]
 mod judge;
+#[path = "tasks/places.rs"]
+mod places;
 #[path = "tasks/record.rs"]
 mod record;
 #[path = "tasks/waits.rs"]
@@ -20,7 +22,9 @@ use aya_ebpf::{
     maps::{Array, ProgramArray},
     programs::{BtfTracePointContext, TracePointContext},
 };
-use kerno_ebpf::kernel::{Registers, Task, Typed, calls_silenced, own_tgid, silenced, state_is_argument, task_sched_delayed};
+use kerno_ebpf::kernel::{
+    Registers, Task, Typed, calls_silenced, own_tgid, preemptible, silenced, state_is_argument, task_sched_delayed,
+};
 use kerno_ebpf_common::{
     sched::{Cpu, LONG_WAIT_NS, NO_ROW},
     syscall::{FIRST_GROUP, NO_GROUP, OWN_GROUP},
@@ -106,7 +110,7 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
 /// A call returns: `raw_syscalls:sys_exit(struct pt_regs *regs, long ret)`, typed by BTF (5.5).
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
-    if calls_silenced() == 0 && calls::returned(ctx.arg(1)) {
+    if calls_silenced() == 0 && calls::returned(ctx.arg(1), preemptible() == 0) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE.tail_call(&ctx, 0) };
     }
@@ -137,7 +141,7 @@ fn sys_enter_perf(ctx: TracePointContext) -> u32 {
 fn sys_exit_perf(ctx: TracePointContext) -> u32 {
     // SAFETY: inside the event.
     let result = unsafe { *ctx.as_ptr().cast::<i64>().add(2) };
-    if calls_silenced() == 0 && calls::returned(result) {
+    if calls_silenced() == 0 && calls::returned(result, true) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE_PERF.tail_call(&ctx, 0) };
     }

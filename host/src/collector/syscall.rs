@@ -10,8 +10,8 @@ pub mod names;
 use kerno_ebpf_common::{
     sched::{Cpu, ROWS as GROUPS},
     syscall::{
-        CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, ProcessKey, ROWS,
-        SAVED, SLOW_HISTOGRAMS, SavedCall, SlowCalls,
+        CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, Place, ProcessKey,
+        ROWS, SAVED, SLOW_HISTOGRAMS, SavedCall, SlowCalls,
     },
 };
 use kerno_signals::{CollectorReport, Families};
@@ -74,8 +74,12 @@ impl SyscallCollector {
     fn drain(&self) -> Result<Raw, LoadError> {
         let tasks = self.tasks.borrow();
         let object = &tasks.object;
+        let cpus = tasks.cpu_records()?;
+        let places: Vec<&Place> = cpus.iter().flat_map(|cpu| &cpu.slot.places).filter(|place| place.key != 0).collect();
         let sum = |row: u32| {
-            (0..tasks.shards).try_fold(CallTotals::default(), |mut sum, shard| {
+            let mut placed = CallTotals::default();
+            places.iter().filter(|place| place.row == row).for_each(|place| decode::add_place(&mut placed, place));
+            (0..tasks.shards).try_fold(placed, |mut sum, shard| {
                 decode::add(&mut sum, &object.get("CALL_TOTALS", shard * ROWS + row)?);
                 Ok::<_, LoadError>(sum)
             })
@@ -101,6 +105,8 @@ impl SyscallCollector {
             for shard in 0..tasks.shards {
                 decode::add_counts(&mut counts, &object.get::<Counts>("NUMBER_HIST", shard * HISTOGRAMS + row)?);
             }
+            let of_row = places.iter().filter(|place| place.histogram == row);
+            of_row.for_each(|place| decode::add_units(&mut counts, place));
             histograms.push((number, counts));
         }
         let mut slow = Vec::new();
@@ -146,7 +152,7 @@ impl SyscallCollector {
 impl Collector for SyscallCollector {
     /// Calls returned so far.
     fn events(&self) -> u64 {
-        self.cpus().iter().map(|cpu| cpu.slot.returned).sum()
+        self.cpus().iter().map(|cpu| cpu.slot.calls()).sum()
     }
 
     fn tick(&mut self, _moment: &Moment<'_>) {
@@ -192,7 +198,7 @@ impl Collector for SyscallCollector {
         let full = of(|cpu| cpu.slot.unsaved + cpu.slot.slow_without_row + cpu.slot.errors_full + cpu.slot.processes_full);
         let missed = self.tasks.borrow().object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0);
         tracing::debug!(ungrouped, full, missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
-        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.returned), lost: ungrouped + full + missed };
+        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.calls()), lost: ungrouped + full + missed };
         let mut family = decode::decode(raw, moment.names);
         self.hung.look(&self.root, moment.now_ns);
         family.in_flight = hung::in_flight(&self.root, moment, &self.saved()?, &self.hung);

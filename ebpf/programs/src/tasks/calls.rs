@@ -9,13 +9,13 @@ use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, current_is_typed, shard
 use kerno_ebpf_common::{
     sched::Cpu,
     syscall::{
-        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, PREEMPTED, SAVED as SAVED_CALLS, SLOW_NS, SavedCall,
-        TWICE, UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress,
+        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, OFTEN, PREEMPTED, SAVED as SAVED_CALLS, SLOW_NS,
+        SavedCall, TWICE, UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress, place_key,
     },
 };
 
 use super::{
-    judge, now,
+    judge, now, places,
     record::{self, Call},
     this_cpu, waits,
 };
@@ -50,20 +50,30 @@ pub fn entered(number: u64) {
 }
 
 /// A call returns. Counts the everyday case: the call never left the CPU, its rows are known, it took no time and did not fail.
-/// Every other one is left to [`returned_otherwise`]: true.
+/// Every other one is left to [`returned_otherwise`]: true. `alone`: no other task's call can return on this CPU meanwhile.
 #[inline(always)]
-pub fn returned(result: i64) -> bool {
+pub fn returned(result: i64, alone: bool) -> bool {
     let now = now();
     let Some((id, cpu)) = this_cpu() else { return false };
     let word = cpu.slot.call;
     let (call, on_cpu) = (call_of(word), age_of(word, now));
-    if call >= FIRST && result >= 0 && on_cpu < SLOW_NS {
+    if result >= 0 {
+        let key = place_key(cpu.slot.group, call);
+        if places::count(cpu, key, on_cpu) {
+            cpu.slot.call = 0;
+            return false;
+        }
         let group = cpu.slot.group;
-        if group != NO_GROUP
+        if call >= FIRST
+            && on_cpu < SLOW_NS
+            && group != NO_GROUP
             && let Some(rows) = record::known_rows(cpu, group, call - FIRST)
         {
             cpu.slot.call = 0;
-            record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
+            let calls = record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
+            if alone && calls & (OFTEN - 1) == 0 {
+                places::give(cpu, key, rows);
+            }
             return false;
         }
     }

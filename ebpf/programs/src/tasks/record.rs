@@ -81,9 +81,10 @@ pub fn known_rows(cpu: &mut Cpu, group: u32, number: u32) -> Option<(u32, u32)> 
     cached_rows(word, group, number)
 }
 
-/// Counts a short call whose rows are known.
+/// Counts a short call whose rows are known. How many there were, in this CPU's copy.
 #[inline(always)]
-pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), group: u32, on_cpu: u64) {
+pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), group: u32, on_cpu: u64) -> u64 {
+    let mut calls = 0;
     cpu.slot.returned += 1;
     if group == OWN_GROUP {
         cpu.slot.own_returned += 1;
@@ -94,9 +95,10 @@ pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), grou
         unsafe {
             add(&raw mut (*totals).calls, 1);
             add(&raw mut (*totals).on_cpu, on_cpu);
+            calls = (*totals).calls;
             if histogram >= HISTOGRAMS {
                 add(&raw mut (*totals).untimed, 1);
-                return;
+                return calls;
             }
             // CPUs of one shard may overwrite each other's; the histogram still has the call.
             if on_cpu > (*totals).max {
@@ -108,6 +110,7 @@ pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), grou
         // SAFETY: a map's value.
         unsafe { count_in(counts, on_cpu) };
     }
+    calls
 }
 
 /// Counts a call.
