@@ -101,16 +101,14 @@ fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
 /// A call begins: `raw_syscalls:sys_enter(struct pt_regs *regs, long id)`, typed by BTF (5.5).
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
-    if calls_silenced() == 0 {
-        calls::entered(ctx.arg(1));
-    }
+    calls::entered(ctx.arg(1));
     0
 }
 
 /// A call returns: `raw_syscalls:sys_exit(struct pt_regs *regs, long ret)`, typed by BTF (5.5).
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
-    if calls_silenced() == 0 && calls::returned(ctx.arg(1), preemptible() == 0) {
+    if calls::returned(ctx.arg(1), || preemptible() == 0) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE.tail_call(&ctx, 0) };
     }
@@ -129,10 +127,8 @@ fn sys_exit_otherwise(ctx: BtfTracePointContext) -> i32 {
 /// others meanwhile: programs on perf events of tracepoints cannot. `{u64 common; long id; unsigned long args[6]}`.
 #[tracepoint]
 fn sys_enter_perf(ctx: TracePointContext) -> u32 {
-    if calls_silenced() == 0 {
-        // SAFETY: inside the event.
-        calls::entered(unsafe { *ctx.as_ptr().cast::<u64>().add(1) });
-    }
+    // SAFETY: inside the event.
+    calls::entered(unsafe { *ctx.as_ptr().cast::<u64>().add(1) });
     0
 }
 
@@ -141,7 +137,7 @@ fn sys_enter_perf(ctx: TracePointContext) -> u32 {
 fn sys_exit_perf(ctx: TracePointContext) -> u32 {
     // SAFETY: inside the event.
     let result = unsafe { *ctx.as_ptr().cast::<i64>().add(2) };
-    if calls_silenced() == 0 && calls::returned(result, true) {
+    if calls::returned(result, || true) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE_PERF.tail_call(&ctx, 0) };
     }

@@ -5,7 +5,7 @@
 use core::ptr::write_volatile;
 
 use aya_ebpf::{macros::map, maps::HashMap};
-use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, current_is_typed, shards};
+use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, calls_silenced, current_is_typed, shards};
 use kerno_ebpf_common::{
     sched::Cpu,
     syscall::{
@@ -52,7 +52,7 @@ pub fn entered(number: u64) {
 /// A call returns. Counts the everyday case: the call never left the CPU, its rows are known, it took no time and did not fail.
 /// Every other one is left to [`returned_otherwise`]: true. `alone`: no other task's call can return on this CPU meanwhile.
 #[inline(always)]
-pub fn returned(result: i64, alone: bool) -> bool {
+pub fn returned(result: i64, alone: impl Fn() -> bool) -> bool {
     let now = now();
     let Some((id, cpu)) = this_cpu() else { return false };
     let word = cpu.slot.call;
@@ -71,7 +71,7 @@ pub fn returned(result: i64, alone: bool) -> bool {
         {
             cpu.slot.call = 0;
             let calls = record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
-            if alone && calls & (OFTEN - 1) == 0 {
+            if calls & (OFTEN - 1) == 0 && alone() {
                 places::give(cpu, key, rows);
             }
             return false;
@@ -84,6 +84,10 @@ pub fn returned(result: i64, alone: bool) -> bool {
 /// A call returns whatever happened inside of it.
 #[inline(always)]
 pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Registers, result: i64) {
+    // Where this sees nothing, no call is seen to begin either, so that all come here.
+    if calls_silenced() != 0 {
+        return;
+    }
     let Some((id, cpu)) = this_cpu() else { return };
     let word = cpu.slot.call;
     cpu.slot.call = 0;

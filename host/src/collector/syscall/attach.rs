@@ -65,7 +65,7 @@ pub fn attach(context: &Context, tasks: &mut Tasks) -> Result<How, StartError> {
     tasks.object.attach_for(NAME);
     let why = match followed {
         // Typed ones that are preempted skip the events of other tasks on that CPU meanwhile.
-        Ok(()) if are_preemptible(&context.btf) => match perf(tasks) {
+        Ok(()) if are_preemptible(&context.btf) => match perf(context, tasks) {
             Ok(()) => return Ok(How::Perf),
             Err(error) => {
                 let why = explained(&error);
@@ -91,17 +91,21 @@ fn is_of_calls(program: &str) -> bool {
     program.starts_with("sys_")
 }
 
-/// Returns first: a call that is seen to begin must be seen to return.
+/// Returns first: a call that is seen to begin must be seen to return. When nothing is to be seen, none is seen to begin.
 fn typed(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
     tasks.object.go_on_with(&context.kernel, "OTHERWISE", "sys_exit_otherwise", "sys_exit")?;
     tasks.object.attach_tracepoint(&context.kernel, "sys_exit", "sys_exit")?;
-    tasks.object.attach_tracepoint(&context.kernel, "sys_enter", "sys_enter")?;
+    if !context.silenced(NAME) {
+        tasks.object.attach_tracepoint(&context.kernel, "sys_enter", "sys_enter")?;
+    }
     Ok(())
 }
 
-fn perf(tasks: &mut Tasks) -> Result<(), StartError> {
+fn perf(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
     tasks.object.go_on_with_perf("OTHERWISE_PERF", "sys_exit_otherwise_perf")?;
     tasks.object.attach_perf_tracepoint("sys_exit_perf", "raw_syscalls", "sys_exit")?;
-    tasks.object.attach_perf_tracepoint("sys_enter_perf", "raw_syscalls", "sys_enter")?;
+    if !context.silenced(NAME) {
+        tasks.object.attach_perf_tracepoint("sys_enter_perf", "raw_syscalls", "sys_enter")?;
+    }
     Ok(())
 }
