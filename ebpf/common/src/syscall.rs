@@ -26,8 +26,11 @@ pub const SLOW_HISTOGRAMS: u32 = 128;
 /// CPUs share this many copies of the sums and histograms at most.
 pub const MAX_SHARDS: u32 = 16;
 
-/// Tasks whose call is kept while they are off the CPU.
-pub const SAVED: u32 = 6144;
+/// Tasks whose call is kept while they are off the CPU, beside those in [`SEATS`].
+pub const SAVED: u32 = 4096;
+
+/// Places for calls of tasks that are off the CPU: the first task that needs a place keeps it until it ends; a power of two.
+pub const SEATS: usize = 2048;
 
 /// Kinds of errors kept: number, control group and errno.
 pub const ERRORS: u32 = 2048;
@@ -245,6 +248,26 @@ pub struct SavedCall {
     pub tgid: u32,
 }
 
+/// The place of a task's call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// Address of the task that has it; 0 when it is free.
+    pub task: u64,
+    /// Its call.
+    pub saved: SavedCall,
+}
+
+/// All of them, found by [`seat_of`].
+pub type Seats = [Seat; SEATS];
+
+/// Which of the seats may be the task's.
+#[inline(always)]
+#[must_use]
+pub const fn seat_of(task: u64) -> usize {
+    ((task >> 6).wrapping_mul(0x61c8_8647) >> 27) as usize & (SEATS - 1)
+}
+
 /// An error of one row, keyed by [`error_key`].
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -376,6 +399,7 @@ const _: () = {
     assert!(size_of::<Slot>() == 104 + 8 * CACHED + PLACES * size_of::<Place>());
     assert!(size_of::<CallTotals>() == 80);
     assert!(size_of::<SavedCall>() == 56);
+    assert!(size_of::<Seat>() == 64);
     assert!(size_of::<Failures>() == 40);
     assert!(size_of::<ProcessKey>() == 8);
     assert!(size_of::<SlowCalls>() == 80);
@@ -383,7 +407,7 @@ const _: () = {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{CallTotals, Failures, ProcessKey, SavedCall, SlowCalls};
+    use super::{CallTotals, Failures, ProcessKey, SavedCall, Seat, SlowCalls};
 
     // SAFETY: repr(C) of integers and arrays of integers without implicit padding (the sizes are asserted above), so every
     // bit pattern is a value.
@@ -394,6 +418,8 @@ mod pod {
     unsafe impl aya::Pod for ProcessKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for SavedCall {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Seat {}
     // SAFETY: as above.
     unsafe impl aya::Pod for SlowCalls {}
 }

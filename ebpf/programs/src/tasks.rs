@@ -12,6 +12,8 @@ mod judge;
 mod places;
 #[path = "tasks/record.rs"]
 mod record;
+#[path = "tasks/saved.rs"]
+mod saved;
 #[path = "tasks/waits.rs"]
 mod waits;
 
@@ -196,10 +198,12 @@ fn switch_everyday(prev: Task, next: Task, state: u32) -> bool {
     if cpu.tid != 0 {
         let wait = prev.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
         let row = cpu.row;
-        if row == NO_ROW || wait >= LONG_WAIT_NS || !calls::left_everyday(cpu, prev, state, now, wait) {
+        if row == NO_ROW || wait >= LONG_WAIT_NS || !calls::left_everyday(cpu, state, now, wait) {
             return false;
         }
-        waits::count_everyday(cpu, id, row, now, wait);
+        if !waits::count_placed(cpu, row, now, wait) {
+            waits::count_everyday(cpu, id, row, now, wait);
+        }
     }
     cpu.switches += 1;
     arrive(cpu, next, now);

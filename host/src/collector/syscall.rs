@@ -11,7 +11,7 @@ use kerno_ebpf_common::{
     sched::{Cpu, ROWS as GROUPS},
     syscall::{
         CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, Place, ProcessKey,
-        ROWS, SAVED, SLOW_HISTOGRAMS, SavedCall, SlowCalls,
+        ROWS, SAVED, SLOW_HISTOGRAMS, SavedCall, Seats, SlowCalls,
     },
 };
 use kerno_signals::{CollectorReport, Families};
@@ -126,8 +126,11 @@ impl SyscallCollector {
     }
 
     fn saved(&self) -> Result<Vec<SavedCall>, LoadError> {
-        let saved: Vec<(u64, SavedCall)> = self.tasks.borrow().object.entries("SAVED")?;
-        Ok(saved.into_iter().map(|(_, call)| call).collect())
+        let object = &self.tasks.borrow().object;
+        let saved: Vec<(u64, SavedCall)> = object.entries("SAVED")?;
+        let seats: Seats = object.get("SEATS", 0)?;
+        let seated = seats.iter().filter(|seat| seat.task != 0).map(|seat| seat.saved);
+        Ok(saved.into_iter().map(|(_, call)| call).chain(seated).collect())
     }
 
     /// Removes entries of calls that returned, before they leave no room.

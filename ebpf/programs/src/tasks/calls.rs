@@ -4,24 +4,20 @@
 //! in a table, and only if its sleep may count; the first return after the task is back looks there.
 use core::ptr::write_volatile;
 
-use aya_ebpf::{macros::map, maps::HashMap};
 use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, calls_silenced, current_is_typed, shards};
 use kerno_ebpf_common::{
     sched::Cpu,
     syscall::{
-        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, OFTEN, PREEMPTED, SAVED as SAVED_CALLS, SLOW_NS,
-        SavedCall, TWICE, UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress, place_key,
+        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, OFTEN, PREEMPTED, SLOW_NS, SavedCall, TWICE,
+        UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress, place_key,
     },
 };
 
 use super::{
     judge, now, places,
     record::{self, Call},
-    this_cpu, waits,
+    saved, this_cpu, waits,
 };
-
-#[map]
-static SAVED: HashMap<u64, SavedCall> = HashMap::with_max_entries(SAVED_CALLS, 0);
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
@@ -104,10 +100,8 @@ pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Regi
         call.on_cpu = age_of(word, now);
         call.begun = true;
     } else if known == UNKNOWN
-        && let Some(saved) = SAVED.get_ptr_mut(Task::current().address())
+        && let Some(saved) = saved::of(saved::task_of(cpu))
     {
-        // SAFETY: only the CPU that the task is on changes its entry.
-        let saved = unsafe { &mut *saved };
         if saved.call == number + FIRST {
             saved.call = IDLE;
             let run_delay = if current_is_typed() != 0 {
@@ -196,7 +190,7 @@ fn is_followed(call: u32) -> bool {
 
 /// A task leaves the CPU, and has an entry if it needs one; else nothing is done: false.
 #[inline(always)]
-pub fn left_everyday(cpu: &Cpu, task: Task, state: u32, now: u64, wait: u64) -> bool {
+pub fn left_everyday(cpu: &Cpu, state: u32, now: u64, wait: u64) -> bool {
     if state & TASK_DEAD != 0 {
         return false;
     }
@@ -205,9 +199,8 @@ pub fn left_everyday(cpu: &Cpu, task: Task, state: u32, now: u64, wait: u64) -> 
     if !is_followed(call) {
         return true;
     }
-    let Some(saved) = SAVED.get_ptr_mut(task.address()) else { return call == UNKNOWN };
-    // SAFETY: only the CPU that the task is on changes its entry.
-    save(cpu, unsafe { &mut *saved }, word, how(state), now, wait);
+    let Some(saved) = saved::of(saved::task_of(cpu)) else { return call == UNKNOWN };
+    save(cpu, saved, word, how(state), now, wait);
     true
 }
 
@@ -234,9 +227,10 @@ fn save(cpu: &Cpu, saved: &mut SavedCall, word: u64, how: u32, now: u64, wait: u
 /// A task leaves the CPU. `wait` is what it waited for it.
 #[inline(always)]
 pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64) {
-    let key = task.address();
+    cpu.task = task.address();
+    let key = saved::task_of(cpu);
     if state & TASK_DEAD != 0 {
-        let _ = SAVED.remove(key);
+        saved::drop(key);
         return;
     }
     let word = cpu.slot.call;
@@ -244,9 +238,8 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
     if !is_followed(call) {
         return;
     }
-    if let Some(saved) = SAVED.get_ptr_mut(key) {
-        // SAFETY: only the CPU that the task is on changes its entry.
-        save(cpu, unsafe { &mut *saved }, word, how(state), now, wait);
+    if let Some(saved) = saved::of(key) {
+        save(cpu, saved, word, how(state), now, wait);
     } else if call >= FIRST {
         let saved = SavedCall {
             entered: now - age_of(word, now),
@@ -259,10 +252,9 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
             tid,
             tgid: task.tgid::<Typed>(),
         };
-        if SAVED.insert(key, saved, 0).is_ok() {
-            cpu.slot.inserted += 1;
-        } else {
-            cpu.slot.unsaved += 1;
+        match saved::keep(key, saved) {
+            Ok(in_table) => cpu.slot.inserted += u64::from(in_table),
+            Err(_) => cpu.slot.unsaved += 1,
         }
     }
 }

@@ -5,10 +5,14 @@ use aya_ebpf::{
 };
 use kerno_ebpf::{
     kernel::{Task, Typed, own_tgid, task_sched_delayed, wait_shards},
-    rows::{count_local, count_shared},
+    rows::{count_local, count_shared, unit_of},
 };
-use kerno_ebpf_common::sched::{
-    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskWaits, Waits,
+use kerno_ebpf_common::{
+    histogram::UNIT_SHIFT,
+    sched::{
+        BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OFTEN, OTHER, OWN, PLACES, ROWS, TASKS as TASKS_KEPT,
+        TaskWaits, UNITS, Waits,
+    },
 };
 
 use super::groups;
@@ -55,6 +59,30 @@ pub fn count_everyday(cpu: &Cpu, id: u32, row: u32, now: u64, wait: u64) {
     if let Some(counts) = HISTOGRAMS.get_ptr_mut((id & (wait_shards() - 1)) * ROWS + row) {
         count_shared(counts, wait);
     }
+}
+
+/// Counts a short wait in the place of its group, if it has one; else does nothing: false.
+#[inline(always)]
+pub fn count_placed(cpu: &mut Cpu, row: u32, now: u64, wait: u64) -> bool {
+    // SAFETY: masked to the array's length, a power of two; unchecked, because a check would leave a panic behind.
+    let place = unsafe { &mut *cpu.places.as_mut_ptr().add(row as usize & (PLACES - 1)) };
+    if place.row != row {
+        if place.row == 0 && cpu.switches & (OFTEN - 1) == 0 {
+            place.row = row;
+        }
+        return false;
+    }
+    if wait >= (UNITS as u64) << UNIT_SHIFT {
+        return false;
+    }
+    place.cpu_ns += now - cpu.switched_in;
+    place.sum_ns += wait;
+    if wait > place.max_ns {
+        place.max_ns = wait;
+    }
+    // SAFETY: inside the array; unchecked as above.
+    unsafe { *place.counts.as_mut_ptr().add(unit_of(wait) as usize) += 1 };
+    true
 }
 
 /// Counts any wait that ended when `task` was switched in, and the CPU time since. `asleep`: it was none.
