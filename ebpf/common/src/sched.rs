@@ -17,14 +17,8 @@ pub const MAX_SHARDS: u32 = 16;
 /// A wait of at least this long makes its task one of the worst tasks, nanoseconds.
 pub const LONG_WAIT_NS: u64 = 1_000_000;
 
-/// Groups whose waits a CPU sums in its own entry; a power of two.
-pub const PLACES: usize = 8;
-
-/// Waits below this many units of the histograms (16 µs) are counted in a place, which thus has a KiB.
-pub const UNITS: usize = 248;
-
-/// A group may get a place once in so many switches of a CPU, and keeps it.
-pub const OFTEN: u64 = 64;
+/// A wait below this is nothing special, nanoseconds.
+pub const EVERYDAY_NS: u64 = 1 << 18;
 
 /// Entries of a CPU's cache of group rows; a power of two.
 pub const CACHED_ROWS: usize = 16;
@@ -57,27 +51,6 @@ pub struct Waits {
     pub counts: Counts,
 }
 
-/// Short waits of one group's normal tasks on one CPU.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Place {
-    /// The group's row; 0 when free.
-    pub row: u32,
-    /// Keeps the next field aligned.
-    pub padding: u32,
-    /// As in [`GroupTotals`].
-    pub sum_ns: u64,
-    /// As in [`GroupTotals`].
-    pub max_ns: u64,
-    /// CPU time after those waits, nanoseconds.
-    pub cpu_ns: u64,
-    /// Their distribution, by the unit of the histograms.
-    pub counts: [u32; UNITS],
-}
-
-/// A place that is free.
-pub const EMPTY_PLACE: Place = Place { row: 0, padding: 0, sum_ns: 0, max_ns: 0, cpu_ns: 0, counts: [0; UNITS] };
-
 /// Where a group's numbers are, as a CPU remembers it.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -94,6 +67,8 @@ pub struct CachedRow {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Cpu {
+    /// The system call in progress. First, with its places first of all, so that those are found without an addition.
+    pub slot: Slot,
     /// When the running task was switched in, nanoseconds since boot; 0 before the first switch.
     pub switched_in: u64,
     /// What the running task had waited in all before it was switched in, nanoseconds.
@@ -122,14 +97,10 @@ pub struct Cpu {
     pub asleep: u64,
     /// Rows of the groups seen last.
     pub cached: [CachedRow; CACHED_ROWS],
-    /// Short waits of the groups that wait most often. All others, and their longer waits, count in rows.
-    pub places: [Place; PLACES],
     /// Waits of background tasks.
     pub background: Waits,
     /// Waits of kerno's threads.
     pub own: Waits,
-    /// The system call in progress.
-    pub slot: Slot,
 }
 
 /// Sums of one group on one CPU.
@@ -169,8 +140,7 @@ pub struct TaskWaits {
 const _: () = {
     assert!(size_of::<Waits>() == 16 + 4 * BUCKETS);
     assert!(size_of::<CachedRow>() == 16);
-    assert!(size_of::<Cpu>() == 88 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + PLACES * size_of::<Place>() + size_of::<Slot>());
-    assert!(size_of::<Place>() == 1024);
+    assert!(size_of::<Cpu>() == 88 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
     assert!(size_of::<GroupTotals>() == 32);
     assert!(size_of::<TaskWaits>() == 56);
 };

@@ -107,6 +107,8 @@ pub type Counts = [u32; BUCKETS];
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Slot {
+    /// Sums of the kinds of calls that are made most often. All others, and their longer calls, count in rows.
+    pub places: [Place; PLACES],
     /// The call and when it began: see [`in_progress`].
     pub call: u64,
     /// Keeps the size a multiple of eight.
@@ -137,8 +139,6 @@ pub struct Slot {
     pub inserted: u64,
     /// Where the sums of the calls seen last are: see [`cached`].
     pub cached: [u64; CACHED],
-    /// Sums of the kinds of calls that are made most often. All others, and their longer calls, count in rows.
-    pub places: [Place; PLACES],
 }
 
 impl Slot {
@@ -180,6 +180,7 @@ pub const EMPTY_PLACE: Place = Place { key: 0, row: 0, histogram: 0, on_cpu: 0, 
 
 /// A slot before the first call.
 pub const EMPTY_SLOT: Slot = Slot {
+    places: [EMPTY_PLACE; PLACES],
     call: 0,
     padding: 0,
     group: NO_GROUP,
@@ -195,7 +196,6 @@ pub const EMPTY_SLOT: Slot = Slot {
     processes_full: 0,
     inserted: 0,
     cached: [0; CACHED],
-    places: [EMPTY_PLACE; PLACES],
 };
 
 /// Sums of one row and shard, nanoseconds.

@@ -41,6 +41,8 @@ globals! {
     SILENCED silenced;
     /// The same for the syscall collector where it shares an object.
     CALLS_SILENCED calls_silenced;
+    /// 1 when either of the two is.
+    ANY_SILENCED any_silenced;
     /// Copies of the histograms that CPUs share; a power of two.
     SHARDS shards;
     /// The same of the histograms of waits.
@@ -250,8 +252,15 @@ impl Task {
     #[inline(always)]
     #[must_use]
     pub fn nice<A: Access>(self) -> i32 {
+        self.static_priority::<A>() as i32 - 120
+    }
+
+    /// Nice value plus 120, without a sign.
+    #[inline(always)]
+    #[must_use]
+    pub fn static_priority<A: Access>(self) -> u32 {
         // SAFETY: as in `tid`.
-        unsafe { A::read::<i32>(self.0, task_static_prio()) - 120 }
+        unsafe { A::read(self.0, task_static_prio()) }
     }
 
     /// `SCHED_*` policy.

@@ -25,11 +25,11 @@ use aya_ebpf::{
     programs::{BtfTracePointContext, TracePointContext},
 };
 use kerno_ebpf::kernel::{
-    Registers, Task, Typed, calls_silenced, own_tgid, preemptible, silenced, state_is_argument, task_sched_delayed,
+    Registers, Task, Typed, any_silenced, calls_silenced, own_tgid, preemptible, silenced, state_is_argument, task_sched_delayed,
 };
 use kerno_ebpf_common::{
-    sched::{Cpu, LONG_WAIT_NS, NO_ROW},
-    syscall::{FIRST_GROUP, NO_GROUP, OWN_GROUP},
+    sched::{Cpu, EVERYDAY_NS, NO_ROW},
+    syscall::{FIRST_GROUP, NO_GROUP},
 };
 
 #[unsafe(link_section = "license")]
@@ -187,7 +187,7 @@ fn this_cpu() -> Option<(u32, &'static mut Cpu)> {
 #[inline(always)]
 fn switch_everyday(prev: Task, next: Task, state: u32) -> bool {
     // Where one collector sees nothing, every switch is special: the other need not be fast.
-    if silenced() | calls_silenced() != 0 {
+    if any_silenced() != 0 {
         return false;
     }
     let now = now();
@@ -198,12 +198,10 @@ fn switch_everyday(prev: Task, next: Task, state: u32) -> bool {
     if cpu.tid != 0 {
         let wait = prev.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
         let row = cpu.row;
-        if row == NO_ROW || wait >= LONG_WAIT_NS || !calls::left_everyday(cpu, state, now, wait) {
+        if row == NO_ROW || wait >= EVERYDAY_NS || !calls::left_everyday(cpu, state, now) {
             return false;
         }
-        if !waits::count_placed(cpu, row, now, wait) {
-            waits::count_everyday(cpu, id, row, now, wait);
-        }
+        waits::count_everyday(cpu, id, row, now, wait);
     }
     cpu.switches += 1;
     arrive(cpu, next, now);
@@ -242,9 +240,8 @@ fn arrive(cpu: &mut Cpu, next: Task, now: u64) {
     cpu.tid = tid;
     cpu.switched_in = now;
     if tid == 0 {
-        // It may stay for long: others could be at the address of the groups by then.
+        // It makes no calls, and may stay for long: others could be at the address of the groups by then.
         cpu.groups = 0;
-        calls::idle(cpu);
         return;
     }
     cpu.run_delay = next.run_delay::<Typed>();
@@ -254,8 +251,7 @@ fn arrive(cpu: &mut Cpu, next: Task, now: u64) {
         cpu.groups = groups.address();
         cpu.group = groups::cached_row(cpu, groups.id::<Typed>()).map_or(NO_GROUP, |row| row + FIRST_GROUP);
     }
-    let is_own = next.tgid::<Typed>() == own_tgid();
-    let group = cpu.group;
-    cpu.row = if is_own || group == NO_GROUP || !waits::is_normal(next) { NO_ROW } else { group - FIRST_GROUP };
-    calls::arrived(cpu, next, if is_own { OWN_GROUP } else { group });
+    let is_known = cpu.group != NO_GROUP && waits::is_normal(next) && next.tgid::<Typed>() != own_tgid();
+    cpu.row = if is_known { cpu.group - FIRST_GROUP } else { NO_ROW };
+    calls::arrived(cpu, next);
 }

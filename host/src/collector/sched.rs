@@ -7,7 +7,7 @@ pub mod quota;
 
 use std::collections::HashMap;
 
-use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, OTHER, ROWS, TaskWaits};
+use kerno_ebpf_common::sched::{Counts, GroupTotals, OTHER, ROWS, TaskWaits};
 use kerno_signals::{CollectorReport, Families, Runner};
 
 use super::{
@@ -58,20 +58,17 @@ impl SchedCollector {
         let tasks = self.tasks.borrow();
         let known = tasks.object.entries::<u64, u32>("GROUP_ROWS")?;
         let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
-        let cpus = tasks.cpu_records()?;
         Ok(Raw {
-            groups: groups.map(|(id, row)| self.group(id, row, &cpus)).collect::<Result<_, _>>()?,
-            cpus,
+            groups: groups.map(|(id, row)| self.group(id, row)).collect::<Result<_, _>>()?,
+            cpus: tasks.cpu_records()?,
             tasks: tasks.object.entries::<u32, TaskWaits>("TASKS")?,
         })
     }
 
     /// One group's numbers, summed over CPUs.
-    fn group(&self, id: Option<u64>, row: u32, cpus: &[Cpu]) -> Result<Group, LoadError> {
+    fn group(&self, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
         let tasks = self.tasks.borrow();
         let mut group = Group::new(id);
-        let places = cpus.iter().flat_map(|cpu| &cpu.places);
-        places.filter(|place| place.row == row && row != OTHER).for_each(|place| group.add_place(place));
         for shard in 0..tasks.wait_shards {
             group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
         }

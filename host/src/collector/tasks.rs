@@ -72,6 +72,7 @@ impl Tasks {
             ("OWN_TGID", std::process::id()),
             ("SILENCED", u32::from(context.silenced(SCHED))),
             ("CALLS_SILENCED", u32::from(!compat)),
+            ("ANY_SILENCED", u32::from(!compat || context.silenced(SCHED))),
             ("SHARDS", shards),
             // A program that can be preempted shares its CPU's copy with the next task's.
             ("SHARDS_ARE_SHARED", u32::from(shards < context.cpus || preemptible)),

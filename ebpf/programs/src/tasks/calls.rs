@@ -88,10 +88,6 @@ pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Regi
     let word = cpu.slot.call;
     cpu.slot.call = 0;
     let (known, now) = (call_of(word), cpu.slot.left_at);
-    if known == UNKNOWN && record::current_groups().address() != cpu.groups {
-        // The call that slept may have moved the task.
-        cpu.slot.group = NO_GROUP;
-    }
     let number = if known >= FIRST { known - FIRST } else { row_of_number(number()) };
     let flags = judge::class_of(number);
     let class = judge::plain(flags);
@@ -188,9 +184,9 @@ fn is_followed(call: u32) -> bool {
     call == UNKNOWN || (call >= FIRST && judge::plain(judge::class_of(call - FIRST)) != ASLEEP)
 }
 
-/// A task leaves the CPU, and has an entry if it needs one; else nothing is done: false.
+/// A task leaves the CPU, and has its seat if it needs one; else nothing is done: false.
 #[inline(always)]
-pub fn left_everyday(cpu: &Cpu, state: u32, now: u64, wait: u64) -> bool {
+pub fn left_everyday(cpu: &Cpu, state: u32, now: u64) -> bool {
     if state & TASK_DEAD != 0 {
         return false;
     }
@@ -199,27 +195,40 @@ pub fn left_everyday(cpu: &Cpu, state: u32, now: u64, wait: u64) -> bool {
     if !is_followed(call) {
         return true;
     }
-    let Some(saved) = saved::of(saved::task_of(cpu)) else { return call == UNKNOWN };
-    save(cpu, saved, word, how(state), now, wait);
+    let task = saved::task_of(cpu);
+    let Some(saved) = saved::seated(task) else { return call == UNKNOWN && !saved::is_in_table(task) };
+    if call == UNKNOWN {
+        return saved.call == IDLE;
+    }
+    begin(saved, word, how(state), now);
     true
 }
 
 /// Keeps the call in the task's entry.
 #[inline(always)]
 fn save(cpu: &Cpu, saved: &mut SavedCall, word: u64, how: u32, now: u64, wait: u64) {
-    let call = call_of(word);
-    if call >= FIRST {
-        saved.entered = now - age_of(word, now);
-        // SAFETY: references. Each by itself: together they are a call of a loop that sets bytes.
-        unsafe {
-            write_volatile(&raw mut saved.uninterruptible, 0);
-            write_volatile(&raw mut saved.interruptible, 0);
-            write_volatile(&raw mut saved.waiting, 0);
-        }
-        saved.call = call;
-    } else if saved.call != IDLE {
+    if call_of(word) >= FIRST {
+        begin(saved, word, how, now);
+        return;
+    }
+    if saved.call != IDLE {
         end_sleep(cpu, saved, wait);
     }
+    saved.left = now;
+    saved.how = how;
+}
+
+/// Keeps a call that leaves the CPU for the first time.
+#[inline(always)]
+fn begin(saved: &mut SavedCall, word: u64, how: u32, now: u64) {
+    saved.entered = now - age_of(word, now);
+    // SAFETY: references. Each by itself: together they are a call of a loop that sets bytes.
+    unsafe {
+        write_volatile(&raw mut saved.uninterruptible, 0);
+        write_volatile(&raw mut saved.interruptible, 0);
+        write_volatile(&raw mut saved.waiting, 0);
+    }
+    saved.call = call_of(word);
     saved.left = now;
     saved.how = how;
 }
@@ -259,16 +268,9 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
     }
 }
 
-/// A task of a group gets the CPU.
+/// A task gets the CPU. Its group is looked up when a call of it returns: it may move itself into another before.
 #[inline(always)]
-pub fn arrived(cpu: &mut Cpu, task: Task, group: u32) {
+pub fn arrived(cpu: &mut Cpu, task: Task) {
     cpu.slot.call = if task.flags::<Typed>() & PF_KTHREAD == 0 { in_progress(UNKNOWN, 0) } else { 0 };
-    cpu.slot.group = group;
-}
-
-/// No task gets the CPU.
-#[inline(always)]
-pub fn idle(cpu: &mut Cpu) {
-    cpu.slot.call = 0;
     cpu.slot.group = NO_GROUP;
 }

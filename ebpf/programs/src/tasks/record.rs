@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, Queue},
 };
 use kerno_ebpf::{
-    kernel::{Groups, Probed, Task, Typed, current_is_typed, own_tgid},
+    kernel::{Probed, Task, Typed, current_is_typed, own_tgid},
     rows::{add, add_shared, count as count_in, count_shared, row_of},
 };
 use kerno_ebpf_common::{
@@ -172,20 +172,22 @@ fn group_of(cpu: &mut Cpu) -> u32 {
         return known;
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let group = if tgid == own_tgid() {
-        OWN_GROUP
-    } else {
-        let id = if current_is_typed() != 0 { current_groups().id::<Typed>() } else { current_groups().id::<Probed>() };
-        groups::row(cpu, id).unwrap_or(OTHER_ROW) + FIRST_GROUP
-    };
+    let group = if tgid == own_tgid() { OWN_GROUP } else { known_group(cpu).unwrap_or(OTHER_ROW + FIRST_GROUP) };
     cpu.slot.group = group;
     group
 }
 
-/// The running task's control groups.
+/// The group of the running task's control group, if there is a row left for that.
 #[inline(always)]
-pub fn current_groups() -> Groups {
-    if current_is_typed() != 0 { Task::current_typed().groups::<Typed>() } else { Task::current().groups::<Probed>() }
+fn known_group(cpu: &mut Cpu) -> Option<u32> {
+    let groups =
+        if current_is_typed() != 0 { Task::current_typed().groups::<Typed>() } else { Task::current().groups::<Probed>() };
+    // Those that it had when it got the CPU: it has them still.
+    if groups.address() == cpu.groups && cpu.group != NO_GROUP {
+        return Some(cpu.group);
+    }
+    let id = if current_is_typed() != 0 { groups.id::<Typed>() } else { groups.id::<Probed>() };
+    groups::row(cpu, id).map(|row| row + FIRST_GROUP)
 }
 
 /// Rows of the sums and of the number's histogram, from this CPU's cache where they are there.

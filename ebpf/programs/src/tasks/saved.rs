@@ -31,12 +31,24 @@ fn seat(task: u64) -> Option<&'static mut Seat> {
     Some(unsafe { &mut *seats.cast::<Seat>().add(seat_of(task)) })
 }
 
+/// The call of a task that has its seat.
+#[inline(always)]
+pub fn seated(task: u64) -> Option<&'static mut SavedCall> {
+    let seat = seat(task)?;
+    if seat.task == task { Some(&mut seat.saved) } else { None }
+}
+
+/// Whether the table has the task's call.
+#[inline(always)]
+pub fn is_in_table(task: u64) -> bool {
+    SAVED.get_ptr(task).is_some()
+}
+
 /// The task's call.
 #[inline(always)]
 pub fn of(task: u64) -> Option<&'static mut SavedCall> {
-    let seat = seat(task)?;
-    if seat.task == task {
-        return Some(&mut seat.saved);
+    if let Some(saved) = seated(task) {
+        return Some(saved);
     }
     // SAFETY: only the CPU that the task is on changes its entry.
     SAVED.get_ptr_mut(task).map(|saved| unsafe { &mut *saved })

@@ -5,14 +5,10 @@ use aya_ebpf::{
 };
 use kerno_ebpf::{
     kernel::{Task, Typed, own_tgid, task_sched_delayed, wait_shards},
-    rows::{count_local, count_shared, unit_of},
+    rows::{count_local, count_shared},
 };
-use kerno_ebpf_common::{
-    histogram::UNIT_SHIFT,
-    sched::{
-        BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OFTEN, OTHER, OWN, PLACES, ROWS, TASKS as TASKS_KEPT,
-        TaskWaits, UNITS, Waits,
-    },
+use kerno_ebpf_common::sched::{
+    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskWaits, Waits,
 };
 
 use super::groups;
@@ -31,6 +27,7 @@ const SCHED_BATCH: u32 = 3;
 const SCHED_IDLE: u32 = 5;
 const SCHED_EXT: u32 = 7;
 const BACKGROUND_NICE: i32 = 10;
+const BACKGROUND_PRIORITY: u32 = 130;
 
 /// Notes that a sleeping task is moved.
 #[inline(always)]
@@ -41,7 +38,7 @@ pub fn moved_asleep(tid: u32, now: u64) {
 /// Whether there is nothing special about the task's waits: it is neither a real-time nor a background task.
 #[inline(always)]
 pub fn is_normal(task: Task) -> bool {
-    task.policy::<Typed>() == SCHED_NORMAL && task.nice::<Typed>() < BACKGROUND_NICE
+    task.policy::<Typed>() == SCHED_NORMAL && task.static_priority::<Typed>() < BACKGROUND_PRIORITY
 }
 
 /// Counts a normal task's wait that ended when it was switched in, and its CPU time since.
@@ -59,30 +56,6 @@ pub fn count_everyday(cpu: &Cpu, id: u32, row: u32, now: u64, wait: u64) {
     if let Some(counts) = HISTOGRAMS.get_ptr_mut((id & (wait_shards() - 1)) * ROWS + row) {
         count_shared(counts, wait);
     }
-}
-
-/// Counts a short wait in the place of its group, if it has one; else does nothing: false.
-#[inline(always)]
-pub fn count_placed(cpu: &mut Cpu, row: u32, now: u64, wait: u64) -> bool {
-    // SAFETY: masked to the array's length, a power of two; unchecked, because a check would leave a panic behind.
-    let place = unsafe { &mut *cpu.places.as_mut_ptr().add(row as usize & (PLACES - 1)) };
-    if place.row != row {
-        if place.row == 0 && cpu.switches & (OFTEN - 1) == 0 {
-            place.row = row;
-        }
-        return false;
-    }
-    if wait >= (UNITS as u64) << UNIT_SHIFT {
-        return false;
-    }
-    place.cpu_ns += now - cpu.switched_in;
-    place.sum_ns += wait;
-    if wait > place.max_ns {
-        place.max_ns = wait;
-    }
-    // SAFETY: inside the array; unchecked as above.
-    unsafe { *place.counts.as_mut_ptr().add(unit_of(wait) as usize) += 1 };
-    true
 }
 
 /// Counts any wait that ended when `task` was switched in, and the CPU time since. `asleep`: it was none.

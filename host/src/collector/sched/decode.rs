@@ -1,8 +1,8 @@
 //! From the sched object's records to the family, without a kernel.
 
 use kerno_ebpf_common::{
-    histogram::{BUCKETS, UNIT_SHIFT, bucket_of},
-    sched::{BACKGROUND, Counts, Cpu, GroupTotals, OWN, Place, TaskWaits, Waits},
+    histogram::BUCKETS,
+    sched::{BACKGROUND, Counts, Cpu, GroupTotals, OWN, TaskWaits, Waits},
 };
 use kerno_signals::{CgroupDelay, Histogram, Latency, Sched, TaskDelay};
 
@@ -53,16 +53,6 @@ impl Group {
         self.max_ns = self.max_ns.max(totals.max_ns);
         self.cpu_ns += totals.cpu_ns;
         self.background_waits += totals.background_waits;
-    }
-
-    /// Adds what a CPU summed itself.
-    pub fn add_place(&mut self, place: &Place) {
-        for (unit, count) in (0..).zip(place.counts) {
-            self.counts[bucket_of(unit << UNIT_SHIFT) as usize] += u64::from(count);
-        }
-        self.sum_ns += place.sum_ns;
-        self.max_ns = self.max_ns.max(place.max_ns);
-        self.cpu_ns += place.cpu_ns;
     }
 
     fn latency(&self) -> Latency {
@@ -140,7 +130,8 @@ fn tasks(mut raw: Vec<(u32, TaskWaits)>, own: u32) -> Vec<TaskDelay> {
 mod tests {
     use super::*;
     use kerno_ebpf_common::{
-        sched::{CACHED_ROWS, CachedRow, EMPTY_PLACE, NORMAL, PLACES},
+        histogram::bucket_of,
+        sched::{CACHED_ROWS, CachedRow, NORMAL},
         syscall::EMPTY_SLOT,
     };
 
@@ -170,7 +161,6 @@ mod tests {
             tasks_full: 4,
             asleep: 8,
             cached: [CachedRow { group: 0, row: 0, padding: 0 }; CACHED_ROWS],
-            places: [EMPTY_PLACE; PLACES],
             background: waits(background),
             own: waits(own),
             slot: EMPTY_SLOT,
