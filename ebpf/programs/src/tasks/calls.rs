@@ -97,26 +97,25 @@ pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Regi
         call.begun = true;
     } else if known == UNKNOWN
         && let Some(saved) = saved::of(saved::task_of(cpu))
+        && saved.call == number + FIRST
     {
-        if saved.call == number + FIRST {
-            saved.call = IDLE;
-            let run_delay = if current_is_typed() != 0 {
-                Task::current_typed().run_delay::<Typed>()
-            } else {
-                Task::current().run_delay::<Probed>()
-            };
-            let wait = run_delay.wrapping_sub(cpu.run_delay);
-            end_sleep(cpu, saved, waits::true_wait(saved.tid, cpu.switched_in, wait));
-            call.uninterruptible = saved.uninterruptible;
-            call.interruptible = saved.interruptible;
-            call.waiting = saved.waiting;
-            call.on_cpu = (now - saved.entered).saturating_sub(saved.uninterruptible + saved.interruptible + saved.waiting);
-            call.begun = true;
-            if call.uninterruptible + call.interruptible >= SLOW_NS {
-                call.judged_sleep = judge::judged_sleep(class, call.interruptible, call.uninterruptible, registers(), result);
-            } else if class != ASLEEP {
-                call.judged_sleep = call.uninterruptible;
-            }
+        saved.call = IDLE;
+        let run_delay = if current_is_typed() != 0 {
+            Task::current_typed().run_delay::<Typed>()
+        } else {
+            Task::current().run_delay::<Probed>()
+        };
+        let wait = run_delay.wrapping_sub(cpu.run_delay);
+        end_sleep(cpu, saved, waits::true_wait(saved.tid, cpu.switched_in, wait));
+        call.uninterruptible = saved.uninterruptible;
+        call.interruptible = saved.interruptible;
+        call.waiting = saved.waiting;
+        call.on_cpu = (now - saved.entered).saturating_sub(saved.uninterruptible + saved.interruptible + saved.waiting);
+        call.begun = true;
+        if call.uninterruptible + call.interruptible >= SLOW_NS {
+            call.judged_sleep = judge::judged_sleep(class, call.interruptible, call.uninterruptible, registers(), result);
+        } else if class != ASLEEP {
+            call.judged_sleep = call.uninterruptible;
         }
     }
     if !call.begun {
