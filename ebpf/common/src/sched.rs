@@ -8,11 +8,17 @@ pub const ROWS: u32 = 512;
 /// The row of every group that found no free row.
 pub const OTHER: u32 = 0;
 
+/// Stands for no row.
+pub const NO_ROW: u32 = u32::MAX;
+
 /// CPUs share this many copies of the groups' histograms at most.
 pub const MAX_SHARDS: u32 = 16;
 
 /// A wait of at least this long makes its task one of the worst tasks, nanoseconds.
 pub const LONG_WAIT_NS: u64 = 1_000_000;
+
+/// A wait below this is nothing special, nanoseconds.
+pub const EVERYDAY_NS: u64 = 1 << 18;
 
 /// Entries of a CPU's cache of group rows; a power of two.
 pub const CACHED_ROWS: usize = 16;
@@ -61,12 +67,22 @@ pub struct CachedRow {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Cpu {
+    /// The system call in progress. First, with its places first of all, so that those are found without an addition.
+    pub slot: Slot,
     /// When the running task was switched in, nanoseconds since boot; 0 before the first switch.
     pub switched_in: u64,
     /// What the running task had waited in all before it was switched in, nanoseconds.
     pub run_delay: u64,
+    /// Address of the running task.
+    pub task: u64,
+    /// Address of its control groups, and [`Cpu::group`] of them; 0 when it is an idle task.
+    pub groups: u64,
+    /// Their group, as in [`Slot::group`], but for kerno's threads.
+    pub group: u32,
     /// Thread id of the running task.
     pub tid: u32,
+    /// Row in which its wait counts; [`NO_ROW`] if there is more to say of it than that.
+    pub row: u32,
     /// Keeps the next field aligned.
     pub padding: u32,
     /// Switches seen.
@@ -85,8 +101,6 @@ pub struct Cpu {
     pub background: Waits,
     /// Waits of kerno's threads.
     pub own: Waits,
-    /// The system call in progress.
-    pub slot: Slot,
 }
 
 /// Sums of one group on one CPU.
@@ -126,7 +140,7 @@ pub struct TaskWaits {
 const _: () = {
     assert!(size_of::<Waits>() == 16 + 4 * BUCKETS);
     assert!(size_of::<CachedRow>() == 16);
-    assert!(size_of::<Cpu>() == 64 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
+    assert!(size_of::<Cpu>() == 88 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
     assert!(size_of::<GroupTotals>() == 32);
     assert!(size_of::<TaskWaits>() == 56);
 };

@@ -26,8 +26,11 @@ pub const SLOW_HISTOGRAMS: u32 = 128;
 /// CPUs share this many copies of the sums and histograms at most.
 pub const MAX_SHARDS: u32 = 16;
 
-/// Tasks whose call is kept while they are off the CPU.
-pub const SAVED: u32 = 6144;
+/// Tasks whose call is kept while they are off the CPU, beside those in [`SEATS`].
+pub const SAVED: u32 = 4096;
+
+/// Places for calls of tasks that are off the CPU: the first task that needs a place keeps it until it ends; a power of two.
+pub const SEATS: usize = 2048;
 
 /// Kinds of errors kept: number, control group and errno.
 pub const ERRORS: u32 = 2048;
@@ -40,6 +43,15 @@ pub const SLOW_NS: u64 = 1_000_000;
 
 /// Entries of a CPU's cache of rows; a power of two.
 pub const CACHED: usize = 64;
+
+/// Kinds of calls, by number and group, that a CPU sums in its own entry; a power of two.
+pub const PLACES: usize = 32;
+
+/// A kind of calls may get a place once in so many of its calls, and keeps it.
+pub const OFTEN: u64 = 1024;
+
+/// Times below this many units of the histograms (7.7 µs) are counted in a place, which thus has 512 bytes.
+pub const UNITS: usize = 120;
 
 /// No call is in progress on this CPU that is known, none will be.
 pub const IDLE: u32 = 0;
@@ -95,6 +107,8 @@ pub type Counts = [u32; BUCKETS];
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Slot {
+    /// Sums of the kinds of calls that are made most often. All others, and their longer calls, count in rows.
+    pub places: [Place; PLACES],
     /// The call and when it began: see [`in_progress`].
     pub call: u64,
     /// Keeps the size a multiple of eight.
@@ -103,7 +117,7 @@ pub struct Slot {
     pub group: u32,
     /// When the last call returned that the short program left to the long one.
     pub left_at: u64,
-    /// Calls that returned.
+    /// Calls that returned and were not counted in a place.
     pub returned: u64,
     /// Those of kerno's threads.
     pub own_returned: u64,
@@ -127,8 +141,46 @@ pub struct Slot {
     pub cached: [u64; CACHED],
 }
 
+impl Slot {
+    /// Calls that returned.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.returned + self.places.iter().map(Place::calls).sum::<u64>()
+    }
+}
+
+/// Short calls of one kind on one CPU: none of them failed or left the CPU.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Which kind: see [`place_key`]; 0 when free.
+    pub key: u64,
+    /// Row of its sums.
+    pub row: u32,
+    /// Row of its number's histogram.
+    pub histogram: u32,
+    /// On the CPU, nanoseconds.
+    pub on_cpu: u64,
+    /// The longest, nanoseconds.
+    pub max: u64,
+    /// Their times, by the unit of the histograms.
+    pub counts: [u32; UNITS],
+}
+
+impl Place {
+    /// Calls that returned.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+}
+
+/// A place that is free.
+pub const EMPTY_PLACE: Place = Place { key: 0, row: 0, histogram: 0, on_cpu: 0, max: 0, counts: [0; UNITS] };
+
 /// A slot before the first call.
 pub const EMPTY_SLOT: Slot = Slot {
+    places: [EMPTY_PLACE; PLACES],
     call: 0,
     padding: 0,
     group: NO_GROUP,
@@ -194,6 +246,26 @@ pub struct SavedCall {
     pub tid: u32,
     /// Process id.
     pub tgid: u32,
+}
+
+/// The place of a task's call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    /// Address of the task that has it; 0 when it is free.
+    pub task: u64,
+    /// Its call.
+    pub saved: SavedCall,
+}
+
+/// All of them, found by [`seat_of`].
+pub type Seats = [Seat; SEATS];
+
+/// Which of the seats may be the task's.
+#[inline(always)]
+#[must_use]
+pub const fn seat_of(task: u64) -> usize {
+    ((task >> 6).wrapping_mul(0x61c8_8647) >> 27) as usize & (SEATS - 1)
 }
 
 /// An error of one row, keyed by [`error_key`].
@@ -293,6 +365,20 @@ pub const fn cached_rows(word: u64, group: u32, number: u32) -> Option<(u32, u32
     if word >> 32 == cached_key(group, number) >> 32 { Some(((word >> 16) as u32 & 0xffff, word as u32 & 0xffff)) } else { None }
 }
 
+/// Key of [`Place`]: `group` and [`Slot::call`] of a number.
+#[inline(always)]
+#[must_use]
+pub const fn place_key(group: u32, call: u32) -> u64 {
+    ((group as u64) << 16) | call as u64
+}
+
+/// Where the place of a key is, if it has one.
+#[inline(always)]
+#[must_use]
+pub const fn place_of(key: u64) -> usize {
+    (key.wrapping_mul(0x61c8_8647) >> 27) as usize & (PLACES - 1)
+}
+
 /// Key of [`Failures`].
 #[inline(always)]
 #[must_use]
@@ -309,9 +395,11 @@ pub const fn error_parts(key: u32) -> (u32, u32) {
 const _: () = {
     assert!(ROWS <= 1 << 20);
     assert!(ROWS <= 1 << 16 && HISTOGRAMS < 1 << 16);
-    assert!(size_of::<Slot>() == 104 + 8 * CACHED);
+    assert!(size_of::<Place>() == 512);
+    assert!(size_of::<Slot>() == 104 + 8 * CACHED + PLACES * size_of::<Place>());
     assert!(size_of::<CallTotals>() == 80);
     assert!(size_of::<SavedCall>() == 56);
+    assert!(size_of::<Seat>() == 64);
     assert!(size_of::<Failures>() == 40);
     assert!(size_of::<ProcessKey>() == 8);
     assert!(size_of::<SlowCalls>() == 80);
@@ -319,7 +407,7 @@ const _: () = {
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{CallTotals, Failures, ProcessKey, SavedCall, SlowCalls};
+    use super::{CallTotals, Failures, ProcessKey, SavedCall, Seat, SlowCalls};
 
     // SAFETY: repr(C) of integers and arrays of integers without implicit padding (the sizes are asserted above), so every
     // bit pattern is a value.
@@ -330,6 +418,8 @@ mod pod {
     unsafe impl aya::Pod for ProcessKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for SavedCall {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Seat {}
     // SAFETY: as above.
     unsafe impl aya::Pod for SlowCalls {}
 }

@@ -41,12 +41,16 @@ globals! {
     SILENCED silenced;
     /// The same for the syscall collector where it shares an object.
     CALLS_SILENCED calls_silenced;
+    /// 1 when either of the two is.
+    ANY_SILENCED any_silenced;
     /// Copies of the histograms that CPUs share; a power of two.
     SHARDS shards;
     /// The same of the histograms of waits.
     WAIT_SHARDS wait_shards;
     /// 1 when there are fewer copies than CPUs.
     SHARDS_ARE_SHARED shards_are_shared;
+    /// 1 when programs on typed tracepoints can be preempted (7.0).
+    PREEMPTIBLE preemptible;
     /// 1 when a task's state is `sched_switch`'s fourth argument (5.18).
     STATE_IS_ARGUMENT state_is_argument;
     /// 1 when a program can have its task with its type (`bpf_get_current_task_btf`, 5.11).
@@ -248,8 +252,15 @@ impl Task {
     #[inline(always)]
     #[must_use]
     pub fn nice<A: Access>(self) -> i32 {
+        self.static_priority::<A>() as i32 - 120
+    }
+
+    /// Nice value plus 120, without a sign.
+    #[inline(always)]
+    #[must_use]
+    pub fn static_priority<A: Access>(self) -> u32 {
         // SAFETY: as in `tid`.
-        unsafe { A::read::<i32>(self.0, task_static_prio()) - 120 }
+        unsafe { A::read(self.0, task_static_prio()) }
     }
 
     /// `SCHED_*` policy.
@@ -284,24 +295,19 @@ impl Task {
         unsafe { Probed::read(self.0, task_comm()) }
     }
 
-    /// Id of its control group: on v2 its only one, on v1 the one of the cpu controller.
+    /// Its control groups.
+    #[inline(always)]
+    #[must_use]
+    pub fn groups<A: Access>(self) -> Groups {
+        // SAFETY: as in `tid`.
+        Groups(unsafe { A::read(self.0, task_cgroups()) })
+    }
+
+    /// Id of its control group: see [`Groups::id`].
     #[inline(always)]
     #[must_use]
     pub fn cgroup<A: Access>(self) -> u64 {
-        // SAFETY: every pointer on the way is valid while the task is; each read of a pointer array is a probe read, and so is
-        // what follows it.
-        unsafe {
-            let set: *const u8 = A::read(self.0, task_cgroups());
-            if cgroup_v1() != 0 {
-                let controller: *const u8 = Probed::read(set, css_set_subsys() + 8 * cpu_controller());
-                let group: *const u8 = Probed::read(controller, css_cgroup());
-                let node: *const u8 = Probed::read(group, cgroup_kn());
-                return Probed::read(node, kernfs_node_id());
-            }
-            let group: *const u8 = A::read(set, css_set_dfl_cgrp());
-            let node: *const u8 = A::read(group, cgroup_kn());
-            A::read(node, kernfs_node_id())
-        }
+        self.groups::<A>().id::<A>()
     }
 
     /// The open file behind a descriptor; null when there is none.
@@ -318,6 +324,38 @@ impl Task {
             }
             let array: *const u8 = Probed::read(table, fdtable_fd());
             File(Probed::read(array.add(descriptor as usize * 8), 0))
+        }
+    }
+}
+
+/// A `css_set`: the control groups of a task, one for each hierarchy. Tasks in the same groups have the same.
+#[derive(Clone, Copy)]
+pub struct Groups(*const u8);
+
+impl Groups {
+    /// Its address, which names it while a task has it.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// Id of the control group: on v2 the only one, on v1 the one of the cpu controller.
+    #[inline(always)]
+    #[must_use]
+    pub fn id<A: Access>(self) -> u64 {
+        // SAFETY: every pointer on the way is valid while the task is; each read of a pointer array is a probe read, and so is
+        // what follows it.
+        unsafe {
+            if cgroup_v1() != 0 {
+                let controller: *const u8 = Probed::read(self.0, css_set_subsys() + 8 * cpu_controller());
+                let group: *const u8 = Probed::read(controller, css_cgroup());
+                let node: *const u8 = Probed::read(group, cgroup_kn());
+                return Probed::read(node, kernfs_node_id());
+            }
+            let group: *const u8 = A::read(self.0, css_set_dfl_cgrp());
+            let node: *const u8 = A::read(group, cgroup_kn());
+            A::read(node, kernfs_node_id())
         }
     }
 }
@@ -463,8 +501,8 @@ impl Registers {
     #[inline(always)]
     #[must_use]
     pub fn number<A: Access>(self) -> u64 {
-        // SAFETY: as in `first_argument`.
-        unsafe { A::read(self.0, regs_number()) }
+        // SAFETY: as in `first_argument`. 32 bits: arm64 has no more of it, and no number needs more.
+        unsafe { u64::from(A::read::<u32>(self.0, regs_number())) }
     }
 }
 

@@ -7,7 +7,7 @@ use aya_ebpf::{
     bindings::BPF_NOEXIST,
     maps::{HashMap, Queue},
 };
-use kerno_ebpf_common::histogram::{BUCKETS, bucket_of};
+use kerno_ebpf_common::histogram::{BUCKETS, UNIT_SHIFT, bucket_of};
 
 use crate::kernel::shards_are_shared;
 
@@ -27,6 +27,17 @@ pub fn row_of<K>(rows: &HashMap<K, u32>, free: &Queue<u32>, key: impl Borrow<K>)
     let _ = free.push(row, 0);
     // SAFETY: as above.
     rows.get_ptr(key).map(|row| (unsafe { *row }, false))
+}
+
+/// Units of the histograms in a duration.
+///
+/// Not left to the compiler, which would shift before the duration is checked: the verifier sees no bound of the units then.
+#[inline(always)]
+#[must_use]
+pub fn unit_of(mut nanoseconds: u64) -> u64 {
+    // SAFETY: a shift.
+    unsafe { asm!("{n} >>= {shift}", n = inout(reg) nanoseconds, shift = const UNIT_SHIFT, options(pure, nomem, nostack)) };
+    nanoseconds
 }
 
 /// Counts a duration in a histogram that other CPUs count in as well.

@@ -8,8 +8,12 @@ mod calls;
 mod groups;
 #[path = "tasks/judge.rs"]
 mod judge;
+#[path = "tasks/places.rs"]
+mod places;
 #[path = "tasks/record.rs"]
 mod record;
+#[path = "tasks/saved.rs"]
+mod saved;
 #[path = "tasks/waits.rs"]
 mod waits;
 
@@ -20,8 +24,13 @@ use aya_ebpf::{
     maps::{Array, ProgramArray},
     programs::{BtfTracePointContext, TracePointContext},
 };
-use kerno_ebpf::kernel::{Registers, Task, Typed, calls_silenced, silenced, state_is_argument, task_sched_delayed};
-use kerno_ebpf_common::sched::{Cpu, LONG_WAIT_NS};
+use kerno_ebpf::kernel::{
+    Registers, Task, Typed, any_silenced, calls_silenced, own_tgid, preemptible, silenced, state_is_argument, task_sched_delayed,
+};
+use kerno_ebpf_common::{
+    sched::{Cpu, EVERYDAY_NS, NO_ROW},
+    syscall::{FIRST_GROUP, NO_GROUP},
+};
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
@@ -94,16 +103,14 @@ fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
 /// A call begins: `raw_syscalls:sys_enter(struct pt_regs *regs, long id)`, typed by BTF (5.5).
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
-    if calls_silenced() == 0 {
-        calls::entered(ctx.arg(1));
-    }
+    calls::entered(ctx.arg(1));
     0
 }
 
 /// A call returns: `raw_syscalls:sys_exit(struct pt_regs *regs, long ret)`, typed by BTF (5.5).
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> i32 {
-    if calls_silenced() == 0 && calls::returned(ctx.arg(1)) {
+    if calls::returned(ctx.arg(1), || preemptible() == 0) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE.tail_call(&ctx, 0) };
     }
@@ -122,10 +129,8 @@ fn sys_exit_otherwise(ctx: BtfTracePointContext) -> i32 {
 /// others meanwhile: programs on perf events of tracepoints cannot. `{u64 common; long id; unsigned long args[6]}`.
 #[tracepoint]
 fn sys_enter_perf(ctx: TracePointContext) -> u32 {
-    if calls_silenced() == 0 {
-        // SAFETY: inside the event.
-        calls::entered(unsafe { *ctx.as_ptr().cast::<u64>().add(1) });
-    }
+    // SAFETY: inside the event.
+    calls::entered(unsafe { *ctx.as_ptr().cast::<u64>().add(1) });
     0
 }
 
@@ -134,7 +139,7 @@ fn sys_enter_perf(ctx: TracePointContext) -> u32 {
 fn sys_exit_perf(ctx: TracePointContext) -> u32 {
     // SAFETY: inside the event.
     let result = unsafe { *ctx.as_ptr().cast::<i64>().add(2) };
-    if calls_silenced() == 0 && calls::returned(result) {
+    if calls::returned(result, || true) {
         // SAFETY: the helper returns only when there is no such program.
         unsafe { OTHERWISE_PERF.tail_call(&ctx, 0) };
     }
@@ -182,19 +187,18 @@ fn this_cpu() -> Option<(u32, &'static mut Cpu)> {
 #[inline(always)]
 fn switch_everyday(prev: Task, next: Task, state: u32) -> bool {
     // Where one collector sees nothing, every switch is special: the other need not be fast.
-    if silenced() | calls_silenced() != 0 {
+    if any_silenced() != 0 {
         return false;
     }
     let now = now();
     let Some((id, cpu)) = this_cpu() else { return true };
-    let tid = prev.tid::<Typed>();
-    if tid != 0 {
+    if cpu.task != prev.address() {
+        return false;
+    }
+    if cpu.tid != 0 {
         let wait = prev.run_delay::<Typed>().wrapping_sub(cpu.run_delay);
-        if cpu.tid != tid || wait >= LONG_WAIT_NS {
-            return false;
-        }
-        let Some(row) = waits::everyday_row(cpu, prev) else { return false };
-        if !calls::left_everyday(cpu, prev, state, now, wait) {
+        let row = cpu.row;
+        if row == NO_ROW || wait >= EVERYDAY_NS || !calls::left_everyday(cpu, state, now) {
             return false;
         }
         waits::count_everyday(cpu, id, row, now, wait);
@@ -228,12 +232,26 @@ fn switch(prev: Task, next: Task, state: u32) {
     arrive(cpu, next, now);
 }
 
-/// The next task gets the CPU.
+/// The next task gets the CPU. What there is to know of it is looked up now, once.
 #[inline(always)]
 fn arrive(cpu: &mut Cpu, next: Task, now: u64) {
     let tid = next.tid::<Typed>();
+    cpu.task = next.address();
     cpu.tid = tid;
-    cpu.run_delay = next.run_delay::<Typed>();
     cpu.switched_in = now;
-    calls::arrived(cpu, next, tid);
+    if tid == 0 {
+        // It makes no calls, and may stay for long: others could be at the address of the groups by then.
+        cpu.groups = 0;
+        return;
+    }
+    cpu.run_delay = next.run_delay::<Typed>();
+    let groups = next.groups::<Typed>();
+    // Those of a task that ran until now are still there.
+    if cpu.groups != groups.address() || cpu.group == NO_GROUP {
+        cpu.groups = groups.address();
+        cpu.group = groups::cached_row(cpu, groups.id::<Typed>()).map_or(NO_GROUP, |row| row + FIRST_GROUP);
+    }
+    let is_known = cpu.group != NO_GROUP && waits::is_normal(next) && next.tgid::<Typed>() != own_tgid();
+    cpu.row = if is_known { cpu.group - FIRST_GROUP } else { NO_ROW };
+    calls::arrived(cpu, next);
 }

@@ -10,8 +10,8 @@ pub mod names;
 use kerno_ebpf_common::{
     sched::{Cpu, ROWS as GROUPS},
     syscall::{
-        CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, ProcessKey, ROWS,
-        SAVED, SLOW_HISTOGRAMS, SavedCall, SlowCalls,
+        CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, Place, ProcessKey,
+        ROWS, SAVED, SLOW_HISTOGRAMS, SavedCall, Seats, SlowCalls,
     },
 };
 use kerno_signals::{CollectorReport, Families};
@@ -103,21 +103,22 @@ impl SyscallCollector {
 impl Ended {
     fn read(tasks: &Shared) -> Result<Self, LoadError> {
         let tasks = tasks.borrow();
-        let saved: Vec<(u64, SavedCall)> = tasks.object.entries("SAVED")?;
         let cpus = tasks.cpu_records()?;
-        let rows_are_full = cpus.iter().any(|cpu| cpu.slot.rows_full > 0);
         Ok(Self {
-            raw: Self::drain(&tasks, rows_are_full)?,
+            raw: Self::drain(&tasks, &cpus)?,
+            saved: Self::saved(&tasks)?,
             cpus,
-            saved: saved.into_iter().map(|(_, call)| call).collect(),
             missed: tasks.object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0),
         })
     }
 
-    fn drain(tasks: &Tasks, rows_are_full: bool) -> Result<Raw, LoadError> {
+    fn drain(tasks: &Tasks, cpus: &[Cpu]) -> Result<Raw, LoadError> {
         let object = &tasks.object;
+        let places: Vec<&Place> = cpus.iter().flat_map(|cpu| &cpu.slot.places).filter(|place| place.key != 0).collect();
         let sum = |row: u32| {
-            (0..tasks.shards).try_fold(CallTotals::default(), |mut sum, shard| {
+            let mut placed = CallTotals::default();
+            places.iter().filter(|place| place.row == row).for_each(|place| decode::add_place(&mut placed, place));
+            (0..tasks.shards).try_fold(placed, |mut sum, shard| {
                 decode::add(&mut sum, &object.get("CALL_TOTALS", shard * ROWS + row)?);
                 Ok::<_, LoadError>(sum)
             })
@@ -132,6 +133,7 @@ impl Ended {
             rows.push(Row { row, number: key & 0xffff, group, totals: sum(row)? });
         }
         // Rows of a number alone are for calls that found no other.
+        let rows_are_full = cpus.iter().any(|cpu| cpu.slot.rows_full > 0);
         for number in 0..if rows_are_full { NUMBERS } else { 0 } {
             let totals = sum(number)?;
             if totals.calls > 0 {
@@ -144,6 +146,8 @@ impl Ended {
             for shard in 0..tasks.shards {
                 decode::add_counts(&mut counts, &object.get::<Counts>("NUMBER_HIST", shard * HISTOGRAMS + row)?);
             }
+            let of_row = places.iter().filter(|place| place.histogram == row);
+            of_row.for_each(|place| decode::add_units(&mut counts, place));
             histograms.push((number, counts));
         }
         let mut slow = Vec::new();
@@ -161,12 +165,19 @@ impl Ended {
             processes: object.entries::<ProcessKey, SlowCalls>("PROCESSES")?,
         })
     }
+
+    fn saved(tasks: &Tasks) -> Result<Vec<SavedCall>, LoadError> {
+        let saved: Vec<(u64, SavedCall)> = tasks.object.entries("SAVED")?;
+        let seats: Seats = tasks.object.get("SEATS", 0)?;
+        let seated = seats.iter().filter(|seat| seat.task != 0).map(|seat| seat.saved);
+        Ok(saved.into_iter().map(|(_, call)| call).chain(seated).collect())
+    }
 }
 
 impl Collector for SyscallCollector {
     /// Calls returned so far.
     fn events(&self) -> u64 {
-        self.cpus().iter().map(|cpu| cpu.slot.returned).sum()
+        self.cpus().iter().map(|cpu| cpu.slot.calls()).sum()
     }
 
     fn tick(&mut self, _moment: &Moment<'_>) {
@@ -214,7 +225,7 @@ impl Collector for SyscallCollector {
         let of = |count: fn(&Cpu) -> u64| cpus.iter().map(count).sum::<u64>();
         let full = of(|cpu| cpu.slot.unsaved + cpu.slot.slow_without_row + cpu.slot.errors_full + cpu.slot.processes_full);
         tracing::debug!(ungrouped, full, missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
-        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.returned), lost: ungrouped + full + missed };
+        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.calls()), lost: ungrouped + full + missed };
         let mut family = decode::decode(raw, moment.names);
         self.hung.look(&self.root, moment.now_ns);
         family.in_flight = hung::in_flight(&self.root, moment, &saved, &self.hung);

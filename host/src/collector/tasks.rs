@@ -66,14 +66,17 @@ impl Tasks {
         let compat = calls.is_ok() && !context.silenced(SYSCALL);
         // Waits are counted less often than calls: two CPUs share a copy.
         let wait_shards = (shards / 2).max(1);
+        let preemptible = are_preemptible(&context.btf);
         globals.extend([
             ("WAIT_SHARDS", wait_shards),
             ("OWN_TGID", std::process::id()),
             ("SILENCED", u32::from(context.silenced(SCHED))),
             ("CALLS_SILENCED", u32::from(!compat)),
+            ("ANY_SILENCED", u32::from(!compat || context.silenced(SCHED))),
             ("SHARDS", shards),
             // A program that can be preempted shares its CPU's copy with the next task's.
-            ("SHARDS_ARE_SHARED", u32::from(shards < context.cpus || are_preemptible(&context.btf))),
+            ("SHARDS_ARE_SHARED", u32::from(shards < context.cpus || preemptible)),
+            ("PREEMPTIBLE", u32::from(preemptible)),
             ("STATE_IS_ARGUMENT", u32::from(context.btf.tracepoint_arguments("sched_switch") >= Some(4))),
             ("CURRENT_IS_TYPED", u32::from(context.btf.has_function("bpf_get_current_task_btf"))),
             ("COMPAT_BIT", fields::COMPAT_BIT),

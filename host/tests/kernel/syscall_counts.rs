@@ -10,7 +10,10 @@ use std::{
 };
 
 use kerno::collector::{Collectors, Options};
-use kerno_ebpf_common::{sched::ROWS as GROUPS, syscall::ROWS};
+use kerno_ebpf_common::{
+    sched::ROWS as GROUPS,
+    syscall::{ROWS, Seat, Seats},
+};
 use kerno_signals::{CollectorStatus, Coverage, DescriptorKind};
 
 use crate::{
@@ -86,12 +89,15 @@ fn exec_and_exit_leave_nothing_behind() {
         });
         sleep(10_000);
     });
-    let output = Command::new("bpftool").args(["-j", "map", "dump", "name", "SAVED"]).output().unwrap();
-    let saved: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (saved, seats) = (dump("SAVED"), dump("SEATS"));
+    // A seat begins with its task; nobody's are zeros.
+    let bytes = seats[0]["value"].as_array().unwrap();
+    assert_eq!(bytes.len(), size_of::<Seats>());
+    let taken = bytes.chunks(size_of::<Seat>()).filter(|seat| seat[..8].iter().any(|byte| byte != "0x00")).count();
     let living = fs::read_dir("/proc")
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().parse::<u32>().is_ok());
-    let (saved, living) = (saved.as_array().unwrap().len(), living.count() + 16);
+    let (saved, living) = (saved.as_array().unwrap().len() + taken, living.count() + 16);
     println!("measured: {saved} saved calls, {living} tasks at most");
     assert!(saved < living, "{saved} entries of {living} tasks");
     collectors.tick();
@@ -101,6 +107,12 @@ fn exec_and_exit_leave_nothing_behind() {
     let exec = told.calls.iter().find(|call| call.name == "execve").unwrap();
     assert!(exec.count >= 302 && exec.latency.max_ns < Some(2_000_000_000), "{exec:?}");
     assert!(!told.calls.iter().any(|call| call.name.starts_with("exit")), "it never returns");
+}
+
+/// What a map holds, as bpftool tells it.
+fn dump(map: &str) -> serde_json::Value {
+    let output = Command::new("bpftool").args(["-j", "map", "dump", "name", map]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]

@@ -2,24 +2,22 @@
 //!
 //! A call that never leaves its CPU is kept in the CPU's slot alone. Only when its task is switched out inside the call is it saved
 //! in a table, and only if its sleep may count; the first return after the task is back looks there.
-use aya_ebpf::{macros::map, maps::HashMap};
-use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, current_is_typed, shards};
+use core::ptr::write_volatile;
+
+use kerno_ebpf::kernel::{Probed, Registers, Task, Typed, calls_silenced, current_is_typed, shards};
 use kerno_ebpf_common::{
     sched::Cpu,
     syscall::{
-        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, PREEMPTED, SAVED as SAVED_CALLS, SLOW_NS, SavedCall,
-        TWICE, UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress,
+        ASLEEP, COMPAT, FIRST, IDLE, INTERRUPTIBLE, NO_GROUP, NO_RESULT, OFTEN, PREEMPTED, SLOW_NS, SavedCall, TWICE,
+        UNINTERRUPTIBLE, UNJUDGED, UNKNOWN, UNNUMBERED, age_of, call_of, in_progress, place_key,
     },
 };
 
 use super::{
-    judge, now,
+    judge, now, places,
     record::{self, Call},
-    this_cpu, waits,
+    saved, this_cpu, waits,
 };
-
-#[map]
-static SAVED: HashMap<u64, SavedCall> = HashMap::with_max_entries(SAVED_CALLS, 0);
 
 const PF_KTHREAD: u32 = 0x0020_0000;
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
@@ -48,20 +46,30 @@ pub fn entered(number: u64) {
 }
 
 /// A call returns. Counts the everyday case: the call never left the CPU, its rows are known, it took no time and did not fail.
-/// Every other one is left to [`returned_otherwise`]: true.
+/// Every other one is left to [`returned_otherwise`]: true. `alone`: no other task's call can return on this CPU meanwhile.
 #[inline(always)]
-pub fn returned(result: i64) -> bool {
+pub fn returned(result: i64, alone: impl Fn() -> bool) -> bool {
     let now = now();
     let Some((id, cpu)) = this_cpu() else { return false };
     let word = cpu.slot.call;
     let (call, on_cpu) = (call_of(word), age_of(word, now));
-    if call >= FIRST && result >= 0 && on_cpu < SLOW_NS {
+    if result >= 0 {
+        let key = place_key(cpu.slot.group, call);
+        if places::count(cpu, key, on_cpu) {
+            cpu.slot.call = 0;
+            return false;
+        }
         let group = cpu.slot.group;
-        if group != NO_GROUP
+        if call >= FIRST
+            && on_cpu < SLOW_NS
+            && group != NO_GROUP
             && let Some(rows) = record::known_rows(cpu, group, call - FIRST)
         {
             cpu.slot.call = 0;
-            record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
+            let calls = record::count_short(cpu, id & (shards() - 1), rows, group, on_cpu);
+            if calls & (OFTEN - 1) == 0 && alone() {
+                places::give(cpu, key, rows);
+            }
             return false;
         }
     }
@@ -72,6 +80,10 @@ pub fn returned(result: i64) -> bool {
 /// A call returns whatever happened inside of it.
 #[inline(always)]
 pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Registers, result: i64) {
+    // Where this sees nothing, no call is seen to begin either, so that all come here.
+    if calls_silenced() != 0 {
+        return;
+    }
     let Some((id, cpu)) = this_cpu() else { return };
     let word = cpu.slot.call;
     cpu.slot.call = 0;
@@ -84,29 +96,26 @@ pub fn returned_otherwise(number: impl Fn() -> u64, registers: impl Fn() -> Regi
         call.on_cpu = age_of(word, now);
         call.begun = true;
     } else if known == UNKNOWN
-        && let Some(saved) = SAVED.get_ptr_mut(Task::current().address())
+        && let Some(saved) = saved::of(saved::task_of(cpu))
+        && saved.call == number + FIRST
     {
-        // SAFETY: only the CPU that the task is on changes its entry.
-        let saved = unsafe { &mut *saved };
-        if saved.call == number + FIRST {
-            saved.call = IDLE;
-            let run_delay = if current_is_typed() != 0 {
-                Task::current_typed().run_delay::<Typed>()
-            } else {
-                Task::current().run_delay::<Probed>()
-            };
-            let wait = run_delay.wrapping_sub(cpu.run_delay);
-            end_sleep(cpu, saved, waits::true_wait(saved.tid, cpu.switched_in, wait));
-            call.uninterruptible = saved.uninterruptible;
-            call.interruptible = saved.interruptible;
-            call.waiting = saved.waiting;
-            call.on_cpu = (now - saved.entered).saturating_sub(saved.uninterruptible + saved.interruptible + saved.waiting);
-            call.begun = true;
-            if call.uninterruptible + call.interruptible >= SLOW_NS {
-                call.judged_sleep = judge::judged_sleep(class, call.interruptible, call.uninterruptible, registers(), result);
-            } else if class != ASLEEP {
-                call.judged_sleep = call.uninterruptible;
-            }
+        saved.call = IDLE;
+        let run_delay = if current_is_typed() != 0 {
+            Task::current_typed().run_delay::<Typed>()
+        } else {
+            Task::current().run_delay::<Probed>()
+        };
+        let wait = run_delay.wrapping_sub(cpu.run_delay);
+        end_sleep(cpu, saved, waits::true_wait(saved.tid, cpu.switched_in, wait));
+        call.uninterruptible = saved.uninterruptible;
+        call.interruptible = saved.interruptible;
+        call.waiting = saved.waiting;
+        call.on_cpu = (now - saved.entered).saturating_sub(saved.uninterruptible + saved.interruptible + saved.waiting);
+        call.begun = true;
+        if call.uninterruptible + call.interruptible >= SLOW_NS {
+            call.judged_sleep = judge::judged_sleep(class, call.interruptible, call.uninterruptible, registers(), result);
+        } else if class != ASLEEP {
+            call.judged_sleep = call.uninterruptible;
         }
     }
     if !call.begun {
@@ -174,9 +183,9 @@ fn is_followed(call: u32) -> bool {
     call == UNKNOWN || (call >= FIRST && judge::plain(judge::class_of(call - FIRST)) != ASLEEP)
 }
 
-/// A task leaves the CPU, and has an entry if it needs one; else nothing is done: false.
+/// A task leaves the CPU, and has its seat if it needs one; else nothing is done: false.
 #[inline(always)]
-pub fn left_everyday(cpu: &Cpu, task: Task, state: u32, now: u64, wait: u64) -> bool {
+pub fn left_everyday(cpu: &Cpu, state: u32, now: u64) -> bool {
     if state & TASK_DEAD != 0 {
         return false;
     }
@@ -185,25 +194,40 @@ pub fn left_everyday(cpu: &Cpu, task: Task, state: u32, now: u64, wait: u64) -> 
     if !is_followed(call) {
         return true;
     }
-    let Some(saved) = SAVED.get_ptr_mut(task.address()) else { return call == UNKNOWN };
-    // SAFETY: only the CPU that the task is on changes its entry.
-    save(cpu, unsafe { &mut *saved }, word, how(state), now, wait);
+    let task = saved::task_of(cpu);
+    let Some(saved) = saved::seated(task) else { return call == UNKNOWN && !saved::is_in_table(task) };
+    if call == UNKNOWN {
+        return saved.call == IDLE;
+    }
+    begin(saved, word, how(state), now);
     true
 }
 
 /// Keeps the call in the task's entry.
 #[inline(always)]
 fn save(cpu: &Cpu, saved: &mut SavedCall, word: u64, how: u32, now: u64, wait: u64) {
-    let call = call_of(word);
-    if call >= FIRST {
-        saved.entered = now - age_of(word, now);
-        saved.uninterruptible = 0;
-        saved.interruptible = 0;
-        saved.waiting = 0;
-        saved.call = call;
-    } else if saved.call != IDLE {
+    if call_of(word) >= FIRST {
+        begin(saved, word, how, now);
+        return;
+    }
+    if saved.call != IDLE {
         end_sleep(cpu, saved, wait);
     }
+    saved.left = now;
+    saved.how = how;
+}
+
+/// Keeps a call that leaves the CPU for the first time.
+#[inline(always)]
+fn begin(saved: &mut SavedCall, word: u64, how: u32, now: u64) {
+    saved.entered = now - age_of(word, now);
+    // SAFETY: references. Each by itself: together they are a call of a loop that sets bytes.
+    unsafe {
+        write_volatile(&raw mut saved.uninterruptible, 0);
+        write_volatile(&raw mut saved.interruptible, 0);
+        write_volatile(&raw mut saved.waiting, 0);
+    }
+    saved.call = call_of(word);
     saved.left = now;
     saved.how = how;
 }
@@ -211,9 +235,10 @@ fn save(cpu: &Cpu, saved: &mut SavedCall, word: u64, how: u32, now: u64, wait: u
 /// A task leaves the CPU. `wait` is what it waited for it.
 #[inline(always)]
 pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64) {
-    let key = task.address();
+    cpu.task = task.address();
+    let key = saved::task_of(cpu);
     if state & TASK_DEAD != 0 {
-        let _ = SAVED.remove(key);
+        saved::drop(key);
         return;
     }
     let word = cpu.slot.call;
@@ -221,9 +246,8 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
     if !is_followed(call) {
         return;
     }
-    if let Some(saved) = SAVED.get_ptr_mut(key) {
-        // SAFETY: only the CPU that the task is on changes its entry.
-        save(cpu, unsafe { &mut *saved }, word, how(state), now, wait);
+    if let Some(saved) = saved::of(key) {
+        save(cpu, saved, word, how(state), now, wait);
     } else if call >= FIRST {
         let saved = SavedCall {
             entered: now - age_of(word, now),
@@ -236,18 +260,16 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
             tid,
             tgid: task.tgid::<Typed>(),
         };
-        if SAVED.insert(key, saved, 0).is_ok() {
-            cpu.slot.inserted += 1;
-        } else {
-            cpu.slot.unsaved += 1;
+        match saved::keep(key, saved) {
+            Ok(in_table) => cpu.slot.inserted += u64::from(in_table),
+            Err(_) => cpu.slot.unsaved += 1,
         }
     }
 }
 
-/// A task gets the CPU.
+/// A task gets the CPU. Its group is looked up when a call of it returns: it may move itself into another before.
 #[inline(always)]
-pub fn arrived(cpu: &mut Cpu, task: Task, tid: u32) {
-    let calls = tid != 0 && task.flags::<Typed>() & PF_KTHREAD == 0;
-    cpu.slot.call = if calls { in_progress(UNKNOWN, 0) } else { 0 };
+pub fn arrived(cpu: &mut Cpu, task: Task) {
+    cpu.slot.call = if task.flags::<Typed>() & PF_KTHREAD == 0 { in_progress(UNKNOWN, 0) } else { 0 };
     cpu.slot.group = NO_GROUP;
 }

@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, Queue},
 };
 use kerno_ebpf::{
-    kernel::{Probed, Task, own_tgid},
+    kernel::{Probed, Task, Typed, current_is_typed, own_tgid},
     rows::{add, add_shared, count as count_in, count_shared, row_of},
 };
 use kerno_ebpf_common::{
@@ -81,9 +81,10 @@ pub fn known_rows(cpu: &mut Cpu, group: u32, number: u32) -> Option<(u32, u32)> 
     cached_rows(word, group, number)
 }
 
-/// Counts a short call whose rows are known.
+/// Counts a short call whose rows are known. How many there were, in this CPU's copy.
 #[inline(always)]
-pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), group: u32, on_cpu: u64) {
+pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), group: u32, on_cpu: u64) -> u64 {
+    let mut calls = 0;
     cpu.slot.returned += 1;
     if group == OWN_GROUP {
         cpu.slot.own_returned += 1;
@@ -94,9 +95,10 @@ pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), grou
         unsafe {
             add(&raw mut (*totals).calls, 1);
             add(&raw mut (*totals).on_cpu, on_cpu);
+            calls = (*totals).calls;
             if histogram >= HISTOGRAMS {
                 add(&raw mut (*totals).untimed, 1);
-                return;
+                return calls;
             }
             // CPUs of one shard may overwrite each other's; the histogram still has the call.
             if on_cpu > (*totals).max {
@@ -108,6 +110,7 @@ pub fn count_short(cpu: &mut Cpu, shard: u32, (row, histogram): (u32, u32), grou
         // SAFETY: a map's value.
         unsafe { count_in(counts, on_cpu) };
     }
+    calls
 }
 
 /// Counts a call.
@@ -169,13 +172,22 @@ fn group_of(cpu: &mut Cpu) -> u32 {
         return known;
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let group = if tgid == own_tgid() {
-        OWN_GROUP
-    } else {
-        groups::row(cpu, Task::current().cgroup::<Probed>()).unwrap_or(OTHER_ROW) + FIRST_GROUP
-    };
+    let group = if tgid == own_tgid() { OWN_GROUP } else { known_group(cpu).unwrap_or(OTHER_ROW + FIRST_GROUP) };
     cpu.slot.group = group;
     group
+}
+
+/// The group of the running task's control group, if there is a row left for that.
+#[inline(always)]
+fn known_group(cpu: &mut Cpu) -> Option<u32> {
+    let groups =
+        if current_is_typed() != 0 { Task::current_typed().groups::<Typed>() } else { Task::current().groups::<Probed>() };
+    // Those that it had when it got the CPU: it has them still.
+    if groups.address() == cpu.groups && cpu.group != NO_GROUP {
+        return Some(cpu.group);
+    }
+    let id = if current_is_typed() != 0 { groups.id::<Typed>() } else { groups.id::<Probed>() };
+    groups::row(cpu, id).map(|row| row + FIRST_GROUP)
 }
 
 /// Rows of the sums and of the number's histogram, from this CPU's cache where they are there.

@@ -27,6 +27,7 @@ const SCHED_BATCH: u32 = 3;
 const SCHED_IDLE: u32 = 5;
 const SCHED_EXT: u32 = 7;
 const BACKGROUND_NICE: i32 = 10;
+const BACKGROUND_PRIORITY: u32 = 130;
 
 /// Notes that a sleeping task is moved.
 #[inline(always)]
@@ -34,14 +35,10 @@ pub fn moved_asleep(tid: u32, now: u64) {
     let _ = MOVED_ASLEEP.insert(tid, now, 0);
 }
 
-/// The row that a wait counts in, if there is nothing else to say of it: it is a normal task's, not a real-time one's, and this
-/// CPU knows its group's row.
+/// Whether there is nothing special about the task's waits: it is neither a real-time nor a background task.
 #[inline(always)]
-pub fn everyday_row(cpu: &mut Cpu, task: Task) -> Option<u32> {
-    if task.policy::<Typed>() != SCHED_NORMAL || task.nice::<Typed>() >= BACKGROUND_NICE || task.tgid::<Typed>() == own_tgid() {
-        return None;
-    }
-    groups::cached_row(cpu, task.cgroup::<Typed>())
+pub fn is_normal(task: Task) -> bool {
+    task.policy::<Typed>() == SCHED_NORMAL && task.static_priority::<Typed>() < BACKGROUND_PRIORITY
 }
 
 /// Counts a normal task's wait that ended when it was switched in, and its CPU time since.

@@ -149,7 +149,11 @@ mod tests {
         Cpu {
             switched_in: 0,
             run_delay: 0,
+            task: 0,
+            groups: 0,
+            group: 0,
             tid: 0,
+            row: 0,
             padding: 0,
             switches: 10,
             mismatched: 1,

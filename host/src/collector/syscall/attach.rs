@@ -68,7 +68,7 @@ pub fn attach(context: &Context, tasks: &mut Tasks) -> Result<How, StartError> {
     tasks.object.attach_for(NAME);
     let why = match followed {
         // Typed ones that are preempted skip the events of other tasks on that CPU meanwhile.
-        Ok(()) if preemptible => match loaded.and_then(|()| perf(tasks)) {
+        Ok(()) if preemptible => match loaded.and_then(|()| perf(context, tasks)) {
             Ok(()) => return Ok(How::Perf),
             Err(error) => {
                 let why = explained(&error);
@@ -102,15 +102,19 @@ fn load_perf(tasks: &mut Tasks) -> Result<(), StartError> {
     Ok(tasks.object.go_on_with_perf("OTHERWISE_PERF", "sys_exit_otherwise_perf")?)
 }
 
-/// Returns first: a call that is seen to begin must be seen to return.
+/// Returns first: a call that is seen to begin must be seen to return. When nothing is to be seen, none is seen to begin.
 fn typed(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
     tasks.object.attach_tracepoint(&context.kernel, "sys_exit", "sys_exit")?;
-    tasks.object.attach_tracepoint(&context.kernel, "sys_enter", "sys_enter")?;
+    if !context.silenced(NAME) {
+        tasks.object.attach_tracepoint(&context.kernel, "sys_enter", "sys_enter")?;
+    }
     Ok(())
 }
 
-fn perf(tasks: &mut Tasks) -> Result<(), StartError> {
+fn perf(context: &Context, tasks: &mut Tasks) -> Result<(), StartError> {
     tasks.object.attach_perf_tracepoint("sys_exit_perf", "raw_syscalls", "sys_exit")?;
-    tasks.object.attach_perf_tracepoint("sys_enter_perf", "raw_syscalls", "sys_enter")?;
+    if !context.silenced(NAME) {
+        tasks.object.attach_perf_tracepoint("sys_enter_perf", "raw_syscalls", "sys_enter")?;
+    }
     Ok(())
 }

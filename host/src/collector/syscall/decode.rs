@@ -3,8 +3,10 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use kerno_ebpf_common::{
-    histogram::{BUCKETS, bucket_of, lower_bound, upper_bound},
-    syscall::{ASLEEP, CLASS, COMPAT, CallTotals, Counts, Failures, ProcessKey, SLOW_NS, SlowCalls, UNNUMBERED, error_parts},
+    histogram::{BUCKETS, UNIT_SHIFT, bucket_of, lower_bound, upper_bound},
+    syscall::{
+        ASLEEP, CLASS, COMPAT, CallTotals, Counts, Failures, Place, ProcessKey, SLOW_NS, SlowCalls, UNNUMBERED, error_parts,
+    },
 };
 use kerno_signals::{
     Call, CallFailure, CallParts, Caller, CgroupCall, DescriptorCalls, DescriptorKind, Histogram, Latency, SlowProcess, Syscall,
@@ -76,6 +78,20 @@ pub fn add(sum: &mut CallTotals, totals: &CallTotals) {
 /// Adds one shard's histogram.
 pub fn add_counts(sum: &mut [u64], counts: &Counts) {
     sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(*count));
+}
+
+/// Adds the sums that a CPU kept itself.
+pub fn add_place(sum: &mut CallTotals, place: &Place) {
+    sum.calls += place.calls();
+    sum.on_cpu += place.on_cpu;
+    sum.max = sum.max.max(place.max);
+}
+
+/// Adds their times to a histogram.
+pub fn add_units(sum: &mut [u64], place: &Place) {
+    for (unit, count) in (0..).zip(place.counts) {
+        sum[bucket_of(unit << UNIT_SHIFT) as usize] += u64::from(count);
+    }
 }
 
 /// The family, but for the calls in flight.

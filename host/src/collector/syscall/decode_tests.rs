@@ -1,5 +1,9 @@
 //! Records as the kernel leaves them, and the family that must come of them.
 
+use std::collections::HashSet;
+
+use kerno_ebpf_common::syscall::{EMPTY_PLACE, FIRST, FIRST_GROUP, PLACES, SEATS, place_key, place_of, seat_of};
+
 use super::*;
 
 fn totals(calls: u64, on_cpu: u64) -> CallTotals {
@@ -158,4 +162,25 @@ fn processes_are_told_longest_first_and_without_kerno() {
     let told = decode(raw, None).processes;
     assert_eq!((told.len(), told[0].max_ns, told[0].name.as_str()), (PROCESSES, 2_000_099, "read"));
     assert_eq!((told[0].caller.comm.as_str(), told[0].cgroup.id, told[0].parts.waiting_ns), ("db", 77, 3));
+}
+
+#[test]
+fn what_a_cpu_summed_itself_is_added_exactly() {
+    let samples = [0, 63, 64, 1_999, 2_048, 7_679];
+    let mut place = Place { row: 600, histogram: 2, max: 7_679, on_cpu: samples.iter().sum(), ..EMPTY_PLACE };
+    samples.iter().for_each(|sample| place.counts[(sample >> UNIT_SHIFT) as usize] += 1);
+    let (mut sum, mut distribution) = (totals(2, 10_000), counts(&[10_000]));
+    add_place(&mut sum, &place);
+    add_units(&mut distribution, &place);
+    assert_eq!(sum, CallTotals { calls: 8, on_cpu: 10_000 + 11_853, max: 10_000, ..CallTotals::default() });
+    let all: Vec<_> = samples.into_iter().chain([10_000]).collect();
+    assert_eq!(distribution, counts(&all));
+}
+
+#[test]
+fn neighbours_hardly_ever_want_the_same_place_or_seat() {
+    let places: HashSet<_> = (0..16).map(|number| place_of(place_key(FIRST_GROUP, FIRST + number))).collect();
+    let seats: HashSet<_> = (0..512).map(|task| seat_of(0xffff_8880_0400_0000 + task * 9_856)).collect();
+    assert!(places.len() > 10 && places.iter().all(|place| *place < PLACES), "{places:?}");
+    assert!(seats.len() > 400 && seats.iter().all(|seat| *seat < SEATS), "{}", seats.len());
 }
