@@ -169,7 +169,9 @@ impl Collectors {
             Running::files(cpu::NAME, || CpuCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
         ];
         let moment = Moment { names: names.as_ref(), now_ns: SystemClock.monotonic_ns() };
-        all.iter_mut().for_each(|running| drop(running.tick(&moment)));
+        for running in &mut all {
+            running.tick(&moment);
+        }
         all.push(Running::start(syscall::NAME, context, SyscallCollector::start, SyscallFallback::start));
         all.push(Running::start(sched::NAME, context, SchedCollector::start, SchedFallback::start));
         all.sort_by_key(|running| ORDER.iter().position(|name| *name == running.name));
