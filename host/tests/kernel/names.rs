@@ -20,7 +20,7 @@ const MOUNT: &str = "/mnt/evil\u{1b}]0;title\u{7}\nmount";
 /// What a doctor prints of a process with such names whose every sync is slow, and of a crowd in such a group.
 fn told(form: &str, group: &Path) -> String {
     // It ends before the judging, which takes long enough.
-    let hog = || Load::start("exec timeout 15 sh -c 'while :; do :; done'", Some(group));
+    let hog = || Load::start("exec timeout 25 sh -c 'while :; do :; done'", Some(group));
     let _crowd: Vec<_> = (0..6).map(|_| hog()).collect();
     let arguments = ["doctor", "-d", "5s", "-q", "--color", "never", "-o", form];
     let output = Launch::least().start(&arguments).wait_with_output().unwrap();
