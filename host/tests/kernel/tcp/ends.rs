@@ -95,37 +95,41 @@ fn tcp_sockets_that_were_passed_to_another_process_are_counted_once() {
     assert!((150..400).contains(&flow.traffic.sent), "{flow:?}");
 }
 
-/// Asks twenty times, of a peer that thinks so long before it answers.
-fn talk(think: u64) -> kerno_signals::Traffic {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+/// Asks twenty times, of a peer at this address that thinks so long before it answers.
+fn talk(address: &str, think: u64) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
     let to = listener.local_addr().unwrap();
-    let window = window(|| {
-        let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            for _ in 0..20 {
-                stream.read_exact(&mut [0]).unwrap();
-                sleep(think);
-                stream.write_all(b"y").unwrap();
-            }
-        });
-        let mut stream = TcpStream::connect(to).unwrap();
-        stream.set_nodelay(true).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
         for _ in 0..20 {
-            stream.write_all(b"x").unwrap();
             stream.read_exact(&mut [0]).unwrap();
+            sleep(think);
+            stream.write_all(b"y").unwrap();
         }
-        server.join().unwrap();
     });
-    let flows = &tcp(&window.families).flows;
-    flows.iter().find(|flow| flow.port == Some(to.port())).unwrap_or_else(|| panic!("{flows:?}")).traffic.clone()
+    let mut stream = TcpStream::connect(to).unwrap();
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..20 {
+        stream.write_all(b"x").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+    }
+    server.join().unwrap();
 }
 
 /// A peer that thinks acknowledges late: by 40 ms at most, and by its answer if that comes sooner.
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn tcp_delayed_acknowledgements_move_the_smoothed_round_trip_time_and_never_the_smallest() {
-    for think in [0, 30, 100, 300] {
-        let told = talk(think);
+    const PEERS: [(&str, u64); 4] = [("127.0.1.1", 0), ("127.0.1.2", 30), ("127.0.1.3", 100), ("127.0.1.4", 300)];
+    let window = window(|| {
+        let clients = PEERS.map(|(address, think)| thread::spawn(move || talk(address, think)));
+        clients.into_iter().for_each(|client| client.join().unwrap());
+    });
+    let flows = &tcp(&window.families).flows;
+    for (address, think) in PEERS {
+        let remote = address.parse::<std::net::IpAddr>().unwrap();
+        let flow = flows.iter().find(|flow| flow.remote == remote).unwrap_or_else(|| panic!("{flows:?}"));
+        let told = &flow.traffic;
         let (rtt, min_rtt) = (told.rtt.max_ns.unwrap(), told.min_rtt_ns.unwrap());
         println!(
             "measured: {think} ms of thinking: smoothed {:.3} ms, smallest {:.3} ms",
