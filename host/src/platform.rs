@@ -28,5 +28,6 @@ pub mod stat;
 pub mod sysctl;
 pub mod thread;
 pub mod vmstat;
+pub mod zoneinfo;
 
 pub use root::{Error, Root};

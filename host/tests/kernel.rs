@@ -20,6 +20,8 @@ mod cgroup;
 mod child;
 #[path = "kernel/cpu.rs"]
 mod cpu;
+#[path = "kernel/crowds.rs"]
+mod crowds;
 #[path = "kernel/entities.rs"]
 mod entities;
 #[path = "kernel/fd.rs"]
@@ -40,6 +42,8 @@ mod load;
 mod measure;
 #[path = "kernel/memory.rs"]
 mod memory;
+#[path = "kernel/names.rs"]
+mod names;
 #[path = "kernel/offsets.rs"]
 mod offsets;
 #[path = "kernel/oom.rs"]
@@ -48,6 +52,8 @@ mod oom;
 mod privilege;
 #[path = "kernel/process.rs"]
 mod process;
+#[path = "kernel/rights.rs"]
+mod rights;
 #[path = "kernel/sched.rs"]
 mod sched;
 #[path = "kernel/sync.rs"]

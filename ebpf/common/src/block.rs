@@ -74,8 +74,8 @@ pub struct SyncKey {
     pub device: u32,
     /// 1 when the file is a block device.
     pub raw: u32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
+    /// When the process started, in units of 2²⁰ ns: a process id may be given again.
+    pub start: u32,
 }
 
 /// A sync in progress, keyed by process and thread id.

@@ -24,7 +24,7 @@ pub struct Memory {
 pub struct HostMemory {
     /// All that the kernel has.
     pub total_bytes: u64,
-    /// What it can still hand out without swapping, by its own estimate, and what ZFS would give back.
+    /// What it can still hand out without swapping, by its own estimate; what ZFS would give back; free pages that CPUs keep at hand.
     pub available_bytes: u64,
     /// The rest: what is used and cannot be reclaimed. tmpfs, shared memory and reserved huge pages are in it, page cache is not.
     pub working_set_bytes: u64,

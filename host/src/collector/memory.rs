@@ -1,5 +1,5 @@
-//! Memory of the host and its control groups, from `/proc/{meminfo,vmstat,pressure/memory}` and the files of the memory controller,
-//! v1 and v2. No kernel program is needed: these are the kernel's own accounts.
+//! Memory of the host and its control groups, from `/proc/{meminfo,zoneinfo,vmstat,pressure/memory}` and the files of the memory
+//! controller, v1 and v2. No kernel program is needed: these are the kernel's own accounts.
 //!
 //! Every group is read at the window's start and end. In between, the host is read at each tick, and so are the fullest groups and a
 //! few of the others in turn: growth is fitted to these readings.
@@ -23,6 +23,7 @@ use crate::platform::{
     meminfo::{self, MemInfo},
     psi::{self, Pressure},
     vmstat::{self, VmStat},
+    zoneinfo,
 };
 use group::{Controller, Groups};
 use points::Points;
@@ -77,7 +78,8 @@ impl MemoryCollector {
     fn read_host(&mut self) -> Result<MemInfo, Error> {
         let mut memory = meminfo::read(&self.root)?;
         let zfs = meminfo::zfs_reclaimable(&self.root).unwrap_or(0);
-        memory.available = memory.available.saturating_add(zfs).min(memory.total);
+        let at_hand = zoneinfo::at_hand(&self.root).unwrap_or(0).saturating_mul(rustix::param::page_size() as u64);
+        memory.available = memory.available.saturating_add(zfs).saturating_add(at_hand).min(memory.total);
         self.points.note(self.clock.monotonic_ns(), memory.total - memory.available);
         Ok(memory)
     }

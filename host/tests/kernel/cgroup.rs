@@ -1,5 +1,8 @@
 //! Control groups in every layout, and more of them than fit into a tick.
 
+#[path = "cgroup/families.rs"]
+mod families;
+
 use std::{fs, path::PathBuf, time::Instant};
 
 use kerno::collector::{Collected, Collectors, Options};
@@ -7,6 +10,7 @@ use kerno::platform::{Root, cgroup::Names};
 use kerno_signals::{CollectorReport, Coverage, Families, MemoryEvents};
 
 use crate::{
+    bench::programs::resident_bytes,
     cpu,
     guest::{Grower, Load, sleep, write},
     hierarchies::Hierarchies,
@@ -133,6 +137,7 @@ fn ten_thousand_groups_are_told_and_a_tick_stays_short() {
         }
         fs::create_dir_all(format!("/sys/fs/cgroup/pods/{}/{index}", index / 100)).unwrap();
     }
+    let at_first = resident_bytes(std::process::id(), "VmHWM:");
     let began = Instant::now();
     let mut names = Names::new(Root::default()).unwrap();
     println!("measured: {} names in {} us of guest time", names.living().count(), began.elapsed().as_micros());
@@ -162,6 +167,10 @@ fn ten_thousand_groups_are_told_and_a_tick_stays_short() {
     let began = Instant::now();
     let Collected { families, reports, .. } = collectors.finish();
     println!("measured: end {} ms of guest time", began.elapsed().as_millis());
+    // The names, twice, and what is read of each group: some 2 KiB a group.
+    let grown = resident_bytes(std::process::id(), "VmHWM:").saturating_sub(at_first);
+    println!("measured: grown by {} KiB", grown >> 10);
+    assert!(grown < 24 << 20, "{grown} bytes");
     let cpu = families.cpu.unwrap();
     assert_eq!(cpu.cgroups[0].cgroup.path.as_deref(), Some("/pods/7/777"), "{:?}", cpu.cgroups[0]);
     assert_eq!(cpu.cgroups.len() as u64 + cpu.left_out, u64::from(GROUPS) + 100 + 1);

@@ -22,7 +22,10 @@ use kerno::{
 use kerno_ebpf_common::oom::Counters;
 use kerno_signals::{CollectorReport, Coverage, Oom, OomKill, OomLimit};
 
-use crate::{guest::sleep, process::Process};
+use crate::{
+    guest::sleep,
+    process::{Process, set_name},
+};
 
 const MIB: usize = 1 << 20;
 
@@ -58,17 +61,12 @@ impl Group {
 }
 
 /// Kernel messages stay off the console: a serial line is slow.
-fn quiet_console() {
+pub fn quiet_console() {
     fs::write("/proc/sys/kernel/printk", "1").unwrap();
 }
 
-fn set_name(name: &std::ffi::CStr) {
-    // SAFETY: a string that ends in NUL.
-    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
-}
-
 /// Uses this much memory, page by page.
-fn take(bytes: usize) {
+pub fn take(bytes: usize) {
     // SAFETY: memory of its own, touched inside its bounds.
     unsafe {
         let memory = libc::mmap(

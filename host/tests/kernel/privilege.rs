@@ -18,7 +18,8 @@ const DOCTOR: [&str; 6] = ["doctor", "-d", "2s", "-q", "-o", "json"];
 /// Starts the collectors as `doctor` does, and judges nothing, which takes a guest long.
 const CHECK: [&str; 3] = ["check", "-o", "json"];
 
-fn release() -> (u32, u32) {
+/// First two numbers of the kernel's version.
+pub fn release() -> (u32, u32) {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = text.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())
@@ -96,7 +97,7 @@ fn permitted(pid: u32) -> u64 {
 }
 
 /// Waits for the start to end: then kerno has given up the right to trace.
-fn wait_until_attached(pid: u32) {
+pub fn wait_until_attached(pid: u32) {
     let traces = || permitted(pid) & 1 << Capability::Perfmon as u64 != 0;
     // At first it is still this program, between fork and exec.
     sleep(500);

@@ -131,6 +131,12 @@ pub fn open_null() -> File {
     File::open("/dev/null").unwrap()
 }
 
+/// Names this thread; its process as well where it is the first.
+pub fn set_name(name: &std::ffi::CStr) {
+    // SAFETY: a string that ends in NUL.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+}
+
 /// The next process gets this pid.
 pub fn set_next_pid(pid: u32) {
     std::fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();

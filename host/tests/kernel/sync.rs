@@ -11,12 +11,15 @@ use std::{
 
 use kerno_signals::Sync;
 
-use crate::guest::{Load, NullBlk, Window, cgroup, is_near, modprobe, sleep, window};
+use crate::{
+    guest::{Load, NullBlk, Window, cgroup, is_near, modprobe, sleep, window},
+    process::{Process, set_name, set_next_pid},
+};
 
-/// An ext4 on a disk whose writes take 20 ms.
-fn slow_file_system(mount: &str) -> NullBlk {
+/// An ext4 on a disk whose writes take so many milliseconds.
+pub fn slow_file_system(mount: &str, milliseconds: u64) -> NullBlk {
     modprobe("ext4", &[]);
-    let disk = NullBlk::new(Duration::from_millis(20), &[]);
+    let disk = NullBlk::new(Duration::from_millis(milliseconds), &[]);
     let made = Command::new("mkfs.ext4").args(["-q", "-F", "-E", "lazy_itable_init=0"]).arg(&disk.node).status().unwrap();
     assert!(made.success());
     fs::create_dir_all(mount).unwrap();
@@ -33,7 +36,7 @@ fn of<'a>(window: &'a Window, pid: u32, mount: &str) -> &'a Sync {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn an_fsync_is_told_with_its_process_group_and_mount() {
-    let disk = slow_file_system("/mnt/slow");
+    let disk = slow_file_system("/mnt/slow", 20);
     let group = cgroup("database");
     let own = std::process::id();
     let mut felt = Vec::new();
@@ -126,7 +129,7 @@ fn syncs_in_memory_are_marked_and_calls_that_sync_nothing_are_not_counted() {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn synchronous_writes_msync_and_raw_disks_are_syncs() {
-    let disk = slow_file_system("/mnt/slow");
+    let disk = slow_file_system("/mnt/slow", 20);
     let own = std::process::id();
     let raw = NullBlk::new(Duration::from_millis(20), &[]);
     let window = window(|| {
@@ -176,4 +179,31 @@ fn a_sync_that_hangs_is_told_with_its_age() {
         window.block.syncs.as_ref().unwrap().iter().find(|sync| sync.pid == pid).unwrap_or_else(|| panic!("{:?}", window.block));
     assert_eq!((sync.latency.count, sync.in_flight, sync.comm.as_str()), (0, 1, "dd"), "{sync:?}");
     assert!(sync.oldest_in_flight_ns.unwrap() > 1_000_000_000, "{sync:?}");
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn a_process_that_gets_the_pid_of_another_syncs_under_its_own_name() {
+    let syncing = |name: &std::ffi::CStr, times: u32| {
+        Process::start(|| {
+            set_name(name);
+            let file = File::create("/tmp/synced").unwrap();
+            (0..times).for_each(|_| file.sync_all().unwrap());
+        })
+    };
+    let mut last = None;
+    let window = window(|| {
+        let first = syncing(c"first", 7);
+        let pid = first.pid();
+        drop(first);
+        set_next_pid(pid);
+        let second = syncing(c"second", 4);
+        assert_eq!(second.pid(), pid, "the pid was not given again");
+        last = Some(second);
+    });
+    let pid = last.as_ref().unwrap().pid();
+    let all = window.block.syncs.as_ref().unwrap().iter().filter(|sync| sync.pid == pid);
+    let mut told: Vec<_> = all.map(|sync| (sync.comm.as_str(), sync.latency.count)).collect();
+    told.sort_unstable();
+    assert_eq!(told, [("first", 7), ("second", 4)]);
 }

@@ -12,9 +12,12 @@ pub fn family(window: &Window) -> &Syscall {
 }
 
 pub fn of<'a>(window: &'a Window, group: &str, name: &str) -> &'a Call {
+    in_cgroup(family(window), group, name)
+}
+
+pub fn in_cgroup<'a>(told: &'a Syscall, group: &str, name: &str) -> &'a Call {
     let is_it = |told: &&kerno_signals::CgroupCall| told.cgroup.path.as_deref() == Some(group) && told.call.name == name;
-    let found = family(window).cgroups.iter().find(is_it);
-    &found.unwrap_or_else(|| panic!("no {name} of {group}: {:#?}", family(window).cgroups)).call
+    &told.cgroups.iter().find(is_it).unwrap_or_else(|| panic!("no {name} of {group}: {:#?}", told.cgroups)).call
 }
 
 #[test]

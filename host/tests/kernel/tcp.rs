@@ -1,7 +1,13 @@
 //! TCP against wires whose delay and losses are known, and against the kernel's own totals.
 
+#[path = "tcp/ends.rs"]
+mod ends;
 #[path = "tcp/limits.rs"]
 mod limits;
+#[path = "tcp/listed.rs"]
+mod listed;
+#[path = "tcp/remotes.rs"]
+mod remotes;
 #[path = "tcp/wire.rs"]
 mod wire;
 

@@ -109,8 +109,13 @@ fn begin(thread: u64, call: u32, file: File) {
         counters.return_missed += 1;
     }
     let (device, raw) = file.device();
-    let key =
-        SyncKey { group: current().cgroup::<Probed>(), tgid: (thread >> 32) as u32, device, raw: u32::from(raw), padding: 0 };
+    let key = SyncKey {
+        group: current().cgroup::<Probed>(),
+        tgid: (thread >> 32) as u32,
+        device,
+        raw: u32::from(raw),
+        start: (current().leader().start_ns() >> 20) as u32,
+    };
     // SAFETY: a helper without arguments.
     let at = unsafe { bpf_ktime_get_ns() };
     if SYNCING.insert(thread, Syncing { at, key, call, depth: 1 }, 0).is_err() {

@@ -52,8 +52,9 @@ fn is_return(program: &str) -> bool {
 
 /// The sync programs and the names found so far.
 pub struct Syncs {
-    file_systems: BTreeMap<(u32, u32, u32), FileSystem>,
-    comms: BTreeMap<u32, String>,
+    file_systems: BTreeMap<Place, FileSystem>,
+    /// By process id and start.
+    comms: BTreeMap<(u32, u32), String>,
     /// Why synchronous writes and `msync` are not seen.
     partial: Option<Explained>,
 }
@@ -84,7 +85,7 @@ impl Syncs {
         let open = object.entries::<u64, Syncing>("SYNCING").unwrap_or_default().into_iter().map(|(_, syncing)| syncing.key);
         for key in done.chain(open).filter(|key| key.device != 0) {
             self.file_systems.entry(place(&key)).or_insert_with(|| file_system(root, &key));
-            self.comms.entry(key.tgid).or_insert_with(|| process::comm(root, key.tgid).unwrap_or_default());
+            self.comms.entry((key.tgid, key.start)).or_insert_with(|| process::comm(root, key.tgid).unwrap_or_default());
         }
     }
 
@@ -113,7 +114,7 @@ impl Syncs {
             if syncing.key.device == 0 || !is_in_progress(root, thread, syncing.call, certain) {
                 continue;
             }
-            let comm = self.comms.get(&syncing.key.tgid).cloned().unwrap_or_default();
+            let comm = self.comms.get(&(syncing.key.tgid, syncing.key.start)).cloned().unwrap_or_default();
             let sync = all.entry(syncing.key).or_insert_with(|| self.sync(root, &syncing.key, comm, names, &Sums::default()));
             sync.in_flight += 1;
             sync.oldest_in_flight_ns = sync.oldest_in_flight_ns.max(Some(now.saturating_sub(syncing.at)));
@@ -136,9 +137,11 @@ impl Syncs {
     }
 }
 
-/// What a file system is named by: the process whose view it is, the device, whether the device itself is written to.
-fn place(key: &SyncKey) -> (u32, u32, u32) {
-    (key.tgid, key.device, key.raw)
+/// What a file system is named by: the process whose view it is and its start, the device, whether the device itself is written to.
+type Place = (u32, u32, u32, u32);
+
+fn place(key: &SyncKey) -> Place {
+    (key.tgid, key.start, key.device, key.raw)
 }
 
 fn file_system(root: &Root, key: &SyncKey) -> FileSystem {

@@ -50,6 +50,10 @@ impl Host {
         self.write("proc/meminfo", &text);
     }
 
+    fn at_hand(&self, pages: u64) {
+        self.write("proc/zoneinfo", &format!("Node 0, zone   Normal\n  pagesets\n    cpu: 0\n              count:    {pages}\n"));
+    }
+
     fn at(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
@@ -244,4 +248,18 @@ fn zfs_cache_is_available() {
     let (memory, _) = window(&host, 1, |_| ());
     assert_eq!(memory.host.zfs_reclaimable_bytes, Some(100 * MIB));
     assert_eq!((memory.host.available_bytes, memory.host.working_set_bytes), (900 * MIB, 124 * MIB));
+}
+
+#[test]
+fn free_pages_that_cpus_keep_at_hand_are_available() {
+    let host = Host::v2();
+    let page = rustix::param::page_size() as u64;
+    let keep = |second: u64| {
+        // They take free pages from the zone, which nobody uses.
+        host.at_hand(second * MIB / page);
+        host.available(800 - second);
+    };
+    keep(0);
+    let (memory, _) = window(&host, 10, keep);
+    assert_eq!((memory.host.available_bytes, memory.host.growth.unwrap().slope_per_second), (800 * MIB, 0.0));
 }

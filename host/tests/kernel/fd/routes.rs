@@ -3,10 +3,10 @@
 use std::{
     mem::forget,
     net::{TcpListener, TcpStream},
-    os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd},
+    os::{fd::IntoRawFd, unix::net::UnixStream},
 };
 
-use crate::process::open_null;
+use crate::{process::open_null, rights};
 
 #[path = "routes/ring.rs"]
 mod ring;
@@ -63,26 +63,7 @@ fn accept() {
 
 /// A descriptor that came in a message.
 fn receive() {
-    let (from, to) = std::os::unix::net::UnixStream::pair().unwrap();
-    let file = open_null();
-    let mut space = [0_u64; 4];
-    let mut byte = 1_u8;
-    let mut part = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
-    // SAFETY: a message of one byte with room for one descriptor, all of which live until the calls return.
-    unsafe {
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = space.as_mut_ptr().cast();
-        message.msg_controllen = libc::CMSG_SPACE(4) as usize;
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(4) as usize;
-        libc::CMSG_DATA(header).cast::<i32>().write_unaligned(file.as_raw_fd());
-        assert_eq!(libc::sendmsg(from.as_raw_fd(), &raw const message, 0), 1);
-        assert_eq!(libc::recvmsg(to.as_raw_fd(), &raw mut message, 0), 1);
-        let received = libc::CMSG_DATA(libc::CMSG_FIRSTHDR(&raw const message)).cast::<i32>().read_unaligned();
-        assert!(OwnedFd::from_raw_fd(received).into_raw_fd() > 2);
-    }
+    let (from, to) = UnixStream::pair().unwrap();
+    rights::send(&from, &open_null());
+    assert!(rights::receive(&to).into_raw_fd() > 2);
 }
