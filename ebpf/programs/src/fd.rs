@@ -85,7 +85,7 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
         return NEXT;
     }
     let (tgid, tid) = (task.tgid::<Typed>(), task.tid::<Typed>());
-    let leader = task.leader();
+    let leader = task.leader::<Typed>();
     // Threads share their process's table, unless one took another (`unshare`) or the first thread ended.
     if tid != tgid && leader.descriptors().is_same(table) {
         return NEXT;
@@ -108,7 +108,7 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
         return NEXT;
     }
     let record = Table {
-        start_ns: leader.start_ns(),
+        start_ns: leader.start_ns::<Typed>(),
         group: task.cgroup::<Typed>(),
         table: table.address(),
         limit: leader.descriptor_limit(),

@@ -172,13 +172,12 @@ fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
             told.owner.group = tcp.sock().cgroup();
         }
     }
-    let own = old == SYN_SENT && told.owner.tgid == own_tgid() && u32::from(tcp.sock().remote_port::<A>()) == canary_port();
-    if told.birth == UNKNOWN && own {
-        // There was no room to remember it.
-        counters.own += 1;
-        return;
-    }
     if told.birth == UNKNOWN {
+        if kind == FAILED && told.owner.tgid == own_tgid() && u32::from(told.remote_port) == canary_port() {
+            // There was no room to remember it.
+            counters.own += 1;
+            return;
+        }
         // It was refused before it was a connection.
         if old == SYN_RECV && told.sent == 0 && told.retransmitted == 0 {
             return;

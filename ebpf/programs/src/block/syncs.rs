@@ -1,6 +1,6 @@
 //! The fsync family as the calling process feels it, per process and file system.
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns},
+    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
     macros::{fentry, fexit, map},
     maps::{Array, HashMap, Queue},
     programs::{FEntryContext, FExitContext},
@@ -91,14 +91,8 @@ pub fn exit_vfs(ctx: FExitContext) -> i32 {
 }
 
 #[inline(always)]
-fn current() -> Task {
-    // SAFETY: a helper without arguments.
-    Task::new(unsafe { bpf_get_current_task() } as *const u8)
-}
-
-#[inline(always)]
 fn entered(call: u32, registers: Registers) {
-    let file = if call == MSYNC { File::new(core::ptr::null()) } else { current().file(registers.first_argument() as u32) };
+    let file = if call == MSYNC { File::new(core::ptr::null()) } else { Task::current().file(registers.first_argument() as u32) };
     begin(bpf_get_current_pid_tgid(), call, file);
 }
 
@@ -110,11 +104,11 @@ fn begin(thread: u64, call: u32, file: File) {
     }
     let (device, raw) = file.device();
     let key = SyncKey {
-        group: current().cgroup::<Probed>(),
+        group: Task::current().cgroup::<Probed>(),
         tgid: (thread >> 32) as u32,
         device,
         raw: u32::from(raw),
-        start: (current().leader().start_ns() >> 20) as u32,
+        start: (Task::current().leader::<Probed>().start_ns::<Probed>() >> 20) as u32,
     };
     // SAFETY: a helper without arguments.
     let at = unsafe { bpf_ktime_get_ns() };
@@ -148,7 +142,7 @@ fn vfs_entered(file: File) {
         }
         return;
     }
-    if current().flags::<Probed>() & PF_KTHREAD == 0 {
+    if Task::current().flags::<Probed>() & PF_KTHREAD == 0 {
         begin(thread, WRITE, file);
     }
 }
@@ -187,7 +181,7 @@ fn end(sync: &Syncing, result: i32) {
         Some((row, new)) => {
             if new && let Some(comm) = SYNC_COMM.get_ptr_mut(row) {
                 // SAFETY: only the CPU that gave out the row writes its name, once.
-                unsafe { *comm = current().comm() };
+                unsafe { *comm = Task::current().comm() };
             }
             row
         }

@@ -20,17 +20,17 @@ impl Task {
     /// First thread of its process.
     #[inline(always)]
     #[must_use]
-    pub fn leader(self) -> Self {
+    pub fn leader<A: Access>(self) -> Self {
         // SAFETY: a task that a hook or a helper handed over; its leader is there as long as it is.
-        Self(unsafe { Typed::read(self.0, task_group_leader()) })
+        Self(unsafe { A::read(self.0, task_group_leader()) })
     }
 
     /// When it started, nanoseconds since boot, time asleep included.
     #[inline(always)]
     #[must_use]
-    pub fn start_ns(self) -> u64 {
+    pub fn start_ns<A: Access>(self) -> u64 {
         // SAFETY: as in `leader`.
-        unsafe { Typed::read(self.0, task_start_boottime()) }
+        unsafe { A::read(self.0, task_start_boottime()) }
     }
 
     /// Soft limit of open descriptors (`RLIMIT_NOFILE`) of its process.
