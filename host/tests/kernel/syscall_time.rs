@@ -113,12 +113,13 @@ fn sleepers() {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn a_thousand_sleeping_threads_show_no_slow_call() {
-    let mut child = None;
-    let window = window(|| {
-        child = Some(Child::start("sleepers", sleepers));
-        sleep(4_000);
+    // It joins its group before the window: the kernel takes tens of milliseconds for that.
+    let child = Child::start("sleepers", || {
+        sleep(3_000);
+        sleepers();
     });
-    let pid = child.unwrap().pid();
+    let window = window(|| sleep(7_000));
+    let pid = child.pid();
     let in_group = family(&window).cgroups.iter().filter(|told| told.cgroup.path.as_deref() == Some("/sleepers"));
     let slow: Vec<_> =
         in_group.clone().filter(|told| told.call.latency.quantile_ns(0.99).is_some_and(|p99| p99 > 20_000_000)).collect();
