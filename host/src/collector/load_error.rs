@@ -184,7 +184,9 @@ fn kernel_lacks(failure: &Failure, facts: &Facts) -> Words {
             "boot a kernel built with CONFIG_BPF_EVENTS=y, as distributions ship it",
         );
     }
-    if failure.is(&[ENOENT]) && failure.mentions(&["tracefs", "tracing", "tracepoint"]) && !facts.tracefs {
+    let absent = failure.is(&[ENOENT]) && failure.mentions(&["tracefs", "tracing", "tracepoint"]);
+    // aya looks for its mount itself, and has no code for it.
+    if (absent || failure.mentions(&["tracefs not found"])) && !facts.tracefs {
         return words(
             "tracefs is not mounted, which programs on tracepoints need",
             "mount it: `mount -t tracefs tracefs /sys/kernel/tracing`",

@@ -164,7 +164,7 @@ pub fn count(cpu: &mut Cpu, shard: u32, call: &Call) {
     }
 }
 
-/// The running task's group.
+/// The running task's group: one that moves itself without a sleep is known by the old one until it gets a CPU again.
 #[inline(always)]
 fn group_of(cpu: &mut Cpu) -> u32 {
     let known = cpu.slot.group;
