@@ -16,6 +16,7 @@ pub struct Snapshot {
     /// What was measured.
     pub families: Families,
     /// The processes that the families name, by number; those that nobody saw alive are missing.
+    #[serde(default)]
     pub processes: Vec<Process>,
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::{Failure, exit, output};
 use crate::findings::Severity;
@@ -127,8 +127,7 @@ pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
         .into_iter()
         .find_map(|kind| error.get(kind))
         .map(|name| format!("did you mean {name}?"));
-    Err(Failure::usage(
-        what,
-        suggested.unwrap_or_else(|| "kerno --help and kerno COMMAND --help tell what may be given".to_owned()),
-    ))
+    let given = std::env::args().nth(1).filter(|name| Arguments::command().find_subcommand(name).is_some());
+    let command = given.map_or_else(|| "kerno".to_owned(), |name| format!("kerno {name}"));
+    Err(Failure::usage(what, suggested.unwrap_or_else(|| format!("{command} --help tells what may be given"))))
 }

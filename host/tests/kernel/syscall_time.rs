@@ -113,12 +113,10 @@ fn sleepers() {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn a_thousand_sleeping_threads_show_no_slow_call() {
-    // It joins its group before the window: the kernel takes tens of milliseconds for that.
-    let child = Child::start("sleepers", || {
-        sleep(3_000);
-        sleepers();
-    });
-    let window = window(|| sleep(7_000));
+    // They are there before the window: in making them and their descriptors the kernel waits for tens of milliseconds.
+    let child = Child::start("sleepers", sleepers);
+    sleep(3_000);
+    let window = window(|| sleep(4_000));
     let pid = child.pid();
     let in_group = family(&window).cgroups.iter().filter(|told| told.cgroup.path.as_deref() == Some("/sleepers"));
     let slow: Vec<_> =

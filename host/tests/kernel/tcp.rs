@@ -20,6 +20,7 @@ use std::{
 use kerno_signals::{Connections, NetworkNamespace, PeerClass, Tcp};
 
 use crate::guest::{is_near, sleep, window};
+pub use limits::alone;
 use wire::{FAR, Wire, ask, exchange, far_listener, namespace, own, send, serve, tcp};
 
 fn connections(tcp: &Tcp) -> &Connections {

@@ -168,7 +168,7 @@ fn workloads(count: usize) -> (u128, u128) {
 }
 
 /// The tcp collector without the others.
-fn alone() -> TcpCollector {
+pub fn alone() -> TcpCollector {
     let root = Root::default();
     let names = Names::new(root.clone()).unwrap();
     TcpCollector::start(&Context::read(&root, Some(&names), None).unwrap()).unwrap()
