@@ -20,7 +20,7 @@ mod tasks;
 pub mod tcp;
 mod watch;
 
-use kerno_signals::{Cgroup, CollectorReport, Coverage, Families, Process};
+use kerno_signals::{Cgroup, CollectorReport, Families, Process};
 
 use crate::platform::{
     self, Root,
@@ -202,12 +202,7 @@ impl Collectors {
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {
             let report = running.finish(&moment, &mut families);
-            let by_process = !matches!(report.coverage, None | Some(Coverage::Fallback)) || report.name == fd::NAME;
-            if by_process && !matches!(&*report.name, memory::NAME | cpu::NAME) {
-                report::partial(report, hidden.map(why_hidden))
-            } else {
-                report
-            }
+            if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
         });
         let reports = reports.collect();
         if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {

@@ -200,6 +200,13 @@ impl Task {
         Self(unsafe { bpf_get_current_task_btf() }.cast())
     }
 
+    /// Its address, which names it while it is there.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
     /// Its state, a mask.
     #[inline(always)]
     #[must_use]

@@ -39,8 +39,6 @@ pub const CALL: &[Field] = &[field("TASK_FLAGS", "task_struct", "flags"), COMPAT
 /// Of the file that a system call's descriptor stands for.
 pub const CALL_FILE: &[Field] = &[
     field("TASK_FILES", "task_struct", "files"),
-    field("TASK_GROUP_LEADER", "task_struct", "group_leader"),
-    field("TASK_START_BOOTTIME", "task_struct", "start_boottime"),
     field("FILES_FDT", "files_struct", "fdt"),
     field("FDTABLE_MAX_FDS", "fdtable", "max_fds"),
     field("FDTABLE_FD", "fdtable", "fd"),

@@ -12,11 +12,18 @@ use std::time::Duration;
 /// As long as a read may take. A busy machine is to get it done.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So many threads may be given up: from then on such files are not read.
-const GIVEN_UP: u32 = 8;
+/// So many threads may be stuck at a time: as long as they are, such files are not read.
+const STUCK: usize = 8;
 
 thread_local! {
-    static READER: RefCell<(Option<Reader>, u32)> = const { RefCell::new((None, 0)) };
+    static READER: RefCell<Readers> = const { RefCell::new(Readers { free: None, stuck: Vec::new() }) };
+}
+
+struct Readers {
+    /// Asked last, and answered.
+    free: Option<Reader>,
+    /// Given up.
+    stuck: Vec<JoinHandle<()>>,
 }
 
 struct Reader {
@@ -35,24 +42,25 @@ pub fn read(path: PathBuf, most: u64) -> io::Result<Vec<u8>> {
 }
 
 fn read_within(patience: Duration, path: PathBuf, most: u64) -> io::Result<Vec<u8>> {
-    READER.with_borrow_mut(|(reader, given_up)| {
-        if *given_up >= GIVEN_UP {
+    READER.with_borrow_mut(|Readers { free, stuck }| {
+        stuck.retain(|thread| !thread.is_finished());
+        if stuck.len() >= STUCK {
             return Err(ErrorKind::TimedOut.into());
         }
-        let known = reader.take().map_or_else(start, Ok)?;
-        let answer = known.questions.send((path, most)).ok().and_then(|()| known.answers.recv_timeout(patience).ok());
+        let reader = free.take().map_or_else(start, Ok)?;
+        let answer = reader.questions.send((path, most)).ok().and_then(|()| reader.answers.recv_timeout(patience).ok());
         let Some(answer) = answer else {
-            *given_up += 1;
+            stuck.push(reader.thread);
             return Err(ErrorKind::TimedOut.into());
         };
-        *reader = Some(known);
+        *free = Some(reader);
         answer
     })
 }
 
 /// Ends this thread's reader: it has the rights that this thread had when it was started. The next read starts another.
 pub fn end() {
-    if let Some(Reader { questions, thread, .. }) = READER.with_borrow_mut(|(reader, _)| reader.take()) {
+    if let Some(Reader { questions, thread, .. }) = READER.with_borrow_mut(|readers| readers.free.take()) {
         drop(questions);
         // It waits for nothing but questions.
         let _ = thread.join();
@@ -100,14 +108,17 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         fs::write(&file, "x").unwrap();
         let minute = Duration::from_secs(60);
-        for _ in 0..GIVEN_UP {
+        for _ in 0..STUCK {
             assert_eq!(read_within(minute, file.clone(), 4).unwrap(), b"x");
             let never = read_within(Duration::from_millis(20), pipe.clone(), 4);
             assert_eq!(never.unwrap_err().kind(), ErrorKind::TimedOut);
         }
         end();
-        assert_eq!(read_within(minute, file, 4).unwrap_err().kind(), ErrorKind::TimedOut, "too many are stuck");
-        // Lets them go.
-        drop(fs::OpenOptions::new().read(true).write(true).open(&pipe));
+        assert_eq!(read_within(minute, file.clone(), 4).unwrap_err().kind(), ErrorKind::TimedOut, "too many are stuck");
+        // Whoever waits for a writer goes on, also when that has gone.
+        drop(fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap());
+        while read_within(minute, file.clone(), 4).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }

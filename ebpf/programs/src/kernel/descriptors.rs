@@ -33,7 +33,7 @@ impl Task {
         unsafe { A::read(self.0, task_start_boottime()) }
     }
 
-    /// Soft limit of open descriptors (`RLIMIT_NOFILE`) of its process.
+    /// Soft limit of open descriptors (`RLIMIT_NOFILE`) of its process. Only of a typed task.
     #[inline(always)]
     #[must_use]
     pub fn descriptor_limit(self) -> u64 {
@@ -49,7 +49,7 @@ impl Task {
         }
     }
 
-    /// Its descriptor table.
+    /// Its descriptor table. Only of a typed task.
     #[inline(always)]
     #[must_use]
     pub fn descriptors(self) -> Descriptors {

@@ -41,13 +41,6 @@ globals! {
 }
 
 impl Task {
-    /// Its address, which names it while it is there.
-    #[inline(always)]
-    #[must_use]
-    pub fn address(self) -> u64 {
-        self.0 as u64
-    }
-
     /// Resident pages of its memory: files, anonymous, swapped, shared. Since 6.2 a counter lags by what each CPU has not yet added
     /// to it, as it does in the kernel's own log.
     #[inline(always)]

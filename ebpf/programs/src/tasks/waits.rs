@@ -27,7 +27,7 @@ const SCHED_BATCH: u32 = 3;
 const SCHED_IDLE: u32 = 5;
 const SCHED_EXT: u32 = 7;
 const BACKGROUND_NICE: i32 = 10;
-const BACKGROUND_PRIORITY: u32 = 130;
+const BACKGROUND_PRIORITY: u32 = 120 + BACKGROUND_NICE as u32;
 
 /// Notes that a sleeping task is moved.
 #[inline(always)]

@@ -8,7 +8,7 @@ use super::{
     track::{Count, Names, Tracker},
 };
 use crate::{
-    collector::{Collector, Failure, Moment, cgroup_of, load_error::Explained, report},
+    collector::{Collector, Failure, Moment, cgroup_of, load_error::Explained, report, why_hidden},
     platform::{
         Error, Root,
         clock::{Clock, SystemClock},
@@ -115,6 +115,7 @@ impl Collector for FdFallback {
             reason: format!("descriptors of {} processes may not be counted", self.refused),
             fix: "run kerno as root, or grant it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH".to_owned(),
         });
-        Ok(report::partial(report, refused))
+        let hidden = process::hidden(&self.root).map(why_hidden);
+        Ok(report::partial(report::partial(report, hidden), refused))
     }
 }
