@@ -52,6 +52,8 @@ mod oom;
 mod privilege;
 #[path = "kernel/process.rs"]
 mod process;
+#[path = "kernel/reuse.rs"]
+mod reuse;
 #[path = "kernel/rights.rs"]
 mod rights;
 #[path = "kernel/sched.rs"]

@@ -117,6 +117,16 @@ pub struct GroupTotals {
     pub background_waits: u64,
 }
 
+/// Whose long waits.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskKey {
+    /// Thread id.
+    pub tid: u32,
+    /// When the thread started, in units of 2²⁰ ns: a thread id may be given again.
+    pub start: u32,
+}
+
 /// One task's long waits.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -142,18 +152,21 @@ const _: () = {
     assert!(size_of::<CachedRow>() == 16);
     assert!(size_of::<Cpu>() == 88 + 16 * CACHED_ROWS + 2 * size_of::<Waits>() + size_of::<Slot>());
     assert!(size_of::<GroupTotals>() == 32);
+    assert!(size_of::<TaskKey>() == 8);
     assert!(size_of::<TaskWaits>() == 56);
 };
 
 #[cfg(feature = "user")]
 mod pod {
-    use super::{Cpu, GroupTotals, TaskWaits};
+    use super::{Cpu, GroupTotals, TaskKey, TaskWaits};
 
     // SAFETY: repr(C) of integers and arrays of integers without implicit padding (the sizes are asserted above), so every
     // bit pattern is a value.
     unsafe impl aya::Pod for Cpu {}
     // SAFETY: as above.
     unsafe impl aya::Pod for GroupTotals {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for TaskKey {}
     // SAFETY: as above.
     unsafe impl aya::Pod for TaskWaits {}
 }

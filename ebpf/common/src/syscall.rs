@@ -278,8 +278,8 @@ pub struct Failures {
     pub votes: u64,
     /// Process id.
     pub tgid: u32,
-    /// Keeps the name aligned.
-    pub padding: u32,
+    /// When it started, in units of 2²⁰ ns: a process id may be given again.
+    pub start: u32,
     /// Its command name, NUL-terminated.
     pub comm: [u8; 16],
 }
@@ -292,6 +292,8 @@ pub struct ProcessKey {
     pub tgid: u32,
     /// Row of the number.
     pub number: u32,
+    /// When the process started, in units of 2²⁰ ns: a process id may be given again.
+    pub start: u32,
 }
 
 /// A process's slow calls of one number, nanoseconds.
@@ -401,7 +403,7 @@ const _: () = {
     assert!(size_of::<SavedCall>() == 56);
     assert!(size_of::<Seat>() == 64);
     assert!(size_of::<Failures>() == 40);
-    assert!(size_of::<ProcessKey>() == 8);
+    assert!(size_of::<ProcessKey>() == 12);
     assert!(size_of::<SlowCalls>() == 80);
 };
 

@@ -61,8 +61,8 @@ pub struct Owner {
     pub group: u64,
     /// Process id; 0 when unknown.
     pub tgid: u32,
-    /// Keeps the size a multiple of eight.
-    pub padding: u32,
+    /// When the process started, in units of 2²⁰ ns: a process id may be given again.
+    pub start: u32,
     /// Command name, NUL-terminated.
     pub comm: [u8; 16],
 }
@@ -185,7 +185,7 @@ pub struct Sums {
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Counters {
-    /// Changes of TCP sockets' states.
+    /// Changes of TCP sockets' states that begin or end a connection.
     pub changes: u64,
     /// Connects of kerno's canary that ended.
     pub own: u64,

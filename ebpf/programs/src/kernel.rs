@@ -200,6 +200,17 @@ impl Task {
         Self(unsafe { bpf_get_current_task_btf() }.cast())
     }
 
+    /// Start of the running process: see [`Task::start`].
+    #[inline(always)]
+    #[must_use]
+    pub fn process_start() -> u32 {
+        if current_is_typed() != 0 {
+            Self::current_typed().leader::<Typed>().start::<Typed>()
+        } else {
+            Self::current().leader::<Probed>().start::<Probed>()
+        }
+    }
+
     /// Its address, which names it while it is there.
     #[inline(always)]
     #[must_use]
@@ -245,6 +256,13 @@ impl Task {
     pub fn tgid<A: Access>(self) -> u32 {
         // SAFETY: as in `tid`.
         unsafe { A::read(self.0, task_tgid()) }
+    }
+
+    /// When it started, in units of 2²⁰ ns: with its id that names one task, which the id alone does not.
+    #[inline(always)]
+    #[must_use]
+    pub fn start<A: Access>(self) -> u32 {
+        (self.start_ns::<A>() >> 20) as u32
     }
 
     /// `PF_*` flags.

@@ -44,7 +44,7 @@ const NO_WAKEUP: u64 = 1;
 /// Asks a ring for the bytes that wait in it.
 const AVAILABLE: u64 = 0;
 
-const NOBODY: Owner = Owner { group: 0, tgid: 0, padding: 0, comm: [0; 16] };
+const NOBODY: Owner = Owner { group: 0, tgid: 0, start: 0, comm: [0; 16] };
 
 const UNTOLD: Connection = Connection {
     socket: 0,
@@ -72,10 +72,14 @@ const UNTOLD: Connection = Connection {
 /// inet protocol is about to change its state.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn state_changed(ctx: BtfTracePointContext) -> i32 {
+    let (old, new) = (ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
+    // Half of a connection's changes tell nothing of it.
+    let tells = old != new && old != LISTEN && matches!(new, SYN_SENT | ESTABLISHED | FIN_WAIT1 | LAST_ACK | CLOSE);
     if silenced() == 0
+        && tells
         && let Some(tcp) = Sock::new(ctx.arg(0)).tcp()
     {
-        changed::<Typed>(tcp, ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
+        changed::<Typed>(tcp, old, new);
     }
     0
 }
@@ -87,9 +91,6 @@ fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
     // SAFETY: this CPU's counters. A program that interrupts another one on the same CPU may lose a count, never more.
     let counters = unsafe { &mut *counters };
     counters.changes += 1;
-    if old == new || old == LISTEN {
-        return;
-    }
     match new {
         SYN_SENT | ESTABLISHED => {
             if let Some(life) = born::<A>(tcp, old, new) {
@@ -97,8 +98,7 @@ fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
             }
         }
         FIN_WAIT1 | LAST_ACK => left::<A>(tcp),
-        CLOSE => ended::<A>(counters, tcp, old),
-        _ => {}
+        _ => ended::<A>(counters, tcp, old),
     }
 }
 
@@ -269,7 +269,7 @@ fn current() -> Owner {
         } else {
             bpf_get_current_cgroup_id()
         };
-        let mut owner = Owner { group, tgid: tgid(), padding: 0, comm: [0; 16] };
+        let mut owner = Owner { group, tgid: tgid(), start: Task::process_start(), comm: [0; 16] };
         let _ = bpf_get_current_comm((&raw mut owner.comm).cast(), 16);
         owner
     }

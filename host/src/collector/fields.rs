@@ -24,6 +24,7 @@ pub const SCHED: &[Field] = &[
     field("TASK_STATIC_PRIO", "task_struct", "static_prio"),
     field("TASK_POLICY", "task_struct", "policy"),
     field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_START_BOOTTIME", "task_struct", "start_boottime"),
     field("TASK_RUN_DELAY", "task_struct", "sched_info.run_delay"),
 ];
 
@@ -34,7 +35,13 @@ pub const TASK_STATE: &[Field] = &[field("TASK_STATE", "task_struct", "__state")
 pub const TASK_STATE_OLD: &[Field] = &[field("TASK_STATE", "task_struct", "state")];
 
 /// Of a task in a system call.
-pub const CALL: &[Field] = &[field("TASK_FLAGS", "task_struct", "flags"), COMPAT, NUMBER, KEPT_ARGUMENT];
+pub const CALL: &[Field] = &[
+    field("TASK_FLAGS", "task_struct", "flags"),
+    field("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+    COMPAT,
+    NUMBER,
+    KEPT_ARGUMENT,
+];
 
 /// Of the file that a system call's descriptor stands for.
 pub const CALL_FILE: &[Field] = &[
@@ -170,6 +177,8 @@ const FIRST_ARGUMENT: Field = field("REGS_FIRST_ARGUMENT", "pt_regs", "regs");
 pub const TCP: &[Field] = &[
     field("TASK_TGID", "task_struct", "tgid"),
     field("TASK_COMM", "task_struct", "comm"),
+    field("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+    field("TASK_START_BOOTTIME", "task_struct", "start_boottime"),
     field("FILE_INODE", "file", "f_inode"),
     field("FILE_PRIVATE", "file", "private_data"),
     field("INODE_MODE", "inode", "i_mode"),

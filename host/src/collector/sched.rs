@@ -7,7 +7,7 @@ pub mod quota;
 
 use std::collections::HashMap;
 
-use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, OTHER, ROWS, TaskWaits};
+use kerno_ebpf_common::sched::{Counts, Cpu, GroupTotals, OTHER, ROWS, TaskKey, TaskWaits};
 use kerno_signals::{CollectorReport, Families, Runner};
 
 use super::{
@@ -77,7 +77,7 @@ fn drain(tasks: &Shared) -> Result<Raw, LoadError> {
     Ok(Raw {
         groups: groups.map(|(id, row)| group(tasks, id, row)).collect::<Result<_, _>>()?,
         cpus: tasks.cpu_records()?,
-        tasks: tasks.object.entries::<u32, TaskWaits>("TASKS")?,
+        tasks: tasks.object.entries::<TaskKey, TaskWaits>("TASKS")?,
     })
 }
 

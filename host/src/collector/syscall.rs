@@ -65,7 +65,6 @@ impl SyscallCollector {
         let how = {
             let mut tasks = tasks.borrow_mut();
             tasks.calls()?;
-            tasks.object.set("CLASSES", 0, names::classes())?;
             tasks.object.fill("CALL_FREE", NUMBERS..ROWS)?;
             tasks.object.fill("NUMBER_FREE", OWN_HISTOGRAM + 1..HISTOGRAMS)?;
             tasks.object.fill("SLOW_FREE", 1..SLOW_HISTOGRAMS)?;

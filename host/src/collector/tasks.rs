@@ -14,7 +14,7 @@ use super::{
     hooks::are_preemptible,
     loader::{LoadError, Object},
     sched::NAME as SCHED,
-    syscall::NAME as SYSCALL,
+    syscall::{NAME as SYSCALL, names},
 };
 use crate::artifacts;
 
@@ -89,6 +89,7 @@ impl Tasks {
             ("CALL_TOTALS", shards * syscall::ROWS),
             ("NUMBER_HIST", shards * syscall::HISTOGRAMS),
         ];
+        context.kernel.table("CLASSES", names::CLASSES.as_slice());
         let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &sizes)?;
         object.fill("FREE_ROWS", sched::OTHER + 1..sched::ROWS)?;
         Ok(Self { object, cpus: context.cpus, shards, wait_shards, may_sleep_queued, follow, calls, following: false })

@@ -173,7 +173,7 @@ impl TcpCollector {
 }
 
 impl Collector for TcpCollector {
-    /// Changes of TCP sockets' states so far.
+    /// Changes of TCP sockets' states so far, those that begin or end a connection.
     fn events(&self) -> u64 {
         self.counters().map_or(0, |counters| counters.changes)
     }
@@ -234,6 +234,7 @@ fn globals(context: &Context) -> Result<Vec<(&'static str, u32)>, StartError> {
     globals.iter_mut().filter(|(name, _)| *name == value.global).for_each(|(_, offset)| *offset += inside);
     let helper = context.btf.enum_value("bpf_func_id", "BPF_FUNC_sock_from_file").is_some();
     globals.push(("SOCK_FROM_FILE", u32::from(helper)));
+    globals.push(("CURRENT_IS_TYPED", u32::from(context.btf.has_function("bpf_get_current_task_btf"))));
     Ok(globals)
 }
 

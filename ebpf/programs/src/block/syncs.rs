@@ -108,7 +108,7 @@ fn begin(thread: u64, call: u32, file: File) {
         tgid: (thread >> 32) as u32,
         device,
         raw: u32::from(raw),
-        start: (Task::current().leader::<Probed>().start_ns::<Probed>() >> 20) as u32,
+        start: Task::process_start(),
     };
     // SAFETY: a helper without arguments.
     let at = unsafe { bpf_ktime_get_ns() };

@@ -2,13 +2,14 @@
 //!
 //! First the call: some are made to wait, whatever the descriptor. Then the file: nobody waits for storage on purpose, also where
 //! the sleep is interruptible (FUSE). Everything else: interruptible sleep is by design, uninterruptible is not.
-use aya_ebpf::{macros::map, maps::Array};
+use core::ptr::read_volatile;
+
 use kerno_ebpf::kernel::{Registers, Task, user_number};
 use kerno_ebpf_common::syscall::{ASLEEP, CLASS, CLONE, CLONE3, Classes, DESCRIPTOR, FILE, NUMBERS, OPEN, SLOW_NS};
 
-/// Filled by user space with the numbers of this machine.
-#[map]
-static CLASSES: Array<Classes> = Array::with_max_entries(1, 0);
+/// Set by user space to the numbers of this machine, before the load.
+#[unsafe(no_mangle)]
+static CLASSES: Classes = [0; NUMBERS as usize];
 
 const CLONE_VFORK: u64 = 0x4000;
 const EINTR: i64 = -4;
@@ -18,9 +19,8 @@ const ERESTARTSYS: i64 = -512;
 /// Class and flags of a number, which must be below [`NUMBERS`].
 #[inline(always)]
 pub fn class_of(number: u32) -> u8 {
-    let Some(classes) = CLASSES.get_ptr(0) else { return 0 };
-    // SAFETY: masked to the array's length, a power of two.
-    unsafe { *classes.cast::<u8>().add((number & (NUMBERS - 1)) as usize) }
+    // SAFETY: masked to the array's length, a power of two; volatile, because user space changes it after compilation.
+    unsafe { read_volatile((&raw const CLASSES).cast::<u8>().add((number & (NUMBERS - 1)) as usize)) }
 }
 
 /// Whether a signal or a tracer interrupted the call.

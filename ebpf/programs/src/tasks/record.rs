@@ -218,13 +218,19 @@ fn rows_of(cpu: &mut Cpu, group: u32, call: &Call) -> (u32, u32) {
     (row, histogram)
 }
 
+/// Id and start of the running process.
+#[inline(always)]
+fn process() -> (u32, u32) {
+    ((bpf_get_current_pid_tgid() >> 32) as u32, Task::process_start())
+}
+
 /// Counts an error by its errno, and keeps who may have most of them: a vote for and against.
 #[inline(always)]
 fn failed(cpu: &mut Cpu, row: u32, errno: u32) {
     let key = error_key(row, errno);
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let (tgid, start) = process();
     if FAILURES.get_ptr(key).is_none() {
-        let new = Failures { count: 0, votes: 0, tgid, padding: 0, comm: Task::current().comm() };
+        let new = Failures { count: 0, votes: 0, tgid, start, comm: Task::current().comm() };
         // Another CPU may have been first, which is as good.
         let _ = FAILURES.insert(key, new, u64::from(BPF_NOEXIST));
     }
@@ -235,10 +241,11 @@ fn failed(cpu: &mut Cpu, row: u32, errno: u32) {
     // SAFETY: no entry is ever removed. Two CPUs may spoil a vote, not the count.
     unsafe {
         add_shared(&raw mut (*known).count, 1);
-        if (*known).tgid == tgid {
+        if (*known).tgid == tgid && (*known).start == start {
             (*known).votes += 1;
         } else if (*known).votes == 0 {
             (*known).tgid = tgid;
+            (*known).start = start;
             (*known).comm = Task::current().comm();
             (*known).votes = 1;
         } else {
@@ -257,7 +264,8 @@ fn slow(cpu: &mut Cpu, row: u32, call: &Call, judged: u64) {
     if let Some(counts) = SLOW_HIST.get_ptr_mut(histogram) {
         count_shared(counts, judged);
     }
-    let key = ProcessKey { tgid: (bpf_get_current_pid_tgid() >> 32) as u32, number: call.number };
+    let (tgid, start) = process();
+    let key = ProcessKey { tgid, number: call.number, start };
     if PROCESSES.get_ptr(key).is_none() {
         let new = SlowCalls {
             group: Task::current().cgroup::<Probed>(),

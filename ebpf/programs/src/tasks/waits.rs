@@ -8,7 +8,7 @@ use kerno_ebpf::{
     rows::{count_local, count_shared},
 };
 use kerno_ebpf_common::sched::{
-    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskWaits, Waits,
+    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskKey, TaskWaits, Waits,
 };
 
 use super::groups;
@@ -20,7 +20,7 @@ static TOTALS: Array<GroupTotals> = Array::with_max_entries(ROWS, 0);
 #[map]
 static MOVED_ASLEEP: LruHashMap<u32, u64> = LruHashMap::with_max_entries(MOVED, 0);
 #[map]
-static TASKS: LruHashMap<u32, TaskWaits> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
+static TASKS: LruHashMap<TaskKey, TaskWaits> = LruHashMap::with_max_entries(TASKS_KEPT, 0);
 
 const SCHED_NORMAL: u32 = 0;
 const SCHED_BATCH: u32 = 3;
@@ -145,21 +145,18 @@ fn add(waits: &mut Waits, wait: u64) {
 /// Adds a long wait to its task's. The name is taken now: the task may be gone when the window ends.
 #[inline(always)]
 fn note_task(cpu: &mut Cpu, task: Task, tid: u32, wait: &TaskWaits) {
-    if let Some(known) = TASKS.get_ptr_mut(tid) {
+    let key = TaskKey { tid, start: task.start::<Typed>() };
+    if let Some(known) = TASKS.get_ptr_mut(key) {
         // SAFETY: a task runs on one CPU at a time, so no other CPU writes its entry.
         let known = unsafe { &mut *known };
-        if known.tgid == wait.tgid {
-            known.long_waits += 1;
-            known.sum_ns += wait.sum_ns;
-            if wait.max_ns > known.max_ns {
-                known.max_ns = wait.max_ns;
-            }
-            known.group = wait.group;
-            known.class = wait.class;
-            return;
+        known.long_waits += 1;
+        known.sum_ns += wait.sum_ns;
+        if wait.max_ns > known.max_ns {
+            known.max_ns = wait.max_ns;
         }
-    }
-    if TASKS.insert(tid, TaskWaits { comm: task.comm(), ..*wait }, 0).is_err() {
+        known.group = wait.group;
+        known.class = wait.class;
+    } else if TASKS.insert(key, TaskWaits { comm: task.comm(), ..*wait }, 0).is_err() {
         cpu.tasks_full += 1;
     }
 }

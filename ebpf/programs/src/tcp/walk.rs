@@ -95,7 +95,8 @@ fn found<A: Access>(meta: *const Meta, task: Task, tcp: TcpSock) {
     // SAFETY: an entry stays until its socket ends; what is read of one that ends now is dropped by user space.
     let life = LIVE.get_ptr(tcp.sock().address()).map(|life| unsafe { &*life });
     let mut told = describe::<A>(tcp, life, FOUND, state);
-    told.owner = Owner { group: task.cgroup::<Typed>(), tgid: task.tgid::<Typed>(), padding: 0, comm: task.comm() };
+    let start = task.leader::<Typed>().start::<Typed>();
+    told.owner = Owner { group: task.cgroup::<Typed>(), tgid: task.tgid::<Typed>(), start, comm: task.comm() };
     write(meta, &told);
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
@@ -18,6 +18,8 @@ pub struct Kernel {
     /// What was attached.
     pub(super) journal: Journal,
     loader: RefCell<Loader>,
+    /// Larger globals, by name.
+    tables: RefCell<BTreeMap<&'static str, &'static [u8]>>,
 }
 
 impl Kernel {
@@ -29,13 +31,18 @@ impl Kernel {
     pub fn open(types: &btf::Btf) -> Result<Self, LoadError> {
         lift_memory_limit();
         let targets = Btf::parse(&types.targets(), Endianness::default()).map_err(LoadError::Btf)?;
-        Ok(Self { targets, journal: Journal::default(), loader: RefCell::new(Loader::new()) })
+        Ok(Self { targets, journal: Journal::default(), loader: RefCell::new(Loader::new()), tables: RefCell::default() })
     }
 
     /// What was attached so far, and will be.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Gives the bytes of a global to every object that has it.
+    pub fn table(&self, global: &'static str, bytes: &'static [u8]) {
+        self.tables.borrow_mut().insert(global, bytes);
     }
 
     /// Creates the maps of an object.
@@ -47,13 +54,19 @@ impl Kernel {
         sizes: &[(&'static str, u32)],
     ) -> Result<Ebpf, LoadError> {
         let failed = |source| LoadError::Object { object, source: Box::new(source) };
-        let mut loader = self.loader.borrow_mut();
-        let mut loaded = loader.load(bytes, globals, sizes).map_err(failed)?;
+        let (mut loader, tables) = (self.loader.borrow_mut(), self.tables.borrow());
+        let load = |loader: &mut Loader| {
+            for (global, bytes) in tables.iter() {
+                loader.aya.override_global(global, *bytes, false);
+            }
+            loader.load(bytes, globals, sizes).map_err(failed)
+        };
+        let mut loaded = load(&mut loader)?;
         // aya does not forget the size that a map of an earlier object was given: one of that name has a size of its own here.
         let is_given = |map: &str| sizes.iter().any(|(given, _)| *given == map);
         if loader.sized.iter().any(|map| !is_given(map) && loaded.map(map).is_some()) {
             *loader = Loader::new();
-            loaded = loader.load(bytes, globals, sizes).map_err(failed)?;
+            loaded = load(&mut loader)?;
         }
         loader.sized.extend(sizes.iter().map(|(map, _)| *map));
         Ok(loaded)

@@ -2,7 +2,7 @@
 
 use kerno_ebpf_common::{
     histogram::BUCKETS,
-    sched::{BACKGROUND, Counts, Cpu, GroupTotals, OWN, TaskWaits, Waits},
+    sched::{BACKGROUND, Counts, Cpu, GroupTotals, OWN, TaskKey, TaskWaits, Waits},
 };
 use kerno_signals::{CgroupDelay, Histogram, Latency, Sched, TaskDelay};
 
@@ -20,8 +20,8 @@ pub struct Raw {
     pub cpus: Vec<Cpu>,
     /// Every group, and what found no row.
     pub groups: Vec<Group>,
-    /// Tasks with long waits, by thread id.
-    pub tasks: Vec<(u32, TaskWaits)>,
+    /// Tasks with long waits.
+    pub tasks: Vec<(TaskKey, TaskWaits)>,
 }
 
 /// One group's numbers, summed over CPUs.
@@ -110,11 +110,11 @@ fn latency(counts: impl IntoIterator<Item = u64>, sum_ns: u64, max_ns: u64) -> L
     Latency { count: histogram.count(), sum_ns, max_ns: Some(max_ns), histogram: Some(histogram) }
 }
 
-fn tasks(mut raw: Vec<(u32, TaskWaits)>, own: u32) -> Vec<TaskDelay> {
-    raw.sort_by_key(|(tid, task)| (std::cmp::Reverse(task.max_ns), *tid));
-    let task = |(tid, task): (u32, TaskWaits)| TaskDelay {
+fn tasks(mut raw: Vec<(TaskKey, TaskWaits)>, own: u32) -> Vec<TaskDelay> {
+    raw.sort_by_key(|(key, task)| (std::cmp::Reverse(task.max_ns), key.tid, key.start));
+    let task = |(key, task): (TaskKey, TaskWaits)| TaskDelay {
         pid: task.tgid,
-        tid,
+        tid: key.tid,
         comm: command(&task.comm),
         cgroup: task.group,
         long_waits: task.long_waits,
@@ -207,9 +207,10 @@ mod tests {
 
     #[test]
     fn tasks_are_told_worst_first_and_marked() {
-        let mut tasks: Vec<_> = (0..100).map(|tid| (tid + 10, task(tid, 2_000_000 + u64::from(tid), NORMAL))).collect();
-        tasks.push((5, task(4, 9_000_000, BACKGROUND)));
-        tasks.push((6, task(42, 8_000_000, NORMAL)));
+        let key = |tid| TaskKey { tid, start: 1 };
+        let mut tasks: Vec<_> = (0..100).map(|tid| (key(tid + 10), task(tid, 2_000_000 + u64::from(tid), NORMAL))).collect();
+        tasks.push((key(5), task(4, 9_000_000, BACKGROUND)));
+        tasks.push((key(6), task(42, 8_000_000, NORMAL)));
         let told = decode(Raw { cpus: vec![], groups: vec![], tasks }, None, 42).tasks;
         assert_eq!(told.len(), TASKS);
         assert_eq!((told[0].tid, told[0].pid, told[0].comm.as_str(), told[0].background), (5, 4, "worker", true));

@@ -171,24 +171,24 @@ impl Sum {
 #[derive(Clone, Debug, Default)]
 struct Errors {
     count: u64,
-    /// Who may have most of them, and with how many votes to spare.
-    caller: Option<(Caller, u64)>,
+    /// Who may have most of them, when it started, and with how many votes to spare.
+    caller: Option<(Caller, u32, u64)>,
 }
 
 impl Errors {
     fn of(failure: &Failures) -> Self {
         let caller = Caller { pid: failure.tgid, comm: command(&failure.comm) };
-        Self { count: failure.count, caller: (failure.votes > 0).then_some((caller, failure.votes)) }
+        Self { count: failure.count, caller: (failure.votes > 0).then_some((caller, failure.start, failure.votes)) }
     }
 
     /// Votes for one process are votes against another, as in the kernel.
     fn add(&mut self, other: &Self) {
         self.count += other.count;
         self.caller = match (self.caller.take(), other.caller.clone()) {
-            (Some((a, votes)), Some((b, more))) if a.pid == b.pid => Some((a, votes + more)),
-            (Some((a, votes)), Some((b, more))) => {
-                let winner = if votes > more { (a, votes - more) } else { (b, more - votes) };
-                (winner.1 > 0).then_some(winner)
+            (Some((a, start, votes)), Some((b, later, more))) if (a.pid, start) == (b.pid, later) => Some((a, start, votes + more)),
+            (Some((a, start, votes)), Some((b, later, more))) => {
+                let winner = if votes > more { (a, start, votes - more) } else { (b, later, more - votes) };
+                (winner.2 > 0).then_some(winner)
             }
             (a, b) => a.or(b),
         };
@@ -197,7 +197,7 @@ impl Errors {
     /// Votes to spare prove nothing unless they are more than half of all.
     fn told(self, errno: u32) -> CallFailure {
         let name = errno_name(errno).map_or_else(|| errno.to_string(), str::to_owned);
-        let caller = self.caller.filter(|(_, votes)| votes * 2 > self.count).map(|(caller, _)| caller);
+        let caller = self.caller.filter(|(.., votes)| votes * 2 > self.count).map(|(caller, ..)| caller);
         CallFailure { errno, name, count: self.count, caller }
     }
 }
@@ -266,7 +266,7 @@ fn longest(counts: Option<&[u64]>) -> u64 {
 fn processes(mut raw: Vec<(ProcessKey, SlowCalls)>, names: Option<&Names>) -> Vec<SlowProcess> {
     let own = std::process::id();
     raw.retain(|(key, _)| key.tgid != own);
-    raw.sort_by_key(|(key, slow)| (Reverse(slow.max), key.tgid, key.number));
+    raw.sort_by_key(|(key, slow)| (Reverse(slow.max), key.tgid, key.start, key.number));
     let told = |(key, slow): (ProcessKey, SlowCalls)| SlowProcess {
         caller: Caller { pid: key.tgid, comm: command(&slow.comm) },
         cgroup: cgroup_of(names, slow.group),

@@ -33,7 +33,7 @@ fn raw(rows: Vec<Row>) -> Raw {
 
 fn failure(row: u32, errno: u32, count: u64, votes: u64, tgid: u32) -> (u32, Failures) {
     let key = kerno_ebpf_common::syscall::error_key(row, errno);
-    (key, Failures { count, votes, tgid, padding: 0, comm: *b"worker\0\0\0\0\0\0\0\0\0\0" })
+    (key, Failures { count, votes, tgid, start: 1, comm: *b"worker\0\0\0\0\0\0\0\0\0\0" })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -155,7 +155,7 @@ fn processes_are_told_longest_first_and_without_kerno() {
         waiting: 3,
         comm: *b"db\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
     };
-    let key = |tgid| ProcessKey { tgid, number: READ };
+    let key = |tgid| ProcessKey { tgid, number: READ, start: 1 };
     let mut raw = raw(vec![]);
     raw.processes = (0..100).map(|tgid| (key(1_000_000_000 + tgid), slow(2_000_000 + u64::from(tgid)))).collect();
     raw.processes.push((key(std::process::id()), slow(90_000_000)));

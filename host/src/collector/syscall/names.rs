@@ -5,6 +5,8 @@ mod aarch64;
 #[cfg(any(test, target_arch = "x86_64"))]
 mod x86_64;
 
+use std::sync::LazyLock;
+
 use kerno_ebpf_common::syscall::{
     ASLEEP, CLONE, CLONE3, COMPAT, Classes, DESCRIPTOR, FILE, NO_RESULT, NUMBERS, OPEN, OTHER, TWICE, UNJUDGED,
 };
@@ -34,8 +36,7 @@ pub fn told(row: u32) -> String {
 }
 
 /// Class and flags of every number.
-#[must_use]
-pub fn classes() -> Classes {
+pub static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
     let mut classes = [OTHER; NUMBERS as usize];
     for (number, name) in NAMES {
         if let Some(class) = classes.get_mut(usize::from(*number)) {
@@ -43,7 +44,7 @@ pub fn classes() -> Classes {
         }
     }
     classes
-}
+});
 
 /// Class and flags of a row.
 #[must_use]

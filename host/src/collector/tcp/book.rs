@@ -32,7 +32,15 @@ struct Baseline {
 struct Owner {
     group: u64,
     pid: u32,
+    start: u32,
     comm: [u8; 16],
+}
+
+impl Owner {
+    fn of(told: &Connection) -> Self {
+        let kerno_ebpf_common::tcp::Owner { group, tgid, start, comm } = told.owner;
+        Self { group, pid: tgid, start, comm }
+    }
 }
 
 /// Connections that have no name of their own any more.
@@ -54,7 +62,7 @@ pub struct Book {
     peers: Peers,
     baseline: HashMap<u64, Baseline>,
     owners: Vec<Owner>,
-    owner_of: HashMap<(u32, u64), u32>,
+    owner_of: HashMap<(u32, u32, u64), u32>,
     births: HashMap<u64, Connection>,
     /// By flow.
     pub flows: HashMap<Flow, Tally>,
@@ -83,8 +91,8 @@ impl Book {
 
     fn intern(&mut self, told: &Connection) -> u32 {
         let Self { owners, owner_of, .. } = self;
-        *owner_of.entry((told.owner.tgid, told.owner.group)).or_insert_with(|| {
-            owners.push(Owner { group: told.owner.group, pid: told.owner.tgid, comm: told.owner.comm });
+        *owner_of.entry((told.owner.tgid, told.owner.start, told.owner.group)).or_insert_with(|| {
+            owners.push(Owner::of(told));
             owners.len() as u32 - 1
         })
     }
@@ -157,7 +165,7 @@ impl Book {
 
     /// Adds what a connection did in the window to its flow. `alive_at` is the window's end when it still lives.
     fn settle(&mut self, told: &Connection, before: Option<Baseline>, alive_at: Option<u64>) {
-        let mut owner = Owner { group: told.owner.group, pid: told.owner.tgid, comm: told.owner.comm };
+        let mut owner = Owner::of(told);
         if owner.pid == 0
             && let Some(known) = before.and_then(|before| self.owners.get(before.owner as usize))
         {
@@ -225,7 +233,7 @@ impl Book {
         }
         if owner.pid != 0 {
             let retransmitted = u64::from(all_retransmitted);
-            tally.note_sender(Sender { pid: owner.pid, comm: command(&owner.comm), sent, retransmitted });
+            tally.note_sender(Sender { pid: owner.pid, start: owner.start, comm: command(&owner.comm), sent, retransmitted });
         }
     }
 

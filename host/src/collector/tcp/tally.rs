@@ -52,6 +52,8 @@ impl Spread {
 pub struct Sender {
     /// Process id.
     pub pid: u32,
+    /// Tells it from others that had this id, where that is known.
+    pub start: u32,
     /// Command name.
     pub comm: String,
     /// Segments sent.
@@ -109,7 +111,7 @@ impl Tally {
 
     /// Notes what a process sent.
     pub fn note_sender(&mut self, sender: Sender) {
-        if let Some(known) = self.senders.iter_mut().find(|known| known.pid == sender.pid) {
+        if let Some(known) = self.senders.iter_mut().find(|known| (known.pid, known.start) == (sender.pid, sender.start)) {
             known.sent += sender.sent;
             known.retransmitted += sender.retransmitted;
         } else if self.senders.len() < PROCESSES {
@@ -206,7 +208,7 @@ mod tests {
     fn of_many_processes_the_worst_is_kept() {
         let mut tally = Tally::default();
         for pid in 1..100 {
-            tally.note_sender(Sender { pid, comm: format!("p{pid}"), sent: 10, retransmitted: u64::from(pid == 50) });
+            tally.note_sender(Sender { pid, start: 0, comm: format!("p{pid}"), sent: 10, retransmitted: u64::from(pid == 50) });
         }
         assert_eq!(tally.worst().unwrap(), NetworkProcess { pid: 50, comm: "p50".to_owned() });
         assert_eq!(tally.senders.len(), PROCESSES);

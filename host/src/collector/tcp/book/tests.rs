@@ -12,7 +12,7 @@ fn connection(socket: u64, birth: u8) -> Connection {
         socket,
         since: if birth == UNKNOWN { 0 } else { 5 * SECOND },
         handshake_ns: if birth == CONNECTED { 30_000_000 } else { 0 },
-        owner: KernelOwner { group: 7, tgid: 42, padding: 0, comm: *b"curl\0\0\0\0\0\0\0\0\0\0\0\0" },
+        owner: KernelOwner { group: 7, tgid: 42, start: 1, comm: *b"curl\0\0\0\0\0\0\0\0\0\0\0\0" },
         remote: [0, 0, u32::from_ne_bytes([0, 0, 255, 255]), u32::from_ne_bytes([10, 0, 0, 9])],
         namespace: 4_026_531_840,
         sent: 100,
