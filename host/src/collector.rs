@@ -183,7 +183,13 @@ impl Collectors {
         self.refresh_names(Names::refresh);
         self.processes.refresh();
         let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
-        self.all.iter_mut().map(|running| running.tick(&moment)).collect()
+        let tick = |running: &mut Running| {
+            let progress = running.tick(&moment);
+            // Milliseconds on end would be seen: who wakes up on this CPU waits for a slice to end.
+            std::thread::sleep(tasks::MOMENT);
+            progress
+        };
+        self.all.iter_mut().map(tick).collect()
     }
 
     /// The programs that were to be attached, and what came of each.

@@ -8,7 +8,8 @@ use kerno_ebpf::{
     rows::{count_local, count_shared},
 };
 use kerno_ebpf_common::sched::{
-    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskKey, TaskWaits, Waits,
+    BACKGROUND, Counts, Cpu, GroupTotals, LONG_WAIT_NS, MOVED, NORMAL, OTHER, OWN, ROWS, TASKS as TASKS_KEPT, TaskKey, TaskWaits,
+    Waits,
 };
 
 use super::groups;

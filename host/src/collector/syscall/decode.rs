@@ -185,7 +185,9 @@ impl Errors {
     fn add(&mut self, other: &Self) {
         self.count += other.count;
         self.caller = match (self.caller.take(), other.caller.clone()) {
-            (Some((a, start, votes)), Some((b, later, more))) if (a.pid, start) == (b.pid, later) => Some((a, start, votes + more)),
+            (Some((a, start, votes)), Some((b, later, more))) if (a.pid, start) == (b.pid, later) => {
+                Some((a, start, votes + more))
+            }
             (Some((a, start, votes)), Some((b, later, more))) => {
                 let winner = if votes > more { (a, start, votes - more) } else { (b, later, more - votes) };
                 (winner.2 > 0).then_some(winner)

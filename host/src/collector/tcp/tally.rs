@@ -205,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pid_that_is_given_again_is_another_process() {
+        let mut tally = Tally::default();
+        for (start, comm, sent) in [(1, "older", 10), (2, "younger", 30), (1, "older", 5)] {
+            tally.note_sender(Sender { pid: 7, start, comm: comm.to_owned(), sent, retransmitted: 0 });
+        }
+        let sent: Vec<_> = tally.senders.iter().map(|sender| (sender.comm.as_str(), sender.sent)).collect();
+        assert_eq!(sent, [("older", 15), ("younger", 30)]);
+        assert_eq!(tally.worst().unwrap().comm, "younger");
+    }
+
+    #[test]
     fn of_many_processes_the_worst_is_kept() {
         let mut tally = Tally::default();
         for pid in 1..100 {
