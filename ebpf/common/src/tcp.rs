@@ -175,6 +175,13 @@ pub struct Sums {
     pub retransmitted: u64,
     /// SYNs and SYN-ACKs sent again.
     pub syn_retransmitted: u64,
+    /// Of the connections closed, those of [`UNKNOWN`] birth. What they sent before the window is not known here, so it is not in the sums
+    /// above.
+    pub older: u64,
+    /// Segments that these sent in their whole lives, retransmitted ones too.
+    pub older_sent: u64,
+    /// Segments that these retransmitted.
+    pub older_retransmitted: u64,
     /// Segments with data sent on connections that have a round-trip time.
     pub rtt_weight: u64,
     /// Their smoothed round-trip times, weighted by them, microseconds.
@@ -209,7 +216,7 @@ const _: () = {
     assert!(size_of::<Life>() == 64);
     assert!(size_of::<Connection>() == 112);
     assert!(size_of::<Flow>() == 32);
-    assert!(size_of::<Sums>() == 14 * 8);
+    assert!(size_of::<Sums>() == 17 * 8);
     assert!(size_of::<Counters>() == 6 * 8);
 };
 

@@ -32,8 +32,6 @@ const PIECES: u32 = 8;
 /// Tasks after which a walk gives way to others: the kernel itself goes on until its buffer is full.
 const AT_ONCE: u32 = 1_024;
 
-const PF_KTHREAD: u32 = 0x0020_0000;
-
 /// What an iterator over tasks hands over: `struct bpf_iter__task`.
 #[repr(C)]
 struct Context {
@@ -77,7 +75,7 @@ extern "C" fn descriptors(context: *const Context) -> i32 {
     }
     let address = task as u64;
     let task = Task::new(task);
-    if task.flags::<Typed>() & PF_KTHREAD != 0 {
+    if task.is_of_kernel::<Typed>() {
         return NEXT;
     }
     let table = task.descriptors();

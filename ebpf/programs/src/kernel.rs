@@ -273,6 +273,14 @@ impl Task {
         unsafe { A::read(self.0, task_flags()) }
     }
 
+    /// Whether it is a thread of the kernel's own.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_of_kernel<A: Access>(self) -> bool {
+        const PF_KTHREAD: u32 = 0x0020_0000;
+        self.flags::<A>() & PF_KTHREAD != 0
+    }
+
     /// Nice value; real-time tasks have the one they would return to.
     #[inline(always)]
     #[must_use]
@@ -385,6 +393,11 @@ impl Groups {
     }
 }
 
+const REGULAR: u16 = 0o100_000;
+const DIRECTORY: u16 = 0o040_000;
+const BLOCK_DEVICE: u16 = 0o060_000;
+const SOCKET: u16 = 0o140_000;
+
 /// A `file`.
 #[derive(Clone, Copy)]
 pub struct File(*const u8);
@@ -404,21 +417,30 @@ impl File {
         !self.0.is_null()
     }
 
+    /// Whether it is a socket. The verifier must know the file.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_socket(self) -> bool {
+        self.kind::<Typed>() == SOCKET
+    }
+
     /// Whether it is a regular file, a directory or a block device: nobody waits for one on purpose.
     #[inline(always)]
     #[must_use]
     pub fn is_storage(self) -> bool {
-        const TYPE: u16 = 0o170_000;
-        const REGULAR: u16 = 0o100_000;
-        const DIRECTORY: u16 = 0o040_000;
-        const BLOCK_DEVICE: u16 = 0o060_000;
-        // SAFETY: probe reads of what the caller's file points to; a null file reads as zero.
-        let mode: u16 = unsafe {
-            let inode: *const u8 = Probed::read(self.0, file_inode());
-            Probed::read(inode, inode_mode())
-        };
-        let kind = mode & TYPE;
+        let kind = self.kind::<Probed>();
         kind == REGULAR || kind == DIRECTORY || kind == BLOCK_DEVICE
+    }
+
+    /// `S_IFMT` part of its inode's mode; 0 for no file.
+    #[inline(always)]
+    fn kind<A: Access>(self) -> u16 {
+        const TYPE: u16 = 0o170_000;
+        // SAFETY: a file that a hook handed over, or probe reads of what the caller's file points to; a null file reads as zero.
+        unsafe {
+            let inode: *const u8 = A::read(self.0, file_inode());
+            A::read::<u16>(inode, inode_mode()) & TYPE
+        }
     }
 
     /// Device that its data is on, and whether it is that device's own node: `s_dev` of the file system, `i_rdev` of a block
@@ -426,13 +448,10 @@ impl File {
     #[inline(always)]
     #[must_use]
     pub fn device(self) -> (u32, bool) {
-        const TYPE: u16 = 0o170_000;
-        const BLOCK_DEVICE: u16 = 0o060_000;
         // SAFETY: probe reads of what the caller's file points to; a null file reads as zero.
         unsafe {
             let inode: *const u8 = Probed::read(self.0, file_inode());
-            let mode: u16 = Probed::read(inode, inode_mode());
-            if mode & TYPE == BLOCK_DEVICE {
+            if self.kind::<Probed>() == BLOCK_DEVICE {
                 return (Probed::read(inode, inode_rdev()), true);
             }
             let super_block: *const u8 = Probed::read(inode, inode_sb());

@@ -75,15 +75,20 @@ fn state_changed(ctx: BtfTracePointContext) -> i32 {
     let (old, new) = (ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
     // Half of a connection's changes tell nothing of it.
     let tells = old != new && old != LISTEN && matches!(new, SYN_SENT | ESTABLISHED | FIN_WAIT1 | LAST_ACK | CLOSE);
-    if silenced() == 0
-        && tells
-        && let Some(tcp) = Sock::new(ctx.arg(0)).tcp()
-    {
+    if silenced() != 0 || !tells {
+        return 0;
+    }
+    let sock = Sock::new(ctx.arg(0));
+    if new == FIN_WAIT1 || new == LAST_ACK {
+        // Of other protocols none is remembered.
+        left::<Typed>(sock);
+    } else if let Some(tcp) = sock.tcp() {
         changed::<Typed>(tcp, old, new);
     }
     0
 }
 
+/// A connection begins or ends.
 #[inline(always)]
 fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
     // SAFETY: a helper without arguments.
@@ -91,14 +96,10 @@ fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
     // SAFETY: this CPU's counters. A program that interrupts another one on the same CPU may lose a count, never more.
     let counters = unsafe { &mut *counters };
     counters.changes += 1;
-    match new {
-        SYN_SENT | ESTABLISHED => {
-            if let Some(life) = born::<A>(tcp, old, new) {
-                remember(counters, tcp.sock().address(), &life);
-            }
-        }
-        FIN_WAIT1 | LAST_ACK => left::<A>(tcp),
-        _ => ended::<A>(counters, tcp, old),
+    if new == CLOSE {
+        ended::<A>(counters, tcp, old);
+    } else if let Some(life) = born::<A>(tcp, old, new) {
+        remember(counters, tcp.sock().address(), &life);
     }
 }
 
@@ -144,9 +145,9 @@ fn born<A: Access>(tcp: TcpSock, old: u8, new: u8) -> Option<Life> {
 
 /// This side has closed: the last moment at which the process that did is known.
 #[inline(always)]
-fn left<A: Access>(tcp: TcpSock) {
-    if tcp.sock().is_owned::<A>()
-        && let Some(life) = LIVE.get_ptr_mut(tcp.sock().address())
+fn left<A: Access>(sock: Sock) {
+    if sock.is_owned::<A>()
+        && let Some(life) = LIVE.get_ptr_mut(sock.address())
     {
         // SAFETY: the socket's lock is held.
         let life = unsafe { &mut *life };
@@ -182,7 +183,7 @@ fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
         if old == SYN_RECV && told.sent == 0 && told.retransmitted == 0 {
             return;
         }
-        if !tell(&told) {
+        if !tell(&told) && (kind == FAILED || !sums::add(&told)) {
             counters.lost += 1;
         }
         return;

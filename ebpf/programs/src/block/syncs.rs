@@ -29,8 +29,6 @@ static SYNC_TOTALS: Array<SyncTotals> = Array::with_max_entries(SYNC_ROWS, 0);
 #[map]
 static SYNC_COMM: Array<[u8; 16]> = Array::with_max_entries(SYNC_ROWS, 0);
 
-const PF_KTHREAD: u32 = 0x0020_0000;
-
 const EINTR: i32 = 4;
 const EBADF: i32 = 9;
 const EINVAL: i32 = 22;
@@ -142,7 +140,7 @@ fn vfs_entered(file: File) {
         }
         return;
     }
-    if Task::current().flags::<Probed>() & PF_KTHREAD == 0 {
+    if !Task::current().is_of_kernel::<Probed>() {
         begin(thread, WRITE, file);
     }
 }

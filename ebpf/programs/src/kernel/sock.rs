@@ -3,7 +3,7 @@ use core::ptr::read_volatile;
 
 use aya_ebpf::helpers::generated::{bpf_skc_to_tcp_sock, bpf_sock_from_file};
 
-use super::{Access, File, Probed, Typed, cgroup_kn, cgroup_v1, file_inode, inode_mode, kernfs_node_id};
+use super::{Access, File, Probed, Typed, cgroup_kn, cgroup_v1, kernfs_node_id};
 
 globals! {
     /// Port of loopback that kerno connects to, to see itself, in network byte order.
@@ -232,19 +232,6 @@ impl TcpSock {
     pub fn min_rtt<A: Access>(self) -> u32 {
         // SAFETY: as in `sent`.
         unsafe { A::read(self.0, tcp_min_rtt()) }
-    }
-}
-
-/// Whether a file is a socket. The verifier must know it.
-#[inline(always)]
-#[must_use]
-pub fn is_socket(file: File) -> bool {
-    const TYPE: u16 = 0o170_000;
-    const SOCKET: u16 = 0o140_000;
-    // SAFETY: a file that an iterator handed over.
-    unsafe {
-        let inode: *const u8 = Typed::read(file.0, file_inode());
-        Typed::read::<u16>(inode, inode_mode()) & TYPE == SOCKET
     }
 }
 

@@ -19,7 +19,6 @@ use super::{
     saved, this_cpu, waits,
 };
 
-const PF_KTHREAD: u32 = 0x0020_0000;
 const TASK_UNINTERRUPTIBLE: u32 = 0x2;
 const TASK_DEAD: u32 = 0x80;
 
@@ -270,6 +269,6 @@ pub fn left(cpu: &mut Cpu, task: Task, tid: u32, state: u32, now: u64, wait: u64
 /// A task gets the CPU. Its group is looked up when a call of it returns: it may move itself into another before.
 #[inline(always)]
 pub fn arrived(cpu: &mut Cpu, task: Task) {
-    cpu.slot.call = if task.flags::<Typed>() & PF_KTHREAD == 0 { in_progress(UNKNOWN, 0) } else { 0 };
+    cpu.slot.call = if task.is_of_kernel::<Typed>() { 0 } else { in_progress(UNKNOWN, 0) };
     cpu.slot.group = NO_GROUP;
 }

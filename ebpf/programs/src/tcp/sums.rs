@@ -6,6 +6,7 @@ use aya_ebpf::{
 use kerno_ebpf::rows::add_shared;
 use kerno_ebpf_common::tcp::{
     ACCEPTED, CONNECTED, Connection, FAILED, FLOWS as MOST_FLOWS, Flow, NAMESPACES as MOST_NAMESPACES, REFUSED, Sums, TIMED_OUT,
+    UNKNOWN,
 };
 
 #[map]
@@ -45,6 +46,13 @@ pub fn add(told: &Connection) -> bool {
 unsafe fn count(sums: *mut Sums, told: &Connection) {
     // SAFETY: the caller's; other CPUs add to the same entry.
     unsafe {
+        if told.birth == UNKNOWN {
+            add_shared(&raw mut (*sums).closed, 1);
+            add_shared(&raw mut (*sums).older, 1);
+            add_shared(&raw mut (*sums).older_sent, u64::from(told.sent));
+            add_shared(&raw mut (*sums).older_retransmitted, u64::from(told.retransmitted));
+            return;
+        }
         if told.kind == FAILED {
             add_shared(
                 match told.error {

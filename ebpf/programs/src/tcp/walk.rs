@@ -5,7 +5,7 @@ use core::ptr::read_volatile;
 use aya_ebpf::{bindings::seq_file, helpers::generated::bpf_seq_write, macros::map, maps::Array};
 use kerno_ebpf::kernel::{
     Access, File, Probed, Task, Typed,
-    sock::{Sock, TcpSock, is_socket, probed_sock_of, sock_from_file, typed_sock_of},
+    sock::{Sock, TcpSock, probed_sock_of, sock_from_file, typed_sock_of},
 };
 use kerno_ebpf_common::tcp::{CLOSE, Connection, FOUND, LISTEN, ORPHANS as MOST_ORPHANS, Owner};
 
@@ -71,15 +71,16 @@ extern "C" fn sockets(ctx: *const FileContext) -> i32 {
             return AGAIN;
         }
     }
-    if !is_socket(File::new(file)) {
+    let file = File::new(file);
+    if !file.is_socket() {
         return 0;
     }
     let task = Task::new(task);
     if sock_from_file() != 0 {
-        if let Some(tcp) = typed_sock_of(File::new(file)).and_then(Sock::tcp) {
+        if let Some(tcp) = typed_sock_of(file).and_then(Sock::tcp) {
             found::<Typed>(meta, task, tcp);
         }
-    } else if let Some(sock) = probed_sock_of(File::new(file)) {
+    } else if let Some(sock) = probed_sock_of(file) {
         found::<Probed>(meta, task, sock.as_tcp());
     }
     0
