@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_window_that_was_too_short_has_no_families() {
-        let counted = Counted { what: "events", events: 3, lost: 0 };
+        let counted = Counted { what: "events", events: 3, lost: 0, missed: Some(0) };
         let why = Explained { reason: "no eBPF".to_owned(), fix: "none".to_owned() };
         let reports = vec![report::running(sched::NAME, &[counted]), report::off(block::NAME, why)];
         let block = Some(Block { devices: vec![], syncs: None });

@@ -150,7 +150,7 @@ impl Collector for OomCollector {
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         self.read(moment)?;
         let Account { seen, missed, unnamed, .. } = self.account;
-        let report = report::running(NAME, &[Counted { what: "kills", events: seen, lost: missed + unnamed }]);
+        let report = report::running(NAME, &[Counted { what: "kills", events: seen, lost: missed + unnamed, missed: Some(0) }]);
         let report = report::partial(report, self.no_case.clone());
         let report = self.before.state_refusal(report);
         families.oom = Some(self.ledger.tell(seen + missed, Some(self.before.tell(moment.names))));

@@ -97,8 +97,9 @@ impl TcpCollector {
         Ok(self.object.ring("ENDED")?.iter().filter_map(|record| records::connection(record)).collect())
     }
 
-    /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed.
-    fn close(&mut self, now_ns: u64) -> Result<u64, LoadError> {
+    /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed, where
+    /// that can be read.
+    fn close(&mut self, now_ns: u64) -> Result<Option<u64>, LoadError> {
         for told in self.drain()? {
             self.book.event(told);
         }
@@ -110,7 +111,7 @@ impl TcpCollector {
         alive.retain(|told| seen.insert(told.socket));
         let orphans = self.orphans(&seen)?;
         alive.extend(orphans);
-        let missed = self.object.missed();
+        let missed = self.object.missed_by(|_| true);
         self.object.detach_program(PROGRAM);
         // What ended since the walk began has told its last counters itself.
         self.settle_ended(&mut ended)?;
@@ -211,9 +212,9 @@ impl Collector for TcpCollector {
         family.own = OwnTraffic { connects: counters.own, sent: own_first, retransmitted: counters.own_retransmitted };
         family.namespaces = self.namespaces.end(&self.root, &processes, &sent, moment.names);
         families.tcp = Some(family);
-        let lost = counters.lost + self.book.lost + missed;
-        tracing::debug!(lost, missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
-        Ok(report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost }]))
+        let lost = counters.lost + self.book.lost;
+        tracing::debug!(lost, ?missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
+        Ok(report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost, missed }]))
     }
 
     fn detach(&mut self) {
