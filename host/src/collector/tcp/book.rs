@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use kerno_ebpf_common::tcp::{
-    ACCEPTED, BORN, CONNECTED, CONNECTING, Connection, FAILED, Flow, OWN, REFUSED, SYN_SENT, Sums, TIMED_OUT, UNKNOWN,
+    ACCEPTED, BORN, CONNECTED, CONNECTING, Connection, FAILED, Flow, OWN, Owner as KernelOwner, REFUSED, SYN_SENT, Sums,
+    TIMED_OUT, UNKNOWN,
 };
 use kerno_signals::PeerClass;
 
@@ -14,8 +15,13 @@ use crate::collector::context::command;
 
 /// Flows kept singly; past twice as many the smaller half is folded together.
 const FLOWS: usize = 4096;
-/// Births of which the kernel had no room to remember anything.
-const BIRTHS: usize = 65_536;
+/// Connections that are kept one by one: of all that the window needs to know of them, about 16 MiB. Of each, 33 bytes are kept from
+/// its beginning and 112 at its end; a table is full at seven eighths of a power of two.
+pub const CONNECTIONS: usize = 57_344;
+/// Births of which the kernel had no room to remember anything, 65 bytes each.
+const BIRTHS: usize = 57_344;
+/// Processes and groups that connections are of.
+const OWNERS: usize = 57_344;
 
 /// Where a connection's counters stood when the window began, and whose it was.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,17 @@ struct Baseline {
     /// Index of the owner.
     owner: u32,
     connecting: bool,
+}
+
+/// What is known of a connection's birth.
+#[derive(Clone, Copy)]
+struct Birth {
+    since: u64,
+    sent: u32,
+    retransmitted: u32,
+    syn_retransmitted: u32,
+    birth: u8,
+    owner: KernelOwner,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,38 +72,55 @@ pub struct Book {
     baseline: HashMap<u64, Baseline>,
     owners: Vec<Owner>,
     owner_of: HashMap<(u32, u64), u32>,
-    births: HashMap<u64, Connection>,
+    births: HashMap<u64, Birth>,
     /// By flow.
     pub flows: HashMap<Flow, Tally>,
     /// What was folded.
     pub folded: HashMap<Fold, Tally>,
     /// Births that could not be kept.
     pub lost: u64,
+    /// Connections found beyond those that are kept. One that has several descriptors may be counted several times.
+    pub beyond: u64,
 }
 
 impl Book {
-    /// Begins with the connections that a walk found.
-    pub fn begin(start_ns: u64, peers: Peers, found: impl Iterator<Item = Connection>) -> Self {
-        let mut book = Self { start_ns, peers, ..Self::default() };
-        // One that was born since the programs run needs no baseline.
-        for told in found.filter(|told| told.birth == UNKNOWN) {
-            if book.baseline.contains_key(&told.socket) {
-                continue;
-            }
-            let owner = book.intern(&told);
-            let (sent, retransmitted, data_sent) = (told.sent, told.retransmitted, told.data_sent);
-            let connecting = told.state == SYN_SENT;
-            book.baseline.insert(told.socket, Baseline { sent, retransmitted, data_sent, owner, connecting });
-        }
-        book
+    /// Begins, before the connections that there are were [`found`](Self::found).
+    pub fn begin(start_ns: u64, peers: Peers) -> Self {
+        Self { start_ns, peers, ..Self::default() }
     }
 
+    /// A connection that a walk at the window's start found.
+    pub fn found(&mut self, told: &Connection) {
+        // One that was born since the programs run needs no baseline.
+        if told.birth != UNKNOWN || self.baseline.contains_key(&told.socket) {
+            return;
+        }
+        if self.baseline.len() >= CONNECTIONS {
+            self.beyond += 1;
+            return;
+        }
+        let owner = self.intern(told);
+        let (sent, retransmitted, data_sent) = (told.sent, told.retransmitted, told.data_sent);
+        let connecting = told.state == SYN_SENT;
+        self.baseline.insert(told.socket, Baseline { sent, retransmitted, data_sent, owner, connecting });
+    }
+
+    /// Index of the owner; one that there is none at when there are too many.
     fn intern(&mut self, told: &Connection) -> u32 {
         let Self { owners, owner_of, .. } = self;
-        *owner_of.entry((told.owner.tgid, told.owner.group)).or_insert_with(|| {
+        let (key, next) = ((told.owner.tgid, told.owner.group), owners.len());
+        if next >= OWNERS && !owner_of.contains_key(&key) {
+            return u32::MAX;
+        }
+        *owner_of.entry(key).or_insert_with(|| {
             owners.push(Owner { group: told.owner.group, pid: told.owner.tgid, comm: told.owner.comm });
-            owners.len() as u32 - 1
+            next as u32
         })
+    }
+
+    /// Whether what a connection did in the window is known.
+    pub fn knows(&self, told: &Connection) -> bool {
+        told.birth != UNKNOWN || self.baseline.contains_key(&told.socket) || self.births.contains_key(&told.socket)
     }
 
     /// A connection ended, or was born where the kernel had no room for it.
@@ -94,7 +128,8 @@ impl Book {
         if told.kind == BORN {
             self.baseline.remove(&told.socket);
             if self.births.len() < BIRTHS {
-                self.births.insert(told.socket, told);
+                let Connection { since, sent, retransmitted, syn_retransmitted, birth, owner, .. } = told;
+                self.births.insert(told.socket, Birth { since, sent, retransmitted, syn_retransmitted, birth, owner });
             } else {
                 self.lost += 1;
             }
@@ -267,7 +302,7 @@ fn weight(tally: &Tally) -> u64 {
 }
 
 /// Gives a connection that the kernel had no room for what is known of its birth.
-fn adopt(told: &mut Connection, birth: &Connection) {
+fn adopt(told: &mut Connection, birth: &Birth) {
     told.since = birth.since;
     told.sent = told.sent.wrapping_sub(birth.sent);
     told.retransmitted = told.retransmitted.wrapping_sub(birth.retransmitted);
@@ -281,4 +316,4 @@ fn adopt(told: &mut Connection, birth: &Connection) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,7 @@ use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn connection(socket: u64, birth: u8) -> Connection {
+pub fn connection(socket: u64, birth: u8) -> Connection {
     Connection {
         socket,
         since: if birth == UNKNOWN { 0 } else { 5 * SECOND },
@@ -31,12 +31,14 @@ fn connection(socket: u64, birth: u8) -> Connection {
     }
 }
 
-fn found(socket: u64, sent: u32, retransmitted: u32, data_sent: u32) -> Connection {
+pub fn found(socket: u64, sent: u32, retransmitted: u32, data_sent: u32) -> Connection {
     Connection { sent, retransmitted, data_sent, kind: FOUND, state: 1, ..connection(socket, UNKNOWN) }
 }
 
 fn begin(found: &[Connection]) -> Book {
-    Book::begin(SECOND, Peers::default(), found.iter().copied())
+    let mut book = Book::begin(SECOND, Peers::default());
+    found.iter().for_each(|told| book.found(told));
+    book
 }
 
 fn only(book: &Book) -> &Tally {
