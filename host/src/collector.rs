@@ -162,7 +162,12 @@ impl Collectors {
         // come last: loading programs and the first tick of the others keep a CPU busy.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
-            Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
+            Running::start(
+                oom::NAME,
+                context,
+                |context| OomCollector::start(context, names.as_ref()),
+                || OomFallback::start(names.as_ref()),
+            ),
             Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
             Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),

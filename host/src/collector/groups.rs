@@ -1,7 +1,49 @@
 //! What collectors that read the files of control groups share: what they could not see, said once.
 
 use super::load_error::Explained;
-use crate::platform::{Error, cgroup::Names};
+use crate::platform::{
+    Error, Root,
+    cgroup::{Hierarchy, Names},
+};
+
+/// The groups of one controller: those of the other families where it is in their hierarchy, else (v1) its own.
+#[derive(Debug)]
+pub(super) struct Controlled {
+    own: Option<Names>,
+    is_shared: bool,
+}
+
+impl Controlled {
+    /// `names` are those of the other families.
+    pub fn find(root: &Root, controller: &str, names: Option<&Names>) -> Self {
+        let hierarchy = Hierarchy::of(root, controller).ok();
+        let is_shared = hierarchy.is_some() && hierarchy.as_ref() == names.map(Names::hierarchy);
+        let own = hierarchy.filter(|_| !is_shared).and_then(|hierarchy| Names::of(root.clone(), hierarchy).ok());
+        Self { own, is_shared }
+    }
+
+    /// Walks on through groups of its own; the others' are walked for all.
+    pub fn refresh(&mut self) {
+        if let Some(Err(error)) = self.own.as_mut().map(Names::refresh) {
+            tracing::debug!(%error, "control groups keep the names of the last scan");
+        }
+    }
+
+    /// Walks through all groups of its own.
+    pub fn refresh_all(&mut self) -> Result<(), Error> {
+        self.own.as_mut().map_or(Ok(()), Names::refresh_all)
+    }
+
+    /// The groups, if they are known.
+    pub fn names<'a>(&'a self, shared: Option<&'a Names>) -> Option<&'a Names> {
+        self.own.as_ref().or(shared.filter(|_| self.is_shared))
+    }
+
+    /// Whether other families know its groups by other numbers.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+}
 
 /// Files that could not be read, and the first of them.
 #[derive(Debug, Default)]

@@ -13,12 +13,13 @@ use kerno_signals::{CollectorReport, Families};
 use super::{
     Collector, Failure, Moment, Proof,
     context::{Context, StartError},
+    groups::Controlled,
     load_error::Explained,
     loader::Object,
     report::{self, Counted},
     running::explained,
 };
-use crate::platform::{Root, oom};
+use crate::platform::{Root, cgroup::Names, oom};
 use before::Before;
 use decode::Decoder;
 use ledger::Ledger;
@@ -46,14 +47,15 @@ impl OomCollector {
     /// # Errors
     ///
     /// When this host does not allow it.
-    pub fn start(context: &Context) -> Result<Self, StartError> {
+    pub fn start(context: &Context, names: Option<&Names>) -> Result<Self, StartError> {
         let root = context.root.clone();
         let memory_v1 = oom::is_v1(&root);
         let (object, no_case) = hooks::attach(context, memory_v1)?;
         // In this order: a kill in between is one too many seen, not one too few.
         let counters = object.get("COUNTERS", 0)?;
         let account = Account { start: (counters, oom::kills(&root)?), is_exact: no_case.is_none(), ..Account::default() };
-        let before = Before::read(&root, account.start.1);
+        let groups = (account.start.1 > 0).then(|| Controlled::find(&root, "memory", names));
+        let before = Before::read(&root, account.start.1, groups.as_ref().and_then(|groups| groups.names(names)));
         let decoder = Decoder { same_hierarchy: !memory_v1 && !context.cgroup_v1, page: rustix::param::page_size() as u64 };
         Ok(Self {
             root,
