@@ -5,7 +5,7 @@ pub mod context;
 pub mod cpu;
 pub mod fd;
 pub mod fields;
-mod groups;
+pub(crate) mod groups;
 pub mod hooks;
 pub mod load_error;
 pub mod loader;
@@ -207,7 +207,8 @@ impl Collectors {
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {
             let report = running.finish(&moment, &mut families);
-            if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
+            let gaps = [hidden.map(why_hidden), groups::nameless(moment.names)].into_iter();
+            if report.source == "eBPF" { gaps.fold(report, report::partial) } else { report }
         });
         let reports = reports.collect();
         if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {

@@ -95,6 +95,28 @@ pub(super) fn missing(names: Option<&Names>) -> Option<Explained> {
     })
 }
 
+/// What to do where only a part of the hierarchy is visible.
+pub(crate) const SHOW_ALL: &str = "mount the host's /sys/fs/cgroup in kerno's container (Kubernetes: a hostPath volume), or run it in \
+    the host's cgroup namespace (docker: --cgroupns=host)";
+
+/// Why the groups of a whole host are not seen; `None` when they are.
+pub(super) fn outside(names: Option<&Names>) -> Option<Explained> {
+    let hierarchy = names?.hierarchy();
+    (!hierarchy.is_whole).then(|| Explained {
+        reason: format!("{}: other groups and the limits above are not visible", hierarchy.part()),
+        fix: SHOW_ALL.to_owned(),
+    })
+}
+
+/// Why some groups that programs told apart have no names; `None` when none need lack one for that.
+pub(super) fn nameless(names: Option<&Names>) -> Option<Explained> {
+    let hierarchy = names?.hierarchy();
+    (!hierarchy.is_whole).then(|| Explained {
+        reason: format!("{}: others are counted, but told by number, as their names are not visible", hierarchy.part()),
+        fix: SHOW_ALL.to_owned(),
+    })
+}
+
 /// Why stall times are missing.
 pub(super) fn no_pressure() -> Explained {
     Explained {
@@ -118,6 +140,21 @@ mod tests {
         assert_eq!(unread.told().unwrap().reason, "cannot understand /a: a number expected");
         unread.note::<u8>(Err(error("/b")));
         assert!(unread.told().unwrap().reason.starts_with("2 files of control groups could not be read, the first: cannot"));
+    }
+
+    #[test]
+    fn a_part_of_the_tree_is_not_told_as_a_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir_all(at("cg/a")).unwrap();
+        std::fs::create_dir_all(at("proc/self/ns")).unwrap();
+        std::fs::write(at("proc/self/mountinfo"), "31 23 0:28 / /cg ro - cgroup2 cgroup rw\n").unwrap();
+        let names = || Names::new(Root::new(directory.path())).unwrap();
+        assert_eq!((outside(Some(&names())), nameless(Some(&names()))), (None, None));
+        std::os::unix::fs::symlink("cgroup:[4026532190]", at("proc/self/ns/cgroup")).unwrap();
+        let told = outside(Some(&names())).unwrap();
+        assert!(told.reason.contains("cgroup namespace") && told.fix.contains("hostPath") && missing(Some(&names())).is_none());
+        assert!(nameless(Some(&names())).is_some_and(|why| why.reason.contains("by number")));
     }
 
     #[test]

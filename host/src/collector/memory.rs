@@ -12,7 +12,7 @@ use kerno_signals::{CollectorReport, Families, HostMemory};
 
 use super::{
     Collector, Failure, Moment,
-    groups::{Controlled, Unread, missing, no_pressure},
+    groups::{Controlled, Unread, missing, no_pressure, outside},
     load_error::Explained,
     report,
 };
@@ -138,7 +138,7 @@ impl Collector for MemoryCollector {
         }
         let no_stall = host.stall.is_none().then(no_pressure);
         let uncounted = (names.is_some_and(|names| names.living().count() > 1) && groups.is_empty()).then(uncounted);
-        let gaps = [missing(names), uncounted, self.unread.told(), no_stall];
+        let gaps = [missing(names), outside(names), uncounted, self.unread.told(), no_stall];
         families.memory = Some(kerno_signals::Memory { duration_ns, host, ..family });
         let source = "/proc/meminfo, /proc/vmstat, memory.stat and other files of control groups".to_owned();
         Ok(gaps.into_iter().fold(report::files(NAME, self.events(), source), report::partial))
