@@ -25,6 +25,8 @@ fn contained(part: &str, arguments: &[&str]) -> Value {
             told(libc::write(procs.as_raw_fd(), c"0".as_ptr().cast(), 1) as libc::c_int)?;
             told(libc::unshare(libc::CLONE_NEWNS | libc::CLONE_NEWCGROUP))?;
             told(libc::mount(null(), c"/".as_ptr(), null(), libc::MS_REC | libc::MS_PRIVATE, null()))?;
+            // The same file system is not mounted over itself.
+            libc::umount2(part.as_ptr(), libc::MNT_DETACH);
             told(libc::mount(c"none".as_ptr(), part.as_ptr(), c"cgroup2".as_ptr(), 0, null()))
         });
     }
@@ -47,11 +49,11 @@ fn what_a_cgroup_namespace_hides_is_not_told_as_a_whole_host() {
         [("memory", "limits above are not visible"), ("cpu", "limits above are not visible"), ("sched", "by number")]
     {
         let collector = collector(&report, name);
-        println!("measured: {name} {} {} {}", collector["coverage"], collector["reason"], collector["fix"]);
+        println!("measured: {name} {} {}", collector["coverage"], collector["reason"]);
         assert_eq!(collector["coverage"], "partial", "{collector}");
         let told = collector["reason"].as_str().unwrap();
         assert!(told.contains("a cgroup namespace of its own") && told.contains(reason), "{collector}");
-        assert!(collector["fix"].as_str().unwrap().contains("mount the host's /sys/fs/cgroup"), "{collector}");
+        assert!(told.contains("mount the host's /sys/fs/cgroup"), "{collector}");
     }
     let check = contained("/sys/fs/cgroup", &["check", "-o", "json"]);
     assert_eq!(tree(&check)["status"], "gap", "{check:#}");
