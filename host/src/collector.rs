@@ -5,7 +5,7 @@ pub mod context;
 pub mod cpu;
 pub mod fd;
 pub mod fields;
-mod groups;
+pub(crate) mod groups;
 pub mod hooks;
 pub mod load_error;
 pub mod loader;
@@ -162,7 +162,12 @@ impl Collectors {
         // come last: loading programs and the first tick of the others keep a CPU busy.
         let mut all = vec![
             Running::start(block::NAME, context, BlockCollector::start, BlockFallback::start),
-            Running::start(oom::NAME, context, OomCollector::start, OomFallback::start),
+            Running::start(
+                oom::NAME,
+                context,
+                |context| OomCollector::start(context, names.as_ref()),
+                || OomFallback::start(names.as_ref()),
+            ),
             Running::start(tcp::NAME, context, TcpCollector::start, TcpFallback::start),
             Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
             Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
@@ -208,7 +213,8 @@ impl Collectors {
         let hidden = process::hidden(&Root::default());
         let reports = self.all.into_iter().map(|running| {
             let report = running.finish(&moment, &mut families);
-            if report.source == "eBPF" { report::partial(report, hidden.map(why_hidden)) } else { report }
+            let gaps = [hidden.map(why_hidden), groups::nameless(moment.names)].into_iter();
+            if report.source == "eBPF" { gaps.fold(report, report::partial) } else { report }
         });
         let reports = reports.collect();
         if let (Some(sched), Some(cpu)) = (&mut families.sched, &families.cpu) {
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_window_that_was_too_short_has_no_families() {
-        let counted = Counted { what: "events", events: 3, lost: 0 };
+        let counted = Counted { what: "events", events: 3, lost: 0, missed: Some(0) };
         let why = Explained { reason: "no eBPF".to_owned(), fix: "none".to_owned() };
         let reports = vec![report::running(sched::NAME, &[counted]), report::off(block::NAME, why)];
         let block = Some(Block { devices: vec![], syncs: None });

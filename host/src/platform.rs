@@ -27,6 +27,7 @@ pub mod schedstat;
 pub mod stat;
 pub mod sysctl;
 pub mod thread;
+pub mod threads;
 pub mod vmstat;
 pub mod zoneinfo;
 

@@ -1,16 +1,36 @@
 //! Where control groups and the controllers that matter are.
 
 use super::{Group, Item, Seen};
-use crate::platform::{
-    Root,
-    cgroup::{Hierarchy, Version},
+use crate::{
+    collector::groups::SHOW_ALL,
+    platform::{
+        Root,
+        cgroup::{Hierarchy, Version},
+    },
 };
 
 pub(super) fn look(seen: &Seen) -> Vec<Item> {
     vec![
         controller(seen, "cpu", "cgroup_cpu", "workloads have no names, and throttling by a quota is not seen"),
         controller(seen, "memory", "cgroup_memory", "memory use, limits and OOM kills of control groups are not seen"),
+        whole(seen),
     ]
+}
+
+/// Of several hierarchies, each mounted by itself, the first that is not whole.
+fn whole(seen: &Seen) -> Item {
+    const ID: &str = "cgroup_tree";
+    let found = ["cpu", "memory"].into_iter().filter_map(|controller| Hierarchy::of(&seen.root, controller).ok());
+    match found.into_iter().find(|hierarchy| !hierarchy.is_whole) {
+        Some(part) => Item::gap(
+            ID,
+            Group::Accounts,
+            part.part(),
+            "memory and CPU of other workloads are not seen, and other families tell them by number, not by name",
+            SHOW_ALL,
+        ),
+        None => Item::ok(ID, Group::Accounts, "every control group that is mounted is visible"),
+    }
 }
 
 fn controller(seen: &Seen, controller: &str, id: &'static str, effect: &str) -> Item {

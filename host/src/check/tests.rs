@@ -204,6 +204,12 @@ fn control_groups_of_either_version_and_none() {
     expect(&hybrid, "cgroup_cpu", Status::Ok, "cgroup v1 at /sys/fs/cgroup/cpu,cpuacct");
     expect(&hybrid, "cgroup_memory", Status::Ok, "cgroup v1 at /sys/fs/cgroup/memory");
     expect(&seen(&[("proc/self/mountinfo", Some(""))]), "cgroup_cpu", Status::Gap, "hierarchy with the cpu controller expected");
+    expect(&v2, "cgroup_tree", Status::Ok, "every control group");
+    let namespace = v2.root.path("/proc/self/ns/cgroup");
+    fs::create_dir_all(namespace.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("cgroup:[4026532190]", namespace).unwrap();
+    let part = expect(&v2, "cgroup_tree", Status::Gap, "only the control groups below / are visible at /sys/fs/cgroup");
+    assert!(part.fix.unwrap().contains("hostPath"));
     expect(&seen(&[("proc/pressure/memory", None)]), "psi", Status::Gap, "/proc/pressure/memory");
 }
 

@@ -93,11 +93,10 @@ impl Collector for BlockCollector {
         let now = moment.now_ns;
         self.tick(moment);
         let counters = self.counters()?;
-        let missed = |which: fn(&str) -> bool| self.object.missed_by(which).unwrap_or(0);
-        let lost = decode::lost_requests(&counters) + missed(requests::is_program);
-        let requests = Counted { what: "requests", events: counters.completed, lost };
-        let lost = decode::lost_syncs(&counters) + missed(syncs::is_program);
-        let synced = Counted { what: "syncs", events: counters.synced, lost };
+        let (lost, missed) = (decode::lost_requests(&counters), self.object.missed_by(requests::is_program));
+        let requests = Counted { what: "requests", events: counters.completed, lost, missed };
+        let (lost, missed) = (decode::lost_syncs(&counters), self.object.missed_by(syncs::is_program));
+        let synced = Counted { what: "syncs", events: counters.synced, lost, missed };
         let devices = requests::drain(&self, &counters, now)?;
         let (syncs, partial) = match self.syncs {
             Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, moment.names, now)?), syncs.partial()),

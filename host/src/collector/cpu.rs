@@ -12,7 +12,7 @@ use kerno_signals::{CollectorReport, Families, HostCpu};
 
 use super::{
     Collector, Failure, Moment,
-    groups::{Unread, missing, no_pressure},
+    groups::{Unread, missing, no_pressure, outside},
     load_error::Explained,
     report,
 };
@@ -106,7 +106,7 @@ impl Collector for CpuCollector {
         families.cpu = Some(family);
         let source = "/proc/stat, cpu.stat and other files of control groups".to_owned();
         let report = report::files(NAME, self.groups.readings(), source);
-        let gaps = [missing(moment.names), self.uncounted(), self.unread.told(), no_stall];
+        let gaps = [missing(moment.names), outside(moment.names), self.uncounted(), self.unread.told(), no_stall];
         Ok(gaps.into_iter().fold(report, report::partial))
     }
 }

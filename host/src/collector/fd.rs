@@ -124,7 +124,8 @@ impl Collector for FdCollector {
             own: std::process::id(),
         };
         families.fd = Some(self.tracker.tell(&names, descriptors::file_table(&self.root).ok()));
-        let counted = Counted { what: "descriptor counts", events: self.tracker.counts(), lost: self.tracker.lost() };
+        let counted =
+            Counted { what: "descriptor counts", events: self.tracker.counts(), lost: self.tracker.lost(), missed: Some(0) };
         let failed = self.error.map(|error| Explained {
             reason: format!("{} of the walks over descriptors failed, the last one because it {error}", self.failed),
             fix: "measure again; where it stays, report it, with what `kerno` prints at log level debug".to_owned(),

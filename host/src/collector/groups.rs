@@ -1,7 +1,49 @@
 //! What collectors that read the files of control groups share: what they could not see, said once.
 
 use super::load_error::Explained;
-use crate::platform::{Error, cgroup::Names};
+use crate::platform::{
+    Error, Root,
+    cgroup::{Hierarchy, Names},
+};
+
+/// The groups of one controller: those of the other families where it is in their hierarchy, else (v1) its own.
+#[derive(Debug)]
+pub(super) struct Controlled {
+    own: Option<Names>,
+    is_shared: bool,
+}
+
+impl Controlled {
+    /// `names` are those of the other families.
+    pub fn find(root: &Root, controller: &str, names: Option<&Names>) -> Self {
+        let hierarchy = Hierarchy::of(root, controller).ok();
+        let is_shared = hierarchy.is_some() && hierarchy.as_ref() == names.map(Names::hierarchy);
+        let own = hierarchy.filter(|_| !is_shared).and_then(|hierarchy| Names::of(root.clone(), hierarchy).ok());
+        Self { own, is_shared }
+    }
+
+    /// Walks on through groups of its own; the others' are walked for all.
+    pub fn refresh(&mut self) {
+        if let Some(Err(error)) = self.own.as_mut().map(Names::refresh) {
+            tracing::debug!(%error, "control groups keep the names of the last scan");
+        }
+    }
+
+    /// Walks through all groups of its own.
+    pub fn refresh_all(&mut self) -> Result<(), Error> {
+        self.own.as_mut().map_or(Ok(()), Names::refresh_all)
+    }
+
+    /// The groups, if they are known.
+    pub fn names<'a>(&'a self, shared: Option<&'a Names>) -> Option<&'a Names> {
+        self.own.as_ref().or(shared.filter(|_| self.is_shared))
+    }
+
+    /// Whether other families know its groups by other numbers.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+}
 
 /// Files that could not be read, and the first of them.
 #[derive(Debug, Default)]
@@ -53,6 +95,28 @@ pub(super) fn missing(names: Option<&Names>) -> Option<Explained> {
     })
 }
 
+/// What to do where only a part of the hierarchy is visible.
+pub(crate) const SHOW_ALL: &str = "mount the host's /sys/fs/cgroup in kerno's container (Kubernetes: a hostPath volume), or run it in \
+    the host's cgroup namespace (docker: --cgroupns=host)";
+
+/// Why the groups of a whole host are not seen; `None` when they are.
+pub(super) fn outside(names: Option<&Names>) -> Option<Explained> {
+    let hierarchy = names?.hierarchy();
+    (!hierarchy.is_whole).then(|| Explained {
+        reason: format!("{}: other groups and the limits above are not visible", hierarchy.part()),
+        fix: SHOW_ALL.to_owned(),
+    })
+}
+
+/// Why some groups that programs told apart have no names; `None` when none need lack one for that.
+pub(super) fn nameless(names: Option<&Names>) -> Option<Explained> {
+    let hierarchy = names?.hierarchy();
+    (!hierarchy.is_whole).then(|| Explained {
+        reason: format!("{}: others are counted, but told by number, as their names are not visible", hierarchy.part()),
+        fix: SHOW_ALL.to_owned(),
+    })
+}
+
 /// Why stall times are missing.
 pub(super) fn no_pressure() -> Explained {
     Explained {
@@ -76,6 +140,21 @@ mod tests {
         assert_eq!(unread.told().unwrap().reason, "cannot understand /a: a number expected");
         unread.note::<u8>(Err(error("/b")));
         assert!(unread.told().unwrap().reason.starts_with("2 files of control groups could not be read, the first: cannot"));
+    }
+
+    #[test]
+    fn a_part_of_the_tree_is_not_told_as_a_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |path: &str| directory.path().join(path);
+        std::fs::create_dir_all(at("cg/a")).unwrap();
+        std::fs::create_dir_all(at("proc/self/ns")).unwrap();
+        std::fs::write(at("proc/self/mountinfo"), "31 23 0:28 / /cg ro - cgroup2 cgroup rw\n").unwrap();
+        let names = || Names::new(Root::new(directory.path())).unwrap();
+        assert_eq!((outside(Some(&names())), nameless(Some(&names()))), (None, None));
+        std::os::unix::fs::symlink("cgroup:[4026532190]", at("proc/self/ns/cgroup")).unwrap();
+        let told = outside(Some(&names())).unwrap();
+        assert!(told.reason.contains("cgroup namespace") && told.fix.contains("hostPath") && missing(Some(&names())).is_none());
+        assert!(nameless(Some(&names())).is_some_and(|why| why.reason.contains("by number")));
     }
 
     #[test]

@@ -106,14 +106,9 @@ impl Object {
         self.name = collector;
     }
 
-    /// Events that attached programs did not run for, because one of the same program was interrupted on that CPU: since 7.0
-    /// tracepoint programs can be preempted. Kernels before 5.12 neither skip events nor have the count.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.attached.iter().filter_map(|program| self.missed_by_one(program)).sum()
-    }
-
-    /// [`missed`](Self::missed) of the attached programs that `which` picks; `None` when the count of one cannot be read.
+    /// Events that the attached programs that `which` picks did not run for, because one of the same program was interrupted on that
+    /// CPU: since 7.0 tracepoint programs can be preempted. `None` when the count of one cannot be read. Kernels before 5.12 neither
+    /// skip events nor have the count.
     #[must_use]
     pub fn missed_by(&self, which: impl Fn(&str) -> bool) -> Option<u64> {
         self.attached.iter().filter(|program| which(program)).map(|program| self.missed_by_one(program)).sum()

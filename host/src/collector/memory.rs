@@ -12,13 +12,13 @@ use kerno_signals::{CollectorReport, Families, HostMemory};
 
 use super::{
     Collector, Failure, Moment,
-    groups::{Unread, missing, no_pressure},
+    groups::{Controlled, Unread, missing, no_pressure, outside},
     load_error::Explained,
     report,
 };
 use crate::platform::{
     Error, Root,
-    cgroup::{Hierarchy, Names},
+    cgroup::Names,
     clock::Clock,
     meminfo::{self, MemInfo},
     psi::{self, Pressure},
@@ -39,8 +39,7 @@ pub struct MemoryCollector {
     vmstat: VmStat,
     pressure: Option<Pressure>,
     points: Points,
-    /// The memory controller's own hierarchy, where it is not that of the other families (v1).
-    own: Option<Names>,
+    controlled: Controlled,
     groups: Groups,
     unread: Unread,
 }
@@ -52,23 +51,20 @@ impl MemoryCollector {
     ///
     /// When `/proc/meminfo` or `/proc/vmstat` cannot be read.
     pub fn start(root: &Root, names: Option<&Names>, clock: Box<dyn Clock>) -> Result<Self, Error> {
-        let hierarchy = Hierarchy::of(root, "memory").ok();
-        let is_shared = hierarchy.as_ref() == names.map(Names::hierarchy);
-        let own = hierarchy.filter(|_| !is_shared).and_then(|hierarchy| Names::of(root.clone(), hierarchy).ok());
         let mut collector = Self {
             root: root.clone(),
             started_ns: clock.monotonic_ns(),
             vmstat: vmstat::read(root)?,
             pressure: psi::read(root, NAME).ok(),
             points: Points::default(),
-            own,
+            controlled: Controlled::find(root, NAME, names),
             groups: Groups::default(),
             unread: Unread::default(),
             clock,
         };
         let memory = collector.read_host()?;
-        let Self { own, groups, unread, clock, .. } = &mut collector;
-        if let Some(names) = own.as_ref().or(names.filter(|_| is_shared)) {
+        let Self { controlled, groups, unread, clock, .. } = &mut collector;
+        if let Some(names) = controlled.names(names) {
             groups.read_first(&Controller::new(root, names), memory.total, &**clock, unread);
         }
         Ok(collector)
@@ -108,12 +104,6 @@ impl MemoryCollector {
             direct_reclaims: passed.direct_reclaims,
         })
     }
-
-    /// The names of the memory controller's groups.
-    fn names<'a>(own: &'a Option<Names>, moment: &Moment<'a>, root: &Root) -> Option<&'a Names> {
-        let shared = || moment.names.filter(|names| Hierarchy::of(root, NAME).is_ok_and(|found| found == *names.hierarchy()));
-        own.as_ref().or_else(shared)
-    }
 }
 
 impl Collector for MemoryCollector {
@@ -125,36 +115,30 @@ impl Collector for MemoryCollector {
     fn tick(&mut self, moment: &Moment<'_>) {
         let host = self.read_host();
         let total = self.unread.note(host.map(Some)).map_or(u64::MAX, |memory| memory.total);
-        if let Some(own) = &mut self.own
-            && let Err(error) = own.refresh()
-        {
-            tracing::debug!(%error, "control groups keep the names of the last scan");
-        }
-        let Self { root, own, groups, unread, clock, .. } = self;
-        if let Some(names) = Self::names(own, moment, root) {
+        let Self { root, controlled, groups, unread, clock, .. } = self;
+        controlled.refresh();
+        if let Some(names) = controlled.names(moment.names) {
             groups.read_some(&Controller::new(root, names), total, &**clock, unread);
         }
     }
 
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        if let Some(own) = &mut self.own {
-            own.refresh_all()?;
-        }
+        self.controlled.refresh_all()?;
         let host = self.host()?;
         let duration_ns = self.clock.monotonic_ns().saturating_sub(self.started_ns);
-        let Self { root, own, groups, unread, clock, .. } = &mut *self;
-        let names = Self::names(own, moment, root);
+        let Self { root, controlled, groups, unread, clock, .. } = &mut *self;
+        let names = controlled.names(moment.names);
         let mut family = kerno_signals::Memory::default();
         if let Some(names) = names {
             let controller = Controller::new(root, names);
             groups.read_last(&controller, host.total_bytes, &**clock, unread);
             // Other families know groups by the numbers of their own hierarchy.
-            let joined = own.is_some().then_some(moment.names);
+            let joined = controlled.is_own().then_some(moment.names);
             family = family::told(groups, &controller, joined, unread);
         }
         let no_stall = host.stall.is_none().then(no_pressure);
         let uncounted = (names.is_some_and(|names| names.living().count() > 1) && groups.is_empty()).then(uncounted);
-        let gaps = [missing(names), uncounted, self.unread.told(), no_stall];
+        let gaps = [missing(names), outside(names), uncounted, self.unread.told(), no_stall];
         families.memory = Some(kerno_signals::Memory { duration_ns, host, ..family });
         let source = "/proc/meminfo, /proc/vmstat, memory.stat and other files of control groups".to_owned();
         Ok(gaps.into_iter().fold(report::files(NAME, self.events(), source), report::partial))

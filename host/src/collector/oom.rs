@@ -6,6 +6,7 @@ mod decode;
 pub mod fallback;
 mod hooks;
 mod ledger;
+mod marks;
 
 use kerno_ebpf_common::oom::{Counters, Kill};
 use kerno_signals::{CollectorReport, Families};
@@ -13,15 +14,17 @@ use kerno_signals::{CollectorReport, Families};
 use super::{
     Collector, Failure, Moment, Proof,
     context::{Context, StartError},
+    groups::Controlled,
     load_error::Explained,
     loader::Object,
     report::{self, Counted},
     running::explained,
 };
-use crate::platform::{Root, oom};
+use crate::platform::{Root, cgroup::Names, oom};
 use before::Before;
 use decode::Decoder;
 use ledger::Ledger;
+use marks::Marks;
 
 /// The collector's name everywhere.
 pub const NAME: &str = "oom";
@@ -33,6 +36,8 @@ pub struct OomCollector {
     decoder: Decoder,
     ledger: Ledger,
     account: Account,
+    /// Which of the marks are kills, where the programs do not know.
+    marks: Option<Marks>,
     before: Before,
     /// Why whose memory was short is not known.
     no_case: Option<Explained>,
@@ -46,14 +51,15 @@ impl OomCollector {
     /// # Errors
     ///
     /// When this host does not allow it.
-    pub fn start(context: &Context) -> Result<Self, StartError> {
+    pub fn start(context: &Context, names: Option<&Names>) -> Result<Self, StartError> {
         let root = context.root.clone();
         let memory_v1 = oom::is_v1(&root);
         let (object, no_case) = hooks::attach(context, memory_v1)?;
         // In this order: a kill in between is one too many seen, not one too few.
         let counters = object.get("COUNTERS", 0)?;
         let account = Account { start: (counters, oom::kills(&root)?), is_exact: no_case.is_none(), ..Account::default() };
-        let before = Before::read(&root, account.start.1);
+        let groups = (account.start.1 > 0).then(|| Controlled::find(&root, "memory", names));
+        let before = Before::read(&root, account.start.1, groups.as_ref().and_then(|groups| groups.names(names)));
         let decoder = Decoder { same_hierarchy: !memory_v1 && !context.cgroup_v1, page: rustix::param::page_size() as u64 };
         Ok(Self {
             root,
@@ -61,6 +67,7 @@ impl OomCollector {
             decoder,
             ledger: Ledger::default(),
             account,
+            marks: no_case.is_some().then(Marks::default),
             before,
             no_case: no_case.map(|error| explained(&error)),
             error: None,
@@ -71,12 +78,17 @@ impl OomCollector {
         // The kernel's count first: what is killed after it is not missing.
         let counted = oom::kills(&self.root)?;
         let counters: Counters = self.object.get("COUNTERS", 0)?;
-        for bytes in self.object.ring("KILLS")? {
-            if let Some(kill) = Kill::read(&bytes) {
-                self.ledger.note(self.decoder.kill(&kill, moment.names));
-            }
-        }
+        let records = self.object.ring("KILLS")?;
+        let kills = records.iter().filter_map(|bytes| Kill::read(bytes));
+        let mut kills: Vec<_> = kills.map(|kill| self.decoder.kill(&kill, moment.names)).collect();
         self.account.note(&counters, counted);
+        if let Some(marks) = &mut self.marks {
+            // What was marked by now has been counted by now.
+            let most = oom::kills(&self.root)?.saturating_sub(self.account.start.1);
+            self.account.most = most;
+            kills = marks.kills(kills, most);
+        }
+        kills.into_iter().for_each(|kill| self.ledger.note(kill));
         Ok(())
     }
 }
@@ -88,8 +100,10 @@ struct Account {
     start: (Counters, u64),
     /// Kills of which it is known whether the kernel counts them twice.
     is_exact: bool,
-    /// Kills seen.
+    /// Kills seen; where it is not known which marks are kills, all marks.
     seen: u64,
+    /// What the kernel had counted when the marks were read, where it is not known which of them are kills: there were never more.
+    most: u64,
     /// Kills that the kernel counted, without those that it counted twice.
     counted: u64,
     /// Kills that no program saw.
@@ -120,6 +134,13 @@ impl Account {
         *self = Self { seen, counted, missed: missed.max(self.missed), unnamed, ..*self };
     }
 
+    /// Kills that were seen, and those that were missed.
+    fn kills(&self) -> (u64, u64) {
+        let most = if self.is_exact { u64::MAX } else { self.most };
+        let seen = self.seen.min(most);
+        (seen, self.missed.min(most - seen))
+    }
+
     fn proof(&self) -> Proof {
         if self.blind {
             let Self { seen, counted, .. } = self;
@@ -133,7 +154,7 @@ impl Account {
 impl Collector for OomCollector {
     /// Kills so far.
     fn events(&self) -> u64 {
-        self.account.seen
+        self.account.kills().0
     }
 
     fn tick(&mut self, moment: &Moment<'_>) {
@@ -149,9 +170,10 @@ impl Collector for OomCollector {
 
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         self.read(moment)?;
-        let Account { seen, missed, unnamed, .. } = self.account;
-        let report = report::running(NAME, &[Counted { what: "kills", events: seen, lost: missed + unnamed }]);
+        let ((seen, missed), unnamed) = (self.account.kills(), self.account.unnamed);
+        let report = report::running(NAME, &[Counted { what: "kills", events: seen, lost: missed + unnamed, missed: Some(0) }]);
         let report = report::partial(report, self.no_case.clone());
+        let report = report::partial(report, self.marks.and_then(|marks| doubtful(marks.doubtful)));
         let report = self.before.state_refusal(report);
         families.oom = Some(self.ledger.tell(seen + missed, Some(self.before.tell(moment.names))));
         Ok(report)
@@ -162,12 +184,32 @@ impl Collector for OomCollector {
     }
 }
 
+/// Which of the marked tasks were killed and which were dying already is a guess then.
+fn doubtful(marks: u64) -> Option<Explained> {
+    (marks > 0).then(|| Explained {
+        reason: format!("{marks} of the tasks that were marked for killing were dying already, and which ones is not known"),
+        fix: "look at the kernel's own account of each kill with `dmesg`".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn account(is_exact: bool) -> Account {
         Account { start: (counters(2, 0), 100), is_exact, ..Account::default() }
+    }
+
+    #[test]
+    fn dying_tasks_that_are_marked_are_no_kills_where_the_kernel_counted_none() {
+        let mut account = account(false);
+        account.note(&counters(7, 0), 101);
+        account.most = 1;
+        assert_eq!((account.proof(), account.kills()), (Proof::Alive, (1, 0)));
+        // Three that nobody saw: the sum stays what the kernel counted.
+        account.note(&counters(7, 0), 104);
+        account.most = 4;
+        assert_eq!(account.kills(), (4, 0));
     }
 
     fn counters(kills: u64, again: u64) -> Counters {
@@ -205,6 +247,8 @@ mod tests {
         let mut rough = account(false);
         rough.note(&counters(8, 0), 107);
         assert_eq!((rough.proof(), rough.missed), (Proof::Alive, 0));
+        rough.most = 7;
+        assert_eq!(rough.kills(), (6, 0));
         rough.note(&counters(8, 0), 108);
         assert_eq!((matches!(rough.proof(), Proof::Blind(_)), rough.missed), (true, 1));
     }

@@ -13,12 +13,19 @@ pub struct Counted {
     pub events: u64,
     /// Missing or not where they belong.
     pub lost: u64,
+    /// Those that the kernel skipped the programs for; `None` when its count of them cannot be read.
+    pub missed: Option<u64>,
 }
 
 impl Counted {
+    /// Lost in any way that is known.
+    pub fn lost(&self) -> u64 {
+        self.lost + self.missed.unwrap_or(0)
+    }
+
     /// Share of the events that is lost.
     pub fn share(&self) -> f64 {
-        self.lost as f64 / (self.events + self.lost).max(1) as f64
+        self.lost() as f64 / (self.events + self.lost()).max(1) as f64
     }
 }
 
@@ -34,17 +41,29 @@ pub fn running(name: &str, kinds: &[Counted]) -> CollectorReport {
         reason: None,
         fix: None,
         events: told.iter().map(|kind| kind.events).sum(),
-        lost: told.iter().map(|kind| kind.lost).sum(),
+        lost: told.iter().map(Counted::lost).sum(),
         blind_ratio: 0.0,
     };
     // A stray event changes no percentile that is told.
-    kinds.iter().filter(|kind| kind.share() >= TOLERATED).fold(report, |report, kind| partial(report, Some(losses(kind))))
+    let report =
+        kinds.iter().filter(|kind| kind.share() >= TOLERATED).fold(report, |report, kind| partial(report, Some(losses(kind))));
+    let unknown = kinds.iter().filter(|kind| kind.missed.is_none());
+    unknown.fold(report, |report, kind| partial(report, Some(unknown_losses(kind))))
+}
+
+/// What losses are told as when nobody knows how many there were.
+fn unknown_losses(kind: &Counted) -> Explained {
+    Explained {
+        reason: format!("how many {} the kernel skipped the programs for cannot be read from /proc/self/fdinfo", kind.what),
+        fix: "run kerno where its own /proc is mounted and may be read".to_owned(),
+    }
 }
 
 /// What a loss is told as.
-pub fn losses(Counted { what, events, lost }: &Counted) -> Explained {
+pub fn losses(kind: &Counted) -> Explained {
+    let Counted { what, events, .. } = kind;
     Explained {
-        reason: format!("{lost} {what} were lost beside {events} that were counted"),
+        reason: format!("{} {what} were lost beside {events} that were counted", kind.lost()),
         fix: "measure again; where it stays, run kerno with KERNO_LOG=debug: it tells which table was full or which program was skipped"
             .to_owned(),
     }
@@ -147,7 +166,18 @@ mod tests {
     }
 
     fn counted(what: &'static str, events: u64, lost: u64) -> Counted {
-        Counted { what, events, lost }
+        Counted { what, events, lost, missed: Some(0) }
+    }
+
+    #[test]
+    fn a_count_that_cannot_be_read_is_not_told_as_zero() {
+        let all = running("sched", &[Counted { missed: Some(1), ..counted("events", 1_000_000, 1) }]);
+        assert_eq!((all.coverage, all.lost, all.reason), (Some(Coverage::Full), 2, None));
+        let unknown = running("block", &[counted("requests", 10, 0), Counted { missed: None, ..counted("syncs", 10, 0) }]);
+        assert_eq!((unknown.status, unknown.coverage), (CollectorStatus::Degraded, Some(Coverage::Partial)));
+        assert!(unknown.reason.is_some_and(|reason| reason.starts_with("how many syncs the kernel skipped")));
+        let many = running("sched", &[Counted { missed: Some(50), ..counted("events", 950, 50) }]);
+        assert_eq!(many.reason.as_deref(), Some("100 events were lost beside 950 that were counted"));
     }
 
     #[test]

@@ -51,7 +51,7 @@ struct Ended {
     raw: Raw,
     cpus: Vec<Cpu>,
     saved: Vec<SavedCall>,
-    missed: u64,
+    missed: Option<u64>,
 }
 
 impl SyscallCollector {
@@ -107,7 +107,7 @@ impl Ended {
             raw: Self::drain(&tasks, &cpus)?,
             saved: Self::saved(&tasks)?,
             cpus,
-            missed: tasks.object.missed_by(|name| !FOLLOW.contains(&name)).unwrap_or(0),
+            missed: tasks.object.missed_by(|name| !FOLLOW.contains(&name)),
         })
     }
 
@@ -223,8 +223,8 @@ impl Collector for SyscallCollector {
         let ungrouped: u64 = raw.rows.iter().filter(|row| row.group == Group::None).map(|row| row.totals.calls).sum();
         let of = |count: fn(&Cpu) -> u64| cpus.iter().map(count).sum::<u64>();
         let full = of(|cpu| cpu.slot.unsaved + cpu.slot.slow_without_row + cpu.slot.errors_full + cpu.slot.processes_full);
-        tracing::debug!(ungrouped, full, missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
-        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.calls()), lost: ungrouped + full + missed };
+        tracing::debug!(ungrouped, full, ?missed, unbegun = of(|cpu| cpu.slot.unbegun), "calls of which part is not known");
+        let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.calls()), lost: ungrouped + full, missed };
         let mut family = decode::decode(raw, moment.names);
         self.hung.look(&self.root, moment.now_ns);
         family.in_flight = hung::in_flight(&self.root, moment, &saved, &self.hung);

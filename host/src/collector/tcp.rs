@@ -7,8 +7,10 @@ mod book;
 mod canary;
 pub mod fallback;
 mod family;
+mod living;
 mod namespaces;
 mod netlink;
+mod older;
 mod peers;
 mod records;
 mod tally;
@@ -22,6 +24,7 @@ use super::{
     Collector, Failure, Moment, Proof,
     context::{Context, StartError},
     fields,
+    load_error::Explained,
     loader::{LoadError, Object},
     report::{self, Counted},
 };
@@ -35,6 +38,7 @@ use crate::{
 };
 use book::Book;
 use canary::Canary;
+use living::Living;
 use namespaces::Namespaces;
 use peers::Peers;
 
@@ -74,8 +78,9 @@ impl TcpCollector {
         let processes = net::namespaces(&root);
         let namespaces = Namespaces::begin(&root, &processes);
         let peers = Peers::read(&root, processes.iter(), namespaces.own);
-        let found = object.walk("sockets")?;
-        let book = Book::begin(SystemClock.monotonic_ns(), peers, records::connections(&found));
+        let mut book = Book::begin(SystemClock.monotonic_ns(), peers);
+        let mut note = |bytes: &[u8]| records::connections(bytes).for_each(|told| book.found(&told));
+        object.walk_by("sockets", size_of::<Connection>(), &mut note)?;
         Ok(Self { root, object, cpus: context.cpus, book, namespaces, canary, sung_at: None })
     }
 
@@ -85,7 +90,10 @@ impl TcpCollector {
     ///
     /// When the kernel's iterator cannot be read.
     pub fn walk(&mut self) -> Result<usize, LoadError> {
-        Ok(records::connections(&self.object.walk("sockets")?).count())
+        let mut found = 0;
+        let mut count = |bytes: &[u8]| found += records::connections(bytes).count();
+        self.object.walk_by("sockets", size_of::<Connection>(), &mut count)?;
+        Ok(found)
     }
 
     fn counters(&self) -> Result<Counters, LoadError> {
@@ -97,32 +105,29 @@ impl TcpCollector {
         Ok(self.object.ring("ENDED")?.iter().filter_map(|record| records::connection(record)).collect())
     }
 
-    /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed.
-    fn close(&mut self, now_ns: u64) -> Result<u64, LoadError> {
+    /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed, where
+    /// that can be read.
+    fn close(&mut self, now_ns: u64) -> Result<Option<u64>, LoadError> {
         for told in self.drain()? {
             self.book.event(told);
         }
-        let mut alive: Vec<_> = records::connections(&self.object.walk("sockets")?).collect();
+        let mut living = Living::default();
+        let mut note = |bytes: &[u8]| records::connections(bytes).for_each(|told| living.note(told, &self.book));
+        self.object.walk_by("sockets", size_of::<Connection>(), &mut note)?;
         // What ends now is told singly while there is room.
         let mut ended = HashSet::new();
         self.settle_ended(&mut ended)?;
-        let mut seen = HashSet::new();
-        alive.retain(|told| seen.insert(told.socket));
-        let orphans = self.orphans(&seen)?;
-        alive.extend(orphans);
-        let missed = self.object.missed();
+        let orphans = self.orphans(&living.seen)?;
+        living.extend(orphans);
+        let missed = self.object.missed_by(|_| true);
         self.object.detach_program(PROGRAM);
         // What ended since the walk began has told its last counters itself.
         self.settle_ended(&mut ended)?;
-        for told in alive.into_iter().filter(|told| !ended.contains(&(told.socket, told.since))) {
-            self.book.alive(told, now_ns);
-        }
-        for (flow, sums) in self.object.entries::<Flow, Sums>("FLOWS")? {
-            self.book.sums(Some(flow), flow.namespace, &sums);
-        }
-        for (namespace, sums) in self.object.entries::<u32, Sums>("NAMESPACES")? {
-            self.book.sums(None, namespace, &sums);
-        }
+        living.settle(&ended, &mut self.book, now_ns);
+        let flows =
+            self.object.entries::<Flow, Sums>("FLOWS")?.into_iter().map(|(flow, sums)| (Some(flow), flow.namespace, sums));
+        let namespaces = self.object.entries::<u32, Sums>("NAMESPACES")?.into_iter().map(|(number, sums)| (None, number, sums));
+        self.book.sums(&flows.chain(namespaces).collect::<Vec<_>>());
         Ok(missed)
     }
 
@@ -211,14 +216,27 @@ impl Collector for TcpCollector {
         family.own = OwnTraffic { connects: counters.own, sent: own_first, retransmitted: counters.own_retransmitted };
         family.namespaces = self.namespaces.end(&self.root, &processes, &sent, moment.names);
         families.tcp = Some(family);
-        let lost = counters.lost + self.book.lost + missed;
-        tracing::debug!(lost, missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
-        Ok(report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost }]))
+        let lost = counters.lost + self.book.lost;
+        tracing::debug!(lost, ?missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
+        let report = report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost, missed }]);
+        Ok(report::partial(report, beyond(self.book.beyond)))
     }
 
     fn detach(&mut self) {
         self.object.detach_program(PROGRAM);
     }
+}
+
+/// Why some connections are not told.
+fn beyond(connections: u64) -> Option<Explained> {
+    (connections > 0).then(|| Explained {
+        reason: format!(
+            "more than the {} connections that are kept are open: of up to {connections} it is not told what they sent",
+            book::CONNECTIONS
+        ),
+        fix: "look at the totals of each network namespace, which are the kernel's own and whole; at connections with `ss -ti`"
+            .to_owned(),
+    })
 }
 
 fn globals(context: &Context) -> Result<Vec<(&'static str, u32)>, StartError> {

@@ -1,7 +1,6 @@
 //! Block devices: names, partitions, devices stacked on others (dm, md, loop), and the mounts that each serves.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use kerno_signals::Device;
@@ -35,21 +34,34 @@ fn parse_number(text: &str) -> Option<Number> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Device number of a node below `/dev`: by the node itself (also a link such as `/dev/mapper/x`), where it is not to be seen
-/// (another mount namespace) by its name.
+/// Device number of a node below `/dev`, by its name alone: the path may have been chosen by someone else, and a look at it may lead
+/// anywhere, into a dead file server too. Of links only those below `/dev/disk/by-*` are read, which udev makes.
 #[must_use]
 pub fn number_of_node(root: &Root, node: &str) -> Option<Number> {
-    if let Ok(metadata) = std::fs::metadata(root.path(node))
-        && metadata.file_type().is_block_device()
-    {
-        return Some((rustix::fs::major(metadata.rdev()), rustix::fs::minor(metadata.rdev())));
+    let name = node.strip_prefix("/dev/")?;
+    let parts: Vec<&str> = name.split('/').collect();
+    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
+        return None;
     }
-    if let Some(mapped) = node.strip_prefix("/dev/mapper/") {
-        let is_it =
-            |name: &String| root.read(format!("/sys/class/block/{name}/dm/name")).is_ok_and(|text| text.trim_end() == mapped);
-        return root.names("/sys/class/block").into_iter().find(is_it).and_then(|name| number(root, &name));
+    match parts[..] {
+        ["mapper", mapped] => mapper(root, mapped),
+        ["disk", by, _] if by.starts_with("by-") => {
+            let target = std::fs::read_link(root.path(node)).ok()?;
+            number(root, target.file_name()?.to_str()?)
+        }
+        // LVM's links; a name such as `cciss/c0d0` is the kernel's own.
+        [group, volume] => {
+            let doubled = |name: &str| name.replace('-', "--");
+            number(root, name).or_else(|| mapper(root, &format!("{}-{}", doubled(group), doubled(volume))))
+        }
+        _ => number(root, name),
     }
-    number(root, node.strip_prefix("/dev/")?)
+}
+
+/// Device number by the name that the device mapper knows.
+fn mapper(root: &Root, mapped: &str) -> Option<Number> {
+    let is_it = |name: &String| root.read(format!("/sys/class/block/{name}/dm/name")).is_ok_and(|text| text.trim_end() == mapped);
+    root.names("/sys/class/block").into_iter().find(is_it).and_then(|name| number(root, &name))
 }
 
 /// Whether a whole device takes requests: others (dm, md, some of nvme and zram) hand the I/O on as it came.
@@ -222,10 +234,13 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_found_by_name_where_they_cannot_be_seen() {
+    fn nodes_are_found_by_name() {
         let (_directory, root, _) = host();
         assert_eq!(number_of_node(&root, "/dev/sda1"), Some((8, 1)));
         assert_eq!(number_of_node(&root, "/dev/mapper/vg-data"), Some((253, 0)));
-        assert_eq!(number_of_node(&root, "/dev/mapper/other"), None);
+        assert_eq!(number_of_node(&root, "/dev/vg/data"), Some((253, 0)));
+        for other in ["/dev/mapper/other", "/dev/", "/dev/..", "/dev/./sda1", "/dev/mapper/../sda1", "/dev/shm/x/sda1", "sda1"] {
+            assert_eq!(number_of_node(&root, other), None, "{other}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod entity;
 pub mod file;
 pub mod memory;
 mod names;
+mod view;
 mod walk;
 mod weight;
 
@@ -12,6 +13,8 @@ pub use entity::describe;
 pub use names::{Gaps, Names, above};
 pub use weight::Weights;
 
+use std::collections::HashSet;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::{Error, Root, escape::escaped, mounts};
@@ -36,6 +39,10 @@ pub struct Hierarchy {
     pub mount: PathBuf,
     /// Path of the group that the mount shows as its root: `/` unless a container sees a part only.
     pub top: String,
+    /// Whether the mount shows all groups of the host.
+    pub is_whole: bool,
+    /// The group from which `/proc/<pid>/cgroup` tells paths, as its own path is told; `None` when it was not found.
+    namespace: Option<String>,
 }
 
 impl Hierarchy {
@@ -53,16 +60,41 @@ impl Hierarchy {
             Err(error) => return Err(error),
         };
         let expected = format!("a mounted hierarchy with the {controller} controller");
-        root.parse("/proc/self/mountinfo", &expected, |text| choose(&controllers, text, controller))
+        let found = root.parse("/proc/self/mountinfo", &expected, |text| choose(&controllers, text, controller));
+        found.map(|(hierarchy, mount_root)| hierarchy.seen(root, &mount_root))
     }
 
     /// The unified hierarchy, where it is mounted: beside those of v1 on hybrid hosts.
     pub fn unified(root: &Root) -> Result<Self, Error> {
-        root.parse("/proc/self/mountinfo", "a mounted unified hierarchy", |text| mounted(text, None, 0))
+        let found = root.parse("/proc/self/mountinfo", "a mounted unified hierarchy", |text| mounted(text, None, 0));
+        found.map(|(hierarchy, mount_root)| hierarchy.seen(root, &mount_root))
+    }
+
+    fn seen(self, root: &Root, mount_root: &str) -> Self {
+        let is_whole = view::is_whole(root, &self, mount_root);
+        let namespace = view::place_of_namespace(root, &self, view::levels_above(mount_root).unwrap_or(0));
+        Self { is_whole, namespace, ..self }
+    }
+
+    /// What is visible of it, where that is not all.
+    #[must_use]
+    pub fn part(&self) -> String {
+        let why = if self.top == "/" { "kerno runs in a cgroup namespace of its own" } else { "a part of the tree is mounted" };
+        format!("only the control groups below {} are visible at {} ({why})", self.top, self.mount.display())
     }
 
     /// Path of a process's group in this hierarchy.
     pub fn path_of(&self, root: &Root, pid: u32) -> Result<String, Error> {
+        let told = self.told_path(root, pid)?;
+        let base = self.namespace.as_deref().ok_or_else(|| Error::Content {
+            path: root.path(format!("/proc/{pid}/cgroup")),
+            what: "its paths begin at a group that was not found in what is mounted".to_owned(),
+        })?;
+        Ok(view::joined(base, &told))
+    }
+
+    /// The same as kerno's cgroup namespace shows it.
+    fn told_path(&self, root: &Root, pid: impl Display) -> Result<String, Error> {
         let path = format!("/proc/{pid}/cgroup");
         let found = group_of(&root.bytes(&path)?, self.id);
         found.ok_or_else(|| Error::Content { path: root.path(&path), what: format!("hierarchy {} expected", self.id) })
@@ -72,12 +104,15 @@ impl Hierarchy {
     #[must_use]
     pub fn directory(&self, path: &str) -> Option<PathBuf> {
         let below = if self.top == "/" { path } else { path.strip_prefix(self.top.as_str())? };
+        if !(below.is_empty() || below.starts_with('/')) || below.split('/').any(|part| part == "..") {
+            return None;
+        }
         Some(self.mount.join(below.trim_start_matches('/')))
     }
 }
 
 /// `/proc/cgroups` tells the hierarchy's number of each controller (0: unified or disabled), mountinfo where it is mounted.
-fn choose(controllers: &str, mountinfo: &str, controller: &str) -> Option<Hierarchy> {
+fn choose(controllers: &str, mountinfo: &str, controller: &str) -> Option<(Hierarchy, String)> {
     let number = controllers.lines().find_map(|line| {
         let mut fields = line.split_whitespace();
         (fields.next()? == controller).then(|| fields.next()?.parse().ok()).flatten()
@@ -88,17 +123,21 @@ fn choose(controllers: &str, mountinfo: &str, controller: &str) -> Option<Hierar
     }
 }
 
-/// Where a v1 controller's hierarchy is mounted, or the unified one.
-fn mounted(mountinfo: &str, v1: Option<&str>, id: u32) -> Option<Hierarchy> {
+/// Where a v1 controller's hierarchy is mounted, or the unified one, and the root of that mount. Of several mounts the one that
+/// shows most: beside a container's own part the host's tree may be mounted.
+fn mounted(mountinfo: &str, v1: Option<&str>, id: u32) -> Option<(Hierarchy, String)> {
     let mounts = mounts::parse(mountinfo);
-    let mut of_kind = mounts.iter().rev().filter(|mount| match v1 {
+    let mut covered = HashSet::new();
+    let visible = mounts.iter().rev().filter(|mount| covered.insert(&mount.mount_point));
+    let of_kind = visible.filter(|mount| match v1 {
         Some(controller) => mount.kind == "cgroup" && mount.options.split(',').any(|option| option == controller),
         None => mount.kind == "cgroup2",
     });
-    let found = of_kind.next()?;
-    let top = if found.root.starts_with("/..") { "/" } else { found.root.as_str() };
+    let found = of_kind.min_by_key(|mount| view::narrowness(&mount.root))?;
+    let top = if view::levels_above(&found.root).is_some() { "/" } else { found.root.as_str() };
     let version = if v1.is_some() { Version::V1 } else { Version::V2 };
-    Some(Hierarchy { version, id, mount: PathBuf::from(&found.mount_point), top: top.to_owned() })
+    let (mount, top) = (PathBuf::from(&found.mount_point), top.to_owned());
+    Some((Hierarchy { version, id, mount, top, is_whole: false, namespace: None }, found.root.clone()))
 }
 
 /// Lines are `hierarchy:controllers:path`; a removed group's path ends in ` (deleted)`. Escaped as [`Names`] tells paths.
@@ -121,10 +160,10 @@ mod tests {
     #[test]
     fn unified_hierarchy() {
         let mountinfo = "31 23 0:28 / /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-        let found = choose(CPU_V2, mountinfo, "cpu").unwrap();
+        let found = choose(CPU_V2, mountinfo, "cpu").unwrap().0;
         assert_eq!((found.version, found.id, found.top.as_str()), (Version::V2, 0, "/"));
         assert_eq!(found.directory("/a/b").unwrap(), PathBuf::from("/sys/fs/cgroup/a/b"));
-        assert_eq!(choose("", mountinfo, "cpu"), Some(found), "no /proc/cgroups at all");
+        assert_eq!(choose("", mountinfo, "cpu").unwrap().0, found, "no /proc/cgroups at all");
     }
 
     #[test]
@@ -133,9 +172,9 @@ mod tests {
             32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct\n\
             33 31 0:31 / /sys/fs/cgroup/cpuset rw,relatime - cgroup cgroup rw,cpuset\n\
             41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n";
-        let v1 = choose(CPU_V1, mountinfo, "cpu").unwrap();
+        let v1 = choose(CPU_V1, mountinfo, "cpu").unwrap().0;
         assert_eq!((v1.version, v1.id, v1.mount), (Version::V1, 4, PathBuf::from("/sys/fs/cgroup/cpu,cpuacct")));
-        let v2 = choose(CPU_V2, mountinfo, "cpu").unwrap();
+        let v2 = choose(CPU_V2, mountinfo, "cpu").unwrap().0;
         assert_eq!((v2.version, v2.mount), (Version::V2, PathBuf::from("/sys/fs/cgroup/unified")));
         assert_eq!(choose(CPU_V1, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "cpu"), None, "v1 not mounted");
     }
@@ -143,9 +182,11 @@ mod tests {
     #[test]
     fn a_container_that_sees_a_part_of_the_tree() {
         let mountinfo = "31 23 0:28 /kubepods/pod1 /sys/fs/cgroup ro - cgroup2 cgroup rw\n";
-        let found = choose(CPU_V2, mountinfo, "cpu").unwrap();
+        let found = choose(CPU_V2, mountinfo, "cpu").unwrap().0;
         assert_eq!(found.directory("/kubepods/pod1/x").unwrap(), PathBuf::from("/sys/fs/cgroup/x"));
-        assert_eq!(found.directory("/system.slice"), None);
+        for outside in ["/system.slice", "/kubepods/pod12", "/kubepods/pod1/../pod2"] {
+            assert_eq!(found.directory(outside), None, "{outside}");
+        }
     }
 
     #[test]

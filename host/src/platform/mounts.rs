@@ -1,5 +1,6 @@
 //! Mounted file systems: `/proc/<pid>/mountinfo`, and which block device is below one.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use kerno_signals::FileSystem;
@@ -72,26 +73,46 @@ pub fn of_host(root: &Root) -> Vec<Mount> {
     of_process(root, 1).or_else(|| of_process(root, "self")).unwrap_or_default()
 }
 
-/// Names the file system with a device number (`s_dev`) as process `pid` sees it; where that process is gone or does not see it,
-/// as the host does.
-#[must_use]
-pub fn file_system(root: &Root, pid: u32, major: u32, minor: u32) -> FileSystem {
-    let host = of_host(root);
-    let seen = of_process(root, pid).unwrap_or_default();
-    let own = of_process(root, "self").unwrap_or_default();
-    let found = [&seen, &host, &own].into_iter().find_map(|mounts| best(mounts, major, minor));
-    let Some(mount) = found else {
-        let device = block_device::name(root, major, minor);
-        return FileSystem { major, minor, kind: None, mount: None, source: None, device, in_memory: false };
-    };
-    FileSystem {
-        major,
-        minor,
-        kind: Some(mount.kind.clone()),
-        mount: Some(mount.mount_point.clone()),
-        source: Some(mount.source.clone()),
-        device: device_number(root, mount, &host).and_then(|(major, minor)| block_device::name(root, major, minor)),
-        in_memory: matches!(mount.kind.as_str(), "tmpfs" | "ramfs" | "devtmpfs" | "hugetlbfs" | "rootfs"),
+/// Mounts for naming many file systems: the host's are read once, and those of a process once when it is asked for many times in a
+/// row.
+#[derive(Debug)]
+pub struct Views<'a> {
+    root: &'a Root,
+    host: OnceCell<Vec<Mount>>,
+    own: OnceCell<Vec<Mount>>,
+    process: Option<(u32, Vec<Mount>)>,
+}
+
+impl<'a> Views<'a> {
+    /// Nothing is read yet.
+    #[must_use]
+    pub fn new(root: &'a Root) -> Self {
+        Self { root, host: OnceCell::new(), own: OnceCell::new(), process: None }
+    }
+
+    /// Names the file system with a device number (`s_dev`) as process `pid` sees it; where that process is gone or does not see it,
+    /// as the host does.
+    pub fn file_system(&mut self, pid: u32, major: u32, minor: u32) -> FileSystem {
+        let Self { root, host, own, process } = self;
+        if process.as_ref().is_none_or(|(read, _)| *read != pid) {
+            *process = Some((pid, of_process(root, pid).unwrap_or_default()));
+        }
+        let host = host.get_or_init(|| of_host(root));
+        let seen = process.as_ref().and_then(|(_, mounts)| best(mounts, major, minor));
+        let own = || best(own.get_or_init(|| of_process(root, "self").unwrap_or_default()), major, minor);
+        let Some(mount) = seen.or_else(|| best(host, major, minor)).or_else(own) else {
+            let device = block_device::name(root, major, minor);
+            return FileSystem { major, minor, kind: None, mount: None, source: None, device, in_memory: false };
+        };
+        FileSystem {
+            major,
+            minor,
+            kind: Some(mount.kind.clone()),
+            mount: Some(mount.mount_point.clone()),
+            source: Some(mount.source.clone()),
+            device: device_number(root, mount, host).and_then(|(major, minor)| block_device::name(root, major, minor)),
+            in_memory: matches!(mount.kind.as_str(), "tmpfs" | "ramfs" | "devtmpfs" | "hugetlbfs" | "rootfs"),
+        }
     }
 }
 
@@ -104,8 +125,8 @@ fn best(mounts: &[Mount], major: u32, minor: u32) -> Option<&Mount> {
     })
 }
 
-/// Number of the block device below a mount. Its own where that is no anonymous one (major 0); else by the mount's source
-/// (btrfs), or for overlayfs that of the file system its upper directory is on.
+/// Number of the block device below a mount. Its own where that is no anonymous one (major 0); else by the mount's source where the
+/// kernel itself writes that (btrfs, bcachefs), or for overlayfs that of the file system its upper directory is on.
 #[must_use]
 pub fn device_number(root: &Root, mount: &Mount, host: &[Mount]) -> Option<(u32, u32)> {
     device_below(root, mount, host, OVERLAYS)
@@ -125,7 +146,8 @@ fn device_below(root: &Root, mount: &Mount, host: &[Mount], overlays: u32) -> Op
         // An overlay on an overlay goes down one more; a mount cannot lie on itself.
         return if below == mount { None } else { device_below(root, below, host, overlays.checked_sub(1)?) };
     }
-    if mount.source.starts_with("/dev/") { block_device::number_of_node(root, &mount.source) } else { None }
+    // Of FUSE, tmpfs and others the source is any text that whoever mounted it likes.
+    if matches!(mount.kind.as_str(), "btrfs" | "bcachefs") { block_device::number_of_node(root, &mount.source) } else { None }
 }
 
 /// The mount a path lies on: the longest mount point above it, of equals the one mounted last.
@@ -179,16 +201,16 @@ mod tests {
         let process =
             "50 1 8:1 /pods/x/hosts /etc/hosts rw - ext4 /dev/sda1 rw\n51 1 8:1 /pods/x/data /var/data rw - ext4 /dev/sda1 rw\n";
         let (_directory, root) = host(process, INIT);
-        let seen = file_system(&root, 42, 8, 1);
+        let seen = Views::new(&root).file_system(42, 8, 1);
         assert_eq!((seen.mount.as_deref(), seen.device.as_deref()), (Some("/var/data"), Some("sda1")));
-        let gone = file_system(&root, 43, 8, 1);
+        let gone = Views::new(&root).file_system(43, 8, 1);
         assert_eq!((gone.mount.as_deref(), gone.kind.as_deref()), (Some("/"), Some("ext4")));
-        let hidden = file_system(&root, 42, 0, 25);
+        let hidden = Views::new(&root).file_system(42, 0, 25);
         assert!(hidden.in_memory);
         assert_eq!((hidden.mount.as_deref(), hidden.device), (Some("/run"), None));
-        let remote = file_system(&root, 42, 0, 50);
+        let remote = Views::new(&root).file_system(42, 0, 50);
         assert_eq!((remote.source.as_deref(), remote.device), (Some("server:/export"), None));
-        let unknown = file_system(&root, 42, 253, 3);
+        let unknown = Views::new(&root).file_system(42, 253, 3);
         assert_eq!((unknown.mount, unknown.kind, unknown.device.as_deref()), (None, None, Some("dm-3")));
     }
 
@@ -196,13 +218,43 @@ mod tests {
     fn anonymous_numbers_are_resolved_by_source_and_upper_directory() {
         let process = "60 1 0:60 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/var/lib/docker/overlay2/a/diff,workdir=/w\n";
         let (_directory, root) = host(process, INIT);
-        assert_eq!(file_system(&root, 42, 0, 44).device.as_deref(), Some("sda1"), "btrfs");
-        let overlay = file_system(&root, 42, 0, 60);
+        assert_eq!(Views::new(&root).file_system(42, 0, 44).device.as_deref(), Some("sda1"), "btrfs");
+        let overlay = Views::new(&root).file_system(42, 0, 60);
         assert_eq!((overlay.kind.as_deref(), overlay.device.as_deref()), (Some("overlay"), Some("sda1")));
 
         let on_tmpfs = "60 1 0:60 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/run/a,workdir=/w\n";
         let (_directory, root) = host(on_tmpfs, INIT);
-        assert_eq!(file_system(&root, 42, 0, 60).device, None);
+        assert_eq!(Views::new(&root).file_system(42, 0, 60).device, None);
+    }
+
+    #[test]
+    fn mounts_of_the_host_and_of_a_process_are_read_once() {
+        let (directory, root) = host("50 1 8:1 /pods/x /data rw - ext4 /dev/sda1 rw\n", INIT);
+        let mut views = Views::new(&root);
+        let told = |views: &mut Views<'_>, minor| views.file_system(42, if minor == 1 { 8 } else { 0 }, minor).mount;
+        assert_eq!((told(&mut views, 1).as_deref(), told(&mut views, 25).as_deref()), (Some("/data"), Some("/run")));
+        for pid in ["1", "42"] {
+            fs::remove_file(directory.path().join("proc").join(pid).join("mountinfo")).unwrap();
+        }
+        assert_eq!((told(&mut views, 1).as_deref(), told(&mut views, 25).as_deref()), (Some("/data"), Some("/run")));
+    }
+
+    #[test]
+    fn a_source_that_a_user_chose_is_neither_believed_nor_looked_at() {
+        let hostile = "70 1 0:70 / /home/u/m rw - fuse.x /dev/sda1 rw\n71 1 0:71 / /home/u/t rw - tmpfs /dev/sda1 rw\n\
+            72 1 0:72 / /home/u/b rw - btrfs /dev/../dev/sda1 rw\n73 1 0:73 / /home/u/c rw - btrfs /dev/disk/by-x/../../sda1 rw\n\
+            74 1 0:74 / /home/u/d rw - btrfs /dev/shm/u/disk rw\n75 1 0:75 / /home/u/e rw - btrfs /dev/disk/by-id/x rw\n";
+        let (directory, root) = host(hostile, INIT);
+        // What a look would find: all of them lead to the disk.
+        for link in ["dev/shm/u/disk", "dev/disk/by-id/x", "dev/disk/by-x/y"] {
+            let link = directory.path().join(link);
+            fs::create_dir_all(link.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink("../../sda1", link).unwrap();
+        }
+        let mut views = Views::new(&root);
+        let mut device = |minor| views.file_system(42, 0, minor).device;
+        assert!((70..75).all(|minor| device(minor).is_none()));
+        assert_eq!(device(75).as_deref(), Some("sda1"), "udev's own links are root's");
     }
 
     #[test]
@@ -210,7 +262,7 @@ mod tests {
         let circle = "60 1 0:60 / /a rw - overlay overlay rw,lowerdir=/l,upperdir=/b/upper,workdir=/w\n\
             61 1 0:61 / /b rw - overlay overlay rw,lowerdir=/l,upperdir=/a/upper,workdir=/w\n";
         let (_directory, root) = host(circle, circle);
-        assert_eq!(file_system(&root, 42, 0, 60).device, None);
+        assert_eq!(Views::new(&root).file_system(42, 0, 60).device, None);
     }
 
     #[test]

@@ -103,6 +103,21 @@ pub fn newest(root: &Root) -> Result<u32, Error> {
     root.parse("/proc/loadavg", "an id at the end", |text| text.split_whitespace().next_back()?.parse().ok())
 }
 
+/// How many threads there are, the kernel's own included.
+pub fn threads(root: &Root) -> Result<u64, Error> {
+    let count = |text: &str| text.split_whitespace().nth(3)?.split_once('/')?.1.parse().ok();
+    root.parse("/proc/loadavg", "a number of threads after a slash", count)
+}
+
+/// Clock ticks since boot.
+pub fn ticks_since_boot(root: &Root) -> Result<u64, Error> {
+    let ticks = |text: &str| {
+        let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+        Some((seconds * rustix::param::clock_ticks_per_second() as f64) as u64)
+    };
+    root.parse("/proc/uptime", "a number of seconds", ticks)
+}
+
 /// Thread ids of a process, none when it is gone.
 #[must_use]
 pub fn tids(root: &Root, pid: u32) -> Vec<u32> {

@@ -2,6 +2,8 @@
 
 #[path = "cgroup/families.rs"]
 mod families;
+#[path = "cgroup/namespace.rs"]
+mod namespace;
 
 use std::{fs, path::PathBuf, time::Instant};
 

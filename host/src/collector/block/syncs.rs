@@ -1,6 +1,6 @@
 //! Attaching and draining the sync programs, and naming what was synced while the process that did it lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kerno_ebpf_common::block::{
     Counts, FDATASYNC, FSYNC, MSYNC, SYNC_FILE_RANGE, SYNC_ROWS, SYNCFS, SyncKey, SyncTotals, Syncing, WRITE, major, minor,
@@ -19,7 +19,7 @@ use crate::{
     platform::{
         Root, block_device,
         cgroup::Names,
-        mounts,
+        mounts::Views,
         process::{self, Position},
     },
 };
@@ -83,9 +83,15 @@ impl Syncs {
     pub fn name(&mut self, root: &Root, object: &Object) {
         let done = object.entries::<SyncKey, u32>("SYNC_ROW").unwrap_or_default().into_iter().map(|(key, _)| key);
         let open = object.entries::<u64, Syncing>("SYNCING").unwrap_or_default().into_iter().map(|(_, syncing)| syncing.key);
+        let mut places = BTreeSet::new();
         for key in done.chain(open).filter(|key| key.device != 0) {
-            self.file_systems.entry(place(&key)).or_insert_with(|| file_system(root, &key));
+            places.insert(place(&key));
             self.comms.entry((key.tgid, key.start)).or_insert_with(|| process::comm(root, key.tgid).unwrap_or_default());
+        }
+        // In order of their processes, whose mounts are so read once.
+        let mut views = Views::new(root);
+        for place in places {
+            self.file_systems.entry(place).or_insert_with(|| file_system(root, &mut views, place));
         }
     }
 
@@ -99,6 +105,8 @@ impl Syncs {
         now: u64,
     ) -> Result<Vec<Sync>, LoadError> {
         let mut all: BTreeMap<SyncKey, Sync> = BTreeMap::new();
+        let mut views = Views::new(root);
+        let mut named = |key: &SyncKey, comm, sums: &Sums| self.sync(root, &mut views, key, comm, names, sums);
         for (key, row) in object.entries::<SyncKey, u32>("SYNC_ROW")? {
             let mut sums = Sums::default();
             sums.add_counts(&object.get::<Counts>("SYNC_HIST", row)?);
@@ -106,8 +114,7 @@ impl Syncs {
                 sums.add_sync_totals(&object.get::<SyncTotals>("SYNC_TOTALS", cpu * SYNC_ROWS + row)?);
             }
             let comm = command(&object.get("SYNC_COMM", row)?);
-            let sync = self.sync(root, &key, comm, names, &sums);
-            all.insert(key, sync);
+            all.insert(key, named(&key, comm, &sums));
         }
         let certain = object.missed_by(is_return) == Some(0);
         for (thread, syncing) in object.entries::<u64, Syncing>("SYNCING")? {
@@ -115,19 +122,19 @@ impl Syncs {
                 continue;
             }
             let comm = self.comms.get(&(syncing.key.tgid, syncing.key.start)).cloned().unwrap_or_default();
-            let sync = all.entry(syncing.key).or_insert_with(|| self.sync(root, &syncing.key, comm, names, &Sums::default()));
+            let sync = all.entry(syncing.key).or_insert_with(|| named(&syncing.key, comm, &Sums::default()));
             sync.in_flight += 1;
             sync.oldest_in_flight_ns = sync.oldest_in_flight_ns.max(Some(now.saturating_sub(syncing.at)));
         }
         Ok(all.into_values().collect())
     }
 
-    fn sync(&self, root: &Root, key: &SyncKey, comm: String, names: Option<&Names>, sums: &Sums) -> Sync {
+    fn sync(&self, root: &Root, views: &mut Views<'_>, key: &SyncKey, comm: String, names: Option<&Names>, sums: &Sums) -> Sync {
         Sync {
             pid: key.tgid,
             comm,
             cgroup: cgroup_of(names, key.group),
-            file_system: self.file_systems.get(&place(key)).cloned().unwrap_or_else(|| file_system(root, key)),
+            file_system: self.file_systems.get(&place(key)).cloned().unwrap_or_else(|| file_system(root, views, place(key))),
             latency: sums.latency(),
             errors: sums.errors(),
             in_flight: 0,
@@ -144,10 +151,10 @@ fn place(key: &SyncKey) -> Place {
     (key.tgid, key.start, key.device, key.raw)
 }
 
-fn file_system(root: &Root, key: &SyncKey) -> FileSystem {
-    let (major, minor) = (major(key.device), minor(key.device));
-    if key.raw == 0 {
-        return mounts::file_system(root, key.tgid, major, minor);
+fn file_system(root: &Root, views: &mut Views<'_>, (tgid, _, device, raw): Place) -> FileSystem {
+    let (major, minor) = (major(device), minor(device));
+    if raw == 0 {
+        return views.file_system(tgid, major, minor);
     }
     let device = block_device::name(root, major, minor);
     let source = device.as_ref().map(|name| format!("/dev/{name}"));

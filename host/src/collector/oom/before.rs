@@ -25,17 +25,17 @@ pub struct Before {
 }
 
 impl Before {
-    /// Reads counts and the log.
-    pub fn read(root: &Root, since_boot: u64) -> Self {
+    /// Reads counts and the log. `groups` are those of the memory controller.
+    pub fn read(root: &Root, since_boot: u64, groups: Option<&Names>) -> Self {
         match Kmsg::open(root) {
-            Ok(mut log) => Self::read_with(root, since_boot, &mut log, &mut Log::default()),
-            Err(error) => Self { log_refused: Some(kmsg::why_refused(&error)), ..Self::counts(root, since_boot) },
+            Ok(mut log) => Self::read_with(since_boot, groups, &mut log, &mut Log::default()),
+            Err(error) => Self::without_log(since_boot, groups, kmsg::why_refused(&error)),
         }
     }
 
     /// The same with an open log, which is read to its end.
-    pub fn read_with(root: &Root, since_boot: u64, log: &mut Kmsg, lines: &mut Log) -> Self {
-        let counts = Self::counts(root, since_boot);
+    pub fn read_with(since_boot: u64, groups: Option<&Names>, log: &mut Kmsg, lines: &mut Log) -> Self {
+        let counts = Self::counts(since_boot, groups);
         match log.read() {
             Ok(records) => {
                 let kills = records.iter().filter_map(|record| lines.note(record));
@@ -48,13 +48,13 @@ impl Before {
     }
 
     /// The same where the log may not be read.
-    pub fn without_log(root: &Root, since_boot: u64, why: String) -> Self {
-        Self { log_refused: Some(why), ..Self::counts(root, since_boot) }
+    pub fn without_log(since_boot: u64, groups: Option<&Names>, why: String) -> Self {
+        Self { log_refused: Some(why), ..Self::counts(since_boot, groups) }
     }
 
-    fn counts(root: &Root, since_boot: u64) -> Self {
-        // Without a kill no group has any: a tree of thousands need not be read.
-        let groups = if since_boot > 0 { oom::kills_by_group(root).unwrap_or_default() } else { vec![] };
+    fn counts(since_boot: u64, groups: Option<&Names>) -> Self {
+        // Without a kill no group has any: the files of thousands need not be read.
+        let groups = groups.filter(|_| since_boot > 0).map(oom::kills_by_group).unwrap_or_default();
         Self { since_boot, groups, ..Self::default() }
     }
 

@@ -11,17 +11,25 @@ use super::{
     ledger::Ledger,
 };
 use crate::{
-    collector::{Collector, Failure, Moment, report},
+    collector::{Collector, Failure, Moment, groups::Controlled, report},
     platform::{
         Error, Root,
+        cgroup::Names,
         kmsg::{self, Kmsg},
         oom::{self, Log, Logged},
     },
 };
 
+/// Groups whose kills are read at a tick; the others follow at the next ones.
+const READ_A_TICK: usize = 1_000;
+
 /// A running measurement.
 pub struct OomFallback {
     root: Root,
+    groups: Controlled,
+    /// Groups that are still to be read since a kill was counted, and whether another one was counted meanwhile.
+    left: Vec<u64>,
+    again_left: bool,
     log: Result<Kmsg, String>,
     lines: Log,
     ledger: Ledger,
@@ -45,21 +53,26 @@ impl OomFallback {
     /// # Errors
     ///
     /// When the kernel's count cannot be read.
-    pub fn start() -> Result<Self, Error> {
-        Self::start_at(Root::default())
+    pub fn start(names: Option<&Names>) -> Result<Self, Error> {
+        Self::start_at(Root::default(), names)
     }
 
-    fn start_at(root: Root) -> Result<Self, Error> {
+    fn start_at(root: Root, names: Option<&Names>) -> Result<Self, Error> {
         let start = oom::kills(&root)?;
+        let groups = Controlled::find(&root, "memory", names);
+        let known = groups.names(names);
         let mut lines = Log::default();
         let mut log = Kmsg::open(&root).map_err(|error| kmsg::why_refused(&error));
         let before = match &mut log {
-            Ok(log) => Before::read_with(&root, start, log, &mut lines),
-            Err(why) => Before::without_log(&root, start, why.clone()),
+            Ok(log) => Before::read_with(start, known, log, &mut lines),
+            Err(why) => Before::without_log(start, known, why.clone()),
         };
         let overwritten = log.as_ref().map_or(0, Kmsg::overwritten);
         Ok(Self {
             root,
+            groups,
+            left: vec![],
+            again_left: false,
             log,
             lines,
             ledger: Ledger::default(),
@@ -74,7 +87,8 @@ impl OomFallback {
         })
     }
 
-    fn read(&mut self, moment: &Moment<'_>) -> Result<(), Error> {
+    /// Reads the counts, those of `most` groups at once.
+    fn read(&mut self, moment: &Moment<'_>, most: usize) -> Result<(), Error> {
         let counted = oom::kills(&self.root)?;
         if let Ok(log) = &mut self.log {
             for record in log.read()? {
@@ -88,16 +102,26 @@ impl OomFallback {
                 }
             }
         }
-        if counted > self.counted {
-            for (path, kills) in oom::kills_by_group(&self.root)? {
-                let since = kills.saturating_sub(self.group_start.get(&path).copied().unwrap_or(0));
-                if since > 0 {
-                    self.group_kills.insert(path, since);
-                }
+        self.again_left |= counted > self.counted;
+        self.counted = counted;
+        self.read_groups(moment, most);
+        Ok(())
+    }
+
+    fn read_groups(&mut self, moment: &Moment<'_>, mut most: usize) {
+        let Some(names) = self.groups.names(moment.names) else { return };
+        while most > 0 {
+            if self.left.is_empty() && std::mem::take(&mut self.again_left) {
+                self.left.extend(names.living());
+            }
+            let Some(id) = self.left.pop() else { return };
+            most -= 1;
+            let Some((path, kills)) = names.path(id).zip(oom::kills_of(names, id)) else { continue };
+            let since = kills.saturating_sub(self.group_start.get(path).copied().unwrap_or(0));
+            if since > 0 {
+                self.group_kills.insert(path.to_owned(), since);
             }
         }
-        self.counted = counted;
-        Ok(())
     }
 
     fn source(&self) -> String {
@@ -118,13 +142,17 @@ impl Collector for OomFallback {
     }
 
     fn tick(&mut self, moment: &Moment<'_>) {
-        if let Err(error) = self.read(moment) {
+        self.groups.refresh();
+        if let Err(error) = self.read(moment, READ_A_TICK) {
             tracing::warn!(%error, "kills are read again at the next tick");
         }
     }
 
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        self.read(moment)?;
+        if let Err(error) = self.groups.refresh_all() {
+            tracing::debug!(%error, "kills are told of the groups of the last scan");
+        }
+        self.read(moment, usize::MAX)?;
         let source = self.source();
         for (path, kills) in std::mem::take(&mut self.group_kills) {
             let again = self.group_again.get(&path).copied().unwrap_or(0);
@@ -137,5 +165,42 @@ impl Collector for OomFallback {
         let report = self.before.state_refusal(report::fallback(NAME, kills, source));
         families.oom = Some(self.ledger.tell(kills, Some(self.before.tell(moment.names))));
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::cgroup::Hierarchy;
+    use std::fs;
+
+    #[test]
+    fn kills_of_many_groups_are_read_a_part_at_each_tick_and_all_at_the_end() {
+        const GROUPS: usize = 2 * READ_A_TICK + 100;
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: String, text: &str| {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let counted = |kills: usize| write("proc/vmstat".to_owned(), &format!("oom_kill {kills}\n"));
+        write("proc/self/mountinfo".to_owned(), "31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n");
+        counted(0);
+        (0..GROUPS).for_each(|group| write(format!("cg/g{group}/memory.events.local"), "oom_kill 0\n"));
+        let root = Root::new(directory.path());
+        let names = Names::of(root.clone(), Hierarchy::of(&root, "memory").unwrap()).unwrap();
+        let moment = Moment { names: Some(&names), now_ns: 0 };
+        let mut running = OomFallback::start_at(root, Some(&names)).unwrap();
+        running.tick(&moment);
+        assert!(running.left.is_empty() && running.group_kills.is_empty(), "no kill, nothing to read");
+        (0..GROUPS).for_each(|group| write(format!("cg/g{group}/memory.events.local"), "oom_kill 1\n"));
+        counted(GROUPS);
+        running.tick(&moment);
+        // The root has no such file.
+        assert!((READ_A_TICK - 1..=READ_A_TICK).contains(&running.group_kills.len()));
+        let mut families = Families::default();
+        Box::new(running).finish(&moment, &mut families).unwrap();
+        let told = families.oom.unwrap();
+        assert_eq!((told.total, told.unnamed), (GROUPS as u64, 0));
     }
 }

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use kerno_signals::{CgroupDelay, CollectorReport, Families, Latency, Runner, Sched};
 
 use super::{NAME, RUNNERS};
-use crate::collector::{Collector, Failure, Moment, report};
+use crate::collector::{Collector, Failure, Moment, load_error::Explained, report};
 use crate::platform::cgroup::{self, Hierarchy, Names, Weights};
 use crate::platform::schedstat::{self, Waits};
-use crate::platform::{self, Root, process};
+use crate::platform::{self, Root, process, threads::Threads};
 
 /// Why run-queue delay cannot be had from `/proc`.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,19 @@ pub enum Error {
     Hidden(&'static str),
 }
 
+/// What a reading may cost, in the units of [`Threads::go_on`], about 5 µs each.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    /// At the window's start and end.
+    edge: usize,
+    tick: usize,
+}
+
+const BUDGET: Budget = Budget { edge: 16_384, tick: 4_096 };
+
+/// Threads that are kept.
+const MOST: usize = 131_072;
+
 /// A running measurement.
 #[derive(Debug)]
 pub struct SchedFallback {
@@ -33,8 +46,14 @@ pub struct SchedFallback {
     hierarchy: Result<Hierarchy, platform::Error>,
     /// The host's total at the start.
     start: Option<Waits>,
-    /// What each thread had at the last scan, by process and thread id.
-    threads: HashMap<(u32, u32), Waits>,
+    /// What each thread had when it was last read, by process and thread id, and the walk that read it.
+    threads: HashMap<(u32, u32), (Waits, u32)>,
+    walk: Threads,
+    budget: Budget,
+    /// Every thread was read at the start: what is found later was born since.
+    is_complete: bool,
+    /// When that was, clock ticks after boot.
+    start_ticks: u64,
     sums: Sums,
 }
 
@@ -65,10 +84,10 @@ struct Process {
 impl SchedFallback {
     /// Takes the first reading.
     pub fn start() -> Result<Self, Error> {
-        Self::start_at(Root::default())
+        Self::start_at(Root::default(), BUDGET)
     }
 
-    fn start_at(root: Root) -> Result<Self, Error> {
+    fn start_at(root: Root, budget: Budget) -> Result<Self, Error> {
         let own = std::process::id();
         let start = match (schedstat::host(&root), schedstat::thread(&root, own, own)) {
             (Ok(total), _) => Some(total),
@@ -79,24 +98,45 @@ impl SchedFallback {
             return Err(Error::Hidden(hidden));
         }
         let hierarchy = Hierarchy::find(&root);
-        let threads = read_threads(&root);
-        Ok(Self { root, hierarchy, start, threads, sums: Sums::default() })
+        // Where that is not told, no thread is taken for younger.
+        let start_ticks = process::ticks_since_boot(&root).unwrap_or(u64::MAX);
+        let (mut walk, mut threads) = (Threads::default(), HashMap::new());
+        let is_complete = walk.go_on(&root, budget.edge, |pid, tid| {
+            if let Ok(waits) = schedstat::thread(&root, pid, tid)
+                && threads.len() < MOST
+            {
+                threads.insert((pid, tid), (waits, 0));
+            }
+        });
+        let is_complete = is_complete && threads.len() < MOST;
+        Ok(Self { root, hierarchy, start, threads, walk, budget, is_complete, start_ticks, sums: Sums::default() })
     }
 
-    /// Reads all threads again, so that those which end before the window does are counted up to now.
-    fn read_again(&mut self) {
-        let now = read_threads(&self.root);
+    /// Reads threads again, all of them where they are not too many for `budget`, so that those which end before the window does are
+    /// counted up to now.
+    fn read_again(&mut self, budget: usize) {
+        let Self { root, threads, walk, is_complete, start_ticks, .. } = self;
         let mut advanced: HashMap<u32, Vec<(u32, Waits)>> = HashMap::new();
-        for ((pid, tid), waits) in &now {
-            // A thread not seen before was born in the window, and so was one whose counters fell: an old id used again.
-            let before =
-                self.threads.get(&(*pid, *tid)).filter(|before| before.count <= waits.count).copied().unwrap_or_default();
+        let number = walk.walk();
+        let is_done = walk.go_on(root, budget, |pid, tid| {
+            let Ok(waits) = schedstat::thread(root, pid, tid) else { return };
+            let before = match threads.get(&(pid, tid)) {
+                Some((before, _)) if before.count <= waits.count => *before,
+                // Its counters fell: an old id that is used again.
+                Some(_) => Waits::default(),
+                None if threads.len() >= MOST => return,
+                None if *is_complete || is_born_since(root, pid, tid, *start_ticks) => Waits::default(),
+                None => waits,
+            };
+            threads.insert((pid, tid), (waits, number));
             let added = waits.since(before);
             if added != Waits::default() {
-                advanced.entry(*pid).or_default().push((*tid, added));
+                advanced.entry(pid).or_default().push((tid, added));
             }
+        });
+        if is_done {
+            threads.retain(|_, (_, walk)| *walk == number);
         }
-        self.threads = now;
         for (pid, threads) in advanced {
             self.add(pid, &threads);
         }
@@ -138,9 +178,11 @@ impl SchedFallback {
         (total.count > 0).then_some(total)
     }
 
-    /// Takes the last reading. The second value names the files that were read, and what could not be.
-    fn end(mut self, names: Option<&Names>) -> (Sched, String) {
-        self.read_again();
+    /// Takes the last reading. The second value names the files that were read, and what could not be; the third tells of threads
+    /// that were too many.
+    fn end(mut self, names: Option<&Names>) -> (Sched, String, Option<Explained>) {
+        self.read_again(self.budget.edge);
+        let unread = self.walk.left_out(&self.root).map(unread);
         let total = self.total();
         let Self { root, hierarchy, sums, .. } = self;
         let host = total.map_or(sums.foreground, |total| total.since(sums.background).since(sums.own));
@@ -164,7 +206,7 @@ impl SchedFallback {
             tasks: Vec::new(),
             runners: runners(sums.processes),
         };
-        (sched, source)
+        (sched, source, unread)
     }
 }
 
@@ -177,21 +219,29 @@ impl Collector for SchedFallback {
     }
 
     fn tick(&mut self, _moment: &Moment<'_>) {
-        self.read_again();
+        self.read_again(self.budget.tick);
     }
 
     fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let (family, source) = self.end(moment.names);
+        let (family, source, unread) = self.end(moment.names);
         let events = [&family.host, &family.background, &family.own].iter().map(|waits| waits.count).sum();
         families.sched = Some(family);
-        Ok(report::fallback(NAME, events, source))
+        Ok(report::partial(report::fallback(NAME, events, source), unread))
     }
 }
 
-fn read_threads(root: &Root) -> HashMap<(u32, u32), Waits> {
-    let of = |pid| process::tids(root, pid).into_iter().map(move |tid| (pid, tid));
-    let read = |(pid, tid)| Some(((pid, tid), schedstat::thread(root, pid, tid).ok()?));
-    process::pids(root).into_iter().flat_map(of).filter_map(read).collect()
+fn is_born_since(root: &Root, pid: u32, tid: u32, ticks: u64) -> bool {
+    process::thread_stat(root, pid, tid).is_ok_and(|stat| stat.start_ticks >= ticks)
+}
+
+fn unread((few, all): (u64, u64)) -> Explained {
+    Explained {
+        reason: format!(
+            "the waits of groups and processes are those of a part of the threads: of about {all}, too many to be read at once, {few} \
+            were read less than twice, the others up to some time before the end"
+        ),
+        fix: "let kerno use eBPF, which counts every wait: `kerno check` tells what is missing for it".to_owned(),
+    }
 }
 
 fn latency(waits: Waits) -> Latency {
@@ -272,7 +322,7 @@ mod tests {
         }
 
         fn start(&self) -> Result<SchedFallback, Error> {
-            SchedFallback::start_at(Root::new(self.directory.path()))
+            SchedFallback::start_at(Root::new(self.directory.path()), BUDGET)
         }
     }
 
@@ -287,11 +337,11 @@ mod tests {
         host.thread(10_000_002, 19, (1_060, 900, 23));
         host.thread(own, 0, (5, 7, 2));
         host.thread(10_000_003, 0, (1, 40, 2));
-        running.read_again();
+        running.read_again(BUDGET.tick);
         assert_eq!(running.events(), 10);
         fs::remove_dir_all(host.directory.path().join("proc/10000003")).unwrap();
         host.total(2_000, 150);
-        let (sched, source) = running.end(host.names().as_ref());
+        let (sched, source, None) = running.end(host.names().as_ref()) else { panic!("all were read") };
 
         assert_eq!(source, "/proc/schedstat and /proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.background.count, sched.background.sum_ns), (3, 300));
@@ -313,9 +363,31 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (50, 800, 13));
-        let (sched, source) = running.end(host.names().as_ref());
+        let (sched, source, None) = running.end(host.names().as_ref()) else { panic!("all were read") };
         assert_eq!(source, "/proc/<pid>/task/<tid>/schedstat");
         assert_eq!((sched.host.count, sched.host.sum_ns), (3, 300));
+    }
+
+    #[test]
+    fn more_threads_than_can_be_read_at_once_are_read_in_turn_and_it_is_told() {
+        let host = Host::new();
+        let thread = |pid: u32, count| host.thread(10_000_000 + pid, 0, (0, 10 * count, count));
+        (0..38).for_each(|pid| thread(pid, 50));
+        host.write("proc/loadavg", "0.1 0.1 0.1 1/40 7\n");
+        host.write("proc/uptime", "0.07 0.01\n");
+        // Ten threads, each after its process's list.
+        let mut running = SchedFallback::start_at(Root::new(host.directory.path()), Budget { edge: 20, tick: 20 }).unwrap();
+        assert_eq!(running.threads.len(), 10);
+        running.read_again(20);
+        assert_eq!((running.threads.len(), running.events()), (20, 0), "what is found late is not taken for new");
+        (0..2).for_each(|_| running.read_again(20));
+        (0..38).for_each(|pid| thread(pid, 51));
+        host.thread(std::process::id(), 0, (0, 0, 2));
+        host.thread(1, 0, (0, 10, 1));
+        let (sched, _, unread) = running.end(host.names().as_ref());
+        assert_eq!(sched.host.count + sched.own.count, 10, "those that were read twice");
+        let reason = unread.unwrap().reason;
+        assert!(reason.contains("of about 40, too many to be read at once, 30 were read less than twice"), "{reason}");
     }
 
     #[test]
@@ -324,14 +396,14 @@ mod tests {
         host.thread(10_000_001, 0, (50, 500, 10));
         let running = host.start().unwrap();
         host.thread(10_000_001, 0, (3, 30, 2));
-        let (sched, _) = running.end(host.names().as_ref());
+        let (sched, _, None) = running.end(host.names().as_ref()) else { panic!("all were read") };
         assert_eq!((sched.host.count, sched.host.sum_ns), (2, 30));
     }
 
     #[test]
     fn a_host_that_does_not_count_is_an_error_not_a_zero() {
         let empty = tempfile::tempdir().unwrap();
-        let error = SchedFallback::start_at(Root::new(empty.path())).unwrap_err();
+        let error = SchedFallback::start_at(Root::new(empty.path()), BUDGET).unwrap_err();
         assert!(matches!(error, Error::NotCounted(_)), "{error}");
 
         let host = Host::new();
@@ -348,7 +420,7 @@ mod tests {
                 while std::time::Instant::now() < until {
                     std::thread::sleep(std::time::Duration::from_millis(1));
                 }
-                let (sched, source) = running.end(None);
+                let (sched, source, None) = running.end(None) else { panic!("all were read") };
                 assert!(sched.own.count > 10, "{source}: {:?}", sched.own);
                 assert!(sched.runners.iter().any(|runner| runner.own), "{source}");
             }

@@ -5,13 +5,19 @@ use kerno_signals::{CollectorReport, Families, Syscall};
 
 use super::{NAME, hung, hung::Hung};
 use crate::{
-    collector::{Collector, Failure, Moment, report},
+    collector::{Collector, Failure, Moment, load_error::Explained, report},
     platform::{
         Root,
         clock::{Clock, SystemClock},
         process, thread,
     },
 };
+
+/// What a look may cost, in units of a thread, of about 20 µs each.
+const BUDGET: usize = 2_048;
+
+/// Sleeping threads that are looked at again at the end.
+const CHECKED: usize = 1_024;
 
 /// Why nothing can be told.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +62,12 @@ impl SyscallFallback {
             return Err(Error::NotTold);
         }
         let mut fallback = Self { root, hung: Hung::default(), events: 0 };
-        fallback.look(now_ns);
+        fallback.look(now_ns, BUDGET);
         Ok(fallback)
     }
 
-    fn look(&mut self, now_ns: u64) {
-        self.hung.look(&self.root, now_ns);
+    fn look(&mut self, now_ns: u64, budget: usize) {
+        self.hung.look_on(&self.root, now_ns, budget);
         self.events += self.hung.count() as u64;
     }
 }
@@ -72,14 +78,29 @@ impl Collector for SyscallFallback {
     }
 
     fn tick(&mut self, moment: &Moment<'_>) {
-        self.look(moment.now_ns);
+        self.look(moment.now_ns, BUDGET);
     }
 
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        self.look(moment.now_ns);
+        self.look(moment.now_ns, BUDGET);
+        let unseen = self.hung.left_out(&self.root);
+        if unseen.is_some() {
+            // The last look was at a part: who slept then may be awake.
+            self.hung.check(&self.root, moment.now_ns, CHECKED);
+        }
         let in_flight = hung::in_flight(&self.root, moment, &[], &self.hung);
         families.syscall = Some(Syscall { in_flight, ..Syscall::default() });
         let source = "/proc/<pid>/task/<tid>/{syscall,stat,wchan}: only calls that hang";
-        Ok(report::fallback(NAME, self.events, source.to_owned()))
+        Ok(report::partial(report::fallback(NAME, self.events, source.to_owned()), unseen.map(not_seen)))
+    }
+}
+
+fn not_seen((few, all): (u64, u64)) -> Explained {
+    Explained {
+        reason: format!(
+            "a call that hangs is told of a part of the threads: of about {all}, too many to be looked at at once, {few} were looked at \
+            less than twice"
+        ),
+        fix: "let kerno use eBPF, which sees every call: `kerno check` tells what is missing for it".to_owned(),
     }
 }

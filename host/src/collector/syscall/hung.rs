@@ -20,6 +20,7 @@ use crate::{
         Root, cgroup,
         process::{self, Stat},
         thread::{self, Blocked},
+        threads::Threads,
     },
 };
 
@@ -32,6 +33,7 @@ const CLONE_VFORK: u64 = 0x4000;
 #[derive(Debug, Default)]
 pub struct Hung {
     seen: HashMap<(u32, u32), Seen>,
+    threads: Threads,
 }
 
 /// A sleep.
@@ -44,27 +46,47 @@ struct Seen {
     row: u32,
     comm: String,
     sleeps_in: Option<String>,
+    /// The walk that found it.
+    walk: u32,
 }
 
 impl Hung {
     /// Looks at all threads; those that were in the same sleep at the last look keep the time of the first.
     pub fn look(&mut self, root: &Root, now_ns: u64) {
-        let own = std::process::id();
-        let of = |pid| process::tids(root, pid).into_iter().map(move |tid| (pid, tid));
-        let all = process::pids(root).into_iter().filter(|pid| *pid != own).flat_map(of);
-        let before = std::mem::take(&mut self.seen);
-        self.seen = all
-            .filter_map(|(pid, tid)| {
-                let mut seen = look_at(root, pid, tid, now_ns)?;
-                if let Some(before) = before.get(&(pid, tid))
-                    && before.text == seen.text
-                    && before.sleeps == seen.sleeps
-                {
-                    seen.first_ns = before.first_ns;
-                }
-                Some(((pid, tid), seen))
-            })
-            .collect();
+        self.look_on(root, now_ns, usize::MAX);
+    }
+
+    /// The same with as many threads as `budget` allows, after those that it came to at the last call.
+    pub fn look_on(&mut self, root: &Root, now_ns: u64, budget: usize) {
+        let Self { seen, threads } = self;
+        let (own, walk) = (std::process::id(), threads.walk());
+        let is_done = threads.go_on(root, budget, |pid, tid| {
+            if pid != own {
+                look_again(seen, root, (pid, tid), now_ns, walk);
+            }
+        });
+        if is_done {
+            seen.retain(|_, seen| seen.walk == walk);
+        }
+    }
+
+    /// Looks again at those that it knows, and forgets who woke: the longest `most`, the others are forgotten too.
+    pub fn check(&mut self, root: &Root, now_ns: u64, most: usize) {
+        let mut known: Vec<_> = self.seen.iter().map(|(thread, seen)| (seen.first_ns, *thread, seen.walk)).collect();
+        known.sort_unstable();
+        for (index, (_, thread, walk)) in known.into_iter().enumerate() {
+            if index < most {
+                look_again(&mut self.seen, root, thread, now_ns, walk);
+            } else {
+                self.seen.remove(&thread);
+            }
+        }
+    }
+
+    /// How many threads were looked at less than twice, and about how many there are; `None` when each look was at all of them.
+    #[must_use]
+    pub fn left_out(&self, root: &Root) -> Option<(u64, u64)> {
+        self.threads.left_out(root)
     }
 
     /// Threads in a sleep that counts at the last look.
@@ -88,6 +110,17 @@ impl Hung {
     }
 }
 
+fn look_again(all: &mut HashMap<(u32, u32), Seen>, root: &Root, (pid, tid): (u32, u32), now_ns: u64, walk: u32) {
+    let before = all.remove(&(pid, tid));
+    if let Some(mut seen) = look_at(root, pid, tid, now_ns) {
+        if let Some(before) = before.filter(|before| before.text == seen.text && before.sleeps == seen.sleeps) {
+            seen.first_ns = before.first_ns;
+        }
+        seen.walk = walk;
+        all.insert((pid, tid), seen);
+    }
+}
+
 /// The sleep of one thread, if it is one that counts.
 fn look_at(root: &Root, pid: u32, tid: u32, now_ns: u64) -> Option<Seen> {
     let blocked = thread::blocked(root, pid, tid)?;
@@ -101,7 +134,7 @@ fn look_at(root: &Root, pid: u32, tid: u32, now_ns: u64) -> Option<Seen> {
         return None;
     }
     let sleeps = thread::sleeps(root, pid, tid)?;
-    Some(Seen { first_ns: now_ns, text: blocked.text, sleeps, row, comm, sleeps_in })
+    Some(Seen { first_ns: now_ns, text: blocked.text, sleeps, row, comm, sleeps_in, walk: 0 })
 }
 
 fn row_of(blocked: &Blocked) -> u32 {

@@ -61,6 +61,29 @@ fn a_sleep_that_lasts_from_look_to_look_is_told_with_the_age_that_is_known() {
 }
 
 #[test]
+fn of_many_threads_a_part_is_looked_at_and_who_woke_since_is_not_told() {
+    let host = Host::new();
+    for pid in 0..50 {
+        host.thread(4_000_000 + pid, &Host::call("fsync"), 'D', "jbd2_log_wait_commit", 5);
+    }
+    fs::write(host.0.path().join("proc/loadavg"), "0.1 0.1 0.1 1/50 7\n").unwrap();
+    let mut hung = Hung::default();
+    hung.look_on(&host.root(), 1_000_000_000, 40);
+    assert_eq!((hung.count(), hung.left_out(&host.root())), (20, Some((50, 50))));
+    (0..2).for_each(|_| hung.look_on(&host.root(), 2_000_000_000, 40));
+    assert_eq!((hung.count(), hung.left_out(&host.root())), (50, Some((50, 50))), "a whole walk");
+    hung.look_on(&host.root(), 31_000_000_000, 40);
+    assert_eq!(hung.left_out(&host.root()), Some((30, 50)));
+    // Half of them wake up; the last look did not come to all of these.
+    (0..25).for_each(|pid| host.thread(4_000_000 + pid, &Host::call("fsync"), 'D', "jbd2_log_wait_commit", 6));
+    hung.check(&host.root(), 31_000_000_000, 50);
+    let told = in_flight(&host.root(), &moment(31_000_000_000), &[], &hung);
+    assert_eq!((told.len(), told.iter().map(|call| call.caller.pid).min()), (25, Some(4_000_025)));
+    hung.check(&host.root(), 31_000_000_000, 7);
+    assert_eq!(hung.count(), 7);
+}
+
+#[test]
 fn an_interruptible_sleep_counts_only_while_a_file_systems_server_is_waited_for() {
     let host = Host::new();
     host.thread(4_000_001, &Host::call("read"), 'S', "request_wait_answer", 1);

@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use kerno_ebpf_common::tcp::{
-    ACCEPTED, BORN, CONNECTED, CONNECTING, Connection, FAILED, Flow, OWN, REFUSED, SYN_SENT, Sums, TIMED_OUT, UNKNOWN,
+    ACCEPTED, BORN, CONNECTED, CONNECTING, Connection, FAILED, Flow, OWN, Owner as KernelOwner, REFUSED, SYN_SENT, Sums,
+    TIMED_OUT, UNKNOWN,
 };
 use kerno_signals::PeerClass;
 
+use super::older::{Older, Summed};
 use super::peers::Peers;
 use super::records::address;
 use super::tally::{Sender, Tally};
@@ -14,8 +16,13 @@ use crate::collector::context::command;
 
 /// Flows kept singly; past twice as many the smaller half is folded together.
 const FLOWS: usize = 4096;
-/// Births of which the kernel had no room to remember anything.
-const BIRTHS: usize = 65_536;
+/// Connections that are kept one by one: of all that the window needs to know of them, about 16 MiB. Of each, 33 bytes are kept from
+/// its beginning and 112 at its end; a table is full at seven eighths of a power of two.
+pub const CONNECTIONS: usize = 57_344;
+/// Births of which the kernel had no room to remember anything, 65 bytes each.
+const BIRTHS: usize = 57_344;
+/// Processes and groups that connections are of.
+const OWNERS: usize = 57_344;
 
 /// Where a connection's counters stood when the window began, and whose it was.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +35,17 @@ struct Baseline {
     connecting: bool,
 }
 
+/// What is known of a connection's birth.
+#[derive(Clone, Copy)]
+struct Birth {
+    since: u64,
+    sent: u32,
+    retransmitted: u32,
+    syn_retransmitted: u32,
+    birth: u8,
+    owner: KernelOwner,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 struct Owner {
     group: u64,
@@ -38,7 +56,7 @@ struct Owner {
 
 impl Owner {
     fn of(told: &Connection) -> Self {
-        let kerno_ebpf_common::tcp::Owner { group, tgid, start, comm } = told.owner;
+        let KernelOwner { group, tgid, start, comm } = told.owner;
         Self { group, pid: tgid, start, comm }
     }
 }
@@ -63,38 +81,57 @@ pub struct Book {
     baseline: HashMap<u64, Baseline>,
     owners: Vec<Owner>,
     owner_of: HashMap<(u32, u32, u64), u32>,
-    births: HashMap<u64, Connection>,
+    births: HashMap<u64, Birth>,
+    older: Older,
     /// By flow.
     pub flows: HashMap<Flow, Tally>,
     /// What was folded.
     pub folded: HashMap<Fold, Tally>,
     /// Births that could not be kept.
     pub lost: u64,
+    /// Connections found beyond those that are kept. One that has several descriptors may be counted several times.
+    pub beyond: u64,
 }
 
 impl Book {
-    /// Begins with the connections that a walk found.
-    pub fn begin(start_ns: u64, peers: Peers, found: impl Iterator<Item = Connection>) -> Self {
-        let mut book = Self { start_ns, peers, ..Self::default() };
-        // One that was born since the programs run needs no baseline.
-        for told in found.filter(|told| told.birth == UNKNOWN) {
-            if book.baseline.contains_key(&told.socket) {
-                continue;
-            }
-            let owner = book.intern(&told);
-            let (sent, retransmitted, data_sent) = (told.sent, told.retransmitted, told.data_sent);
-            let connecting = told.state == SYN_SENT;
-            book.baseline.insert(told.socket, Baseline { sent, retransmitted, data_sent, owner, connecting });
-        }
-        book
+    /// Begins, before the connections that there are were [`found`](Self::found).
+    pub fn begin(start_ns: u64, peers: Peers) -> Self {
+        Self { start_ns, peers, ..Self::default() }
     }
 
+    /// A connection that a walk at the window's start found.
+    pub fn found(&mut self, told: &Connection) {
+        // One that was born since the programs run needs no baseline.
+        if told.birth != UNKNOWN || self.baseline.contains_key(&told.socket) {
+            return;
+        }
+        if self.baseline.len() >= CONNECTIONS {
+            self.beyond += 1;
+            return;
+        }
+        let owner = self.intern(told);
+        let (sent, retransmitted, data_sent) = (told.sent, told.retransmitted, told.data_sent);
+        let connecting = told.state == SYN_SENT;
+        self.older.note(told);
+        self.baseline.insert(told.socket, Baseline { sent, retransmitted, data_sent, owner, connecting });
+    }
+
+    /// Index of the owner; one that there is none at when there are too many.
     fn intern(&mut self, told: &Connection) -> u32 {
         let Self { owners, owner_of, .. } = self;
-        *owner_of.entry((told.owner.tgid, told.owner.start, told.owner.group)).or_insert_with(|| {
+        let (key, next) = ((told.owner.tgid, told.owner.start, told.owner.group), owners.len());
+        if next >= OWNERS && !owner_of.contains_key(&key) {
+            return u32::MAX;
+        }
+        *owner_of.entry(key).or_insert_with(|| {
             owners.push(Owner::of(told));
-            owners.len() as u32 - 1
+            next as u32
         })
+    }
+
+    /// Whether what a connection did in the window is known.
+    pub fn knows(&self, told: &Connection) -> bool {
+        told.birth != UNKNOWN || self.baseline.contains_key(&told.socket) || self.births.contains_key(&told.socket)
     }
 
     /// A connection ended, or was born where the kernel had no room for it.
@@ -102,7 +139,8 @@ impl Book {
         if told.kind == BORN {
             self.baseline.remove(&told.socket);
             if self.births.len() < BIRTHS {
-                self.births.insert(told.socket, told);
+                let Connection { since, sent, retransmitted, syn_retransmitted, birth, owner, .. } = told;
+                self.births.insert(told.socket, Birth { since, sent, retransmitted, syn_retransmitted, birth, owner });
             } else {
                 self.lost += 1;
             }
@@ -113,7 +151,7 @@ impl Book {
         {
             adopt(&mut told, &birth);
         }
-        let before = self.baseline.remove(&told.socket).filter(|_| told.birth == UNKNOWN);
+        let before = self.before(&told);
         self.settle(&told, before, None);
     }
 
@@ -132,35 +170,39 @@ impl Book {
         {
             adopt(&mut told, &birth);
         }
-        let before = self.baseline.remove(&told.socket).filter(|_| told.birth == UNKNOWN);
+        let before = self.before(&told);
         self.settle(&told, before, Some(now_ns));
     }
 
-    /// Sums that the kernel kept: of a flow, or of a namespace where it had no room.
-    pub fn sums(&mut self, flow: Option<Flow>, namespace: u32, sums: &Sums) {
-        let tally = match flow {
+    /// Where a connection's counters stood when the window began. Another that had its socket has ended untold.
+    fn before(&mut self, told: &Connection) -> Option<Baseline> {
+        let before = self.baseline.remove(&told.socket).filter(|_| told.birth == UNKNOWN)?;
+        self.older.settled(told, before.sent, before.retransmitted);
+        Some(before)
+    }
+
+    /// All sums that the kernel kept, once every connection that was told by itself is settled.
+    pub fn sums(&mut self, all: &[Summed]) {
+        let within = std::mem::take(&mut self.older).within(all);
+        for ((flow, namespace, sums), older) in all.iter().zip(within) {
+            let tally = self.summed(*flow, *namespace);
+            count(tally, sums);
+            match older {
+                Some(older) => {
+                    tally.sent += older.sent.saturating_sub(older.retransmitted);
+                    tally.retransmitted += older.retransmitted;
+                }
+                None => self.lost += sums.older,
+            }
+        }
+    }
+
+    /// What connections of a flow are counted in, or of a namespace where there was no room for that.
+    fn summed(&mut self, flow: Option<Flow>, namespace: u32) -> &mut Tally {
+        match flow {
             Some(flow) => self.tally(flow),
             None => self.folded.entry(Fold { namespace, group: 0, class: None }).or_default(),
-        };
-        let Sums { connected, retried, handshake_ns, accepted, refused, timed_out, abandoned, failed, closed, .. } = *sums;
-        tally.merge(&Tally {
-            connected,
-            retried,
-            accepted,
-            refused,
-            timed_out,
-            abandoned,
-            failed,
-            closed,
-            syn_retransmitted: sums.syn_retransmitted,
-            sent: sums.sent - sums.retransmitted.min(sums.sent),
-            retransmitted: sums.retransmitted - sums.syn_retransmitted.min(sums.retransmitted),
-            ..Tally::default()
-        });
-        // Their distribution is not known: each counts as the average.
-        let quick = connected - retried;
-        tally.handshake.add(handshake_ns.checked_div(quick).unwrap_or(0), quick);
-        tally.rtt.add(sums.rtt_us.checked_div(sums.rtt_weight).unwrap_or(0) * 1_000, sums.rtt_weight);
+        }
     }
 
     /// Adds what a connection did in the window to its flow. `alive_at` is the window's end when it still lives.
@@ -269,13 +311,36 @@ impl Book {
     }
 }
 
+/// Adds the kernel's sums.
+fn count(tally: &mut Tally, sums: &Sums) {
+    let Sums { connected, retried, handshake_ns, accepted, refused, timed_out, abandoned, failed, closed, .. } = *sums;
+    tally.merge(&Tally {
+        connected,
+        retried,
+        accepted,
+        refused,
+        timed_out,
+        abandoned,
+        failed,
+        closed,
+        syn_retransmitted: sums.syn_retransmitted,
+        sent: sums.sent - sums.retransmitted.min(sums.sent),
+        retransmitted: sums.retransmitted - sums.syn_retransmitted.min(sums.retransmitted),
+        ..Tally::default()
+    });
+    // Their distribution is not known: each counts as the average.
+    let quick = connected - retried;
+    tally.handshake.add(handshake_ns.checked_div(quick).unwrap_or(0), quick);
+    tally.rtt.add(sums.rtt_us.checked_div(sums.rtt_weight).unwrap_or(0) * 1_000, sums.rtt_weight);
+}
+
 /// What makes a flow worth its name.
 fn weight(tally: &Tally) -> u64 {
     tally.segments() + 16 * (tally.retransmitted + tally.syn_retransmitted)
 }
 
 /// Gives a connection that the kernel had no room for what is known of its birth.
-fn adopt(told: &mut Connection, birth: &Connection) {
+fn adopt(told: &mut Connection, birth: &Birth) {
     told.since = birth.since;
     told.sent = told.sent.wrapping_sub(birth.sent);
     told.retransmitted = told.retransmitted.wrapping_sub(birth.retransmitted);
@@ -289,4 +354,4 @@ fn adopt(told: &mut Connection, birth: &Connection) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use kerno_ebpf_common::tcp::Flow;
 use kerno_signals::{CollectorReport, Families, Tcp, Traffic};
 
-use super::book::Book;
+use super::book::{Book, CONNECTIONS};
 use super::family::{Sent, family};
 use super::namespaces::Namespaces;
 use super::peers::Peers;
-use super::{NAME, netlink};
+use super::{NAME, beyond, netlink};
 use crate::collector::{Collector, Failure, Moment, report};
 use crate::platform::{self, Root, net, net::diag::Socket};
 
@@ -27,8 +27,35 @@ pub enum Error {
 pub struct TcpFallback {
     root: Root,
     namespaces: Namespaces,
-    /// Connections at the start by cookie: segments sent, retransmitted, with data. `None` when the kernel does not list them.
-    start: Option<HashMap<u64, (u32, u32, u32)>>,
+    /// Connections at the start; `None` when the kernel does not list them.
+    start: Option<Start>,
+}
+
+/// Accounts of connections by cookie: segments sent, retransmitted, with data.
+#[derive(Debug, Default)]
+struct Start {
+    accounts: HashMap<u64, (u32, u32, u32)>,
+    /// There were more than are kept.
+    is_full: bool,
+}
+
+impl Start {
+    fn note(&mut self, socket: &Socket) {
+        if self.accounts.len() >= CONNECTIONS {
+            self.is_full = true;
+        } else {
+            self.accounts.insert(socket.cookie, (socket.sent, socket.retransmitted, socket.data_sent));
+        }
+    }
+
+    /// What a connection had; `None` when that is not known.
+    fn of(&self, socket: &Socket) -> Option<(u32, u32, u32)> {
+        match self.accounts.get(&socket.cookie) {
+            Some(account) => Some(*account),
+            // Where all are known, it was made since.
+            None => (!self.is_full).then_some((0, 0, 0)),
+        }
+    }
 }
 
 impl TcpFallback {
@@ -41,28 +68,36 @@ impl TcpFallback {
         let root = Root::default();
         net::totals(&root, std::process::id()).map_err(Error::Totals)?;
         let namespaces = Namespaces::begin(&root, &visible(&root));
-        let start = netlink::sockets().inspect_err(|error| tracing::debug!(%error, "connections cannot be listed")).ok();
-        let account = |socket: Socket| (socket.cookie, (socket.sent, socket.retransmitted, socket.data_sent));
-        Ok(Self { root, namespaces, start: start.map(|sockets| sockets.into_iter().map(account).collect()) })
+        let mut start = Start::default();
+        let listed = netlink::sockets(|socket| start.note(&socket));
+        let listed = listed.inspect_err(|error| tracing::debug!(%error, "connections cannot be listed"));
+        Ok(Self { root, namespaces, start: listed.is_ok().then_some(start) })
     }
 }
 
 impl Collector for TcpFallback {
     /// Connections that were there at the start.
     fn events(&self) -> u64 {
-        self.start.as_ref().map_or(0, HashMap::len) as u64
+        self.start.as_ref().map_or(0, |start| start.accounts.len()) as u64
     }
 
     fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         let processes = visible(&self.root);
         let peers = Peers::read(&self.root, processes.iter(), self.namespaces.own);
-        let sockets = self.start.as_ref().and_then(|_| netlink::sockets().ok());
-        let listed = sockets.is_some();
-        let mut book = Book::default();
-        let events = sockets.as_ref().map_or(0, Vec::len) as u64;
-        for socket in sockets.unwrap_or_default() {
-            let start = self.start.as_ref().and_then(|start| start.get(&socket.cookie)).copied();
-            count(&mut book, self.namespaces.own.unwrap_or(0), &socket, start.unwrap_or_default());
+        let (mut book, mut events) = (Book::default(), 0);
+        let own = self.namespaces.own.unwrap_or(0);
+        let listed = self.start.as_ref().is_some_and(|start| {
+            let listed = netlink::sockets(|socket| {
+                events += 1;
+                match start.of(&socket) {
+                    Some(account) => count(&mut book, own, &socket, account),
+                    None => book.beyond += 1,
+                }
+            });
+            listed.is_ok()
+        });
+        if !listed {
+            (book, events) = (Book::default(), 0);
         }
         let (mut family, sent) = family(&book, &peers, moment.names);
         family.namespaces = self.namespaces.end(&self.root, &processes, &sent, moment.names);
@@ -71,7 +106,7 @@ impl Collector for TcpFallback {
         families.tcp = Some(family);
         let files = "/proc/<pid>/net/{snmp,netstat}";
         let source = if listed { format!("{files} and sock_diag of kerno's own network namespace") } else { files.to_owned() };
-        Ok(report::fallback(NAME, events, source))
+        Ok(report::partial(report::fallback(NAME, events, source), beyond(book.beyond)))
     }
 }
 
@@ -132,6 +167,28 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn of_more_connections_than_are_kept_none_counts_from_nothing() {
+        let socket = |cookie| Socket {
+            cookie,
+            state: 1,
+            remote: "10.0.0.9".parse().unwrap(),
+            remote_port: 443,
+            cgroup: None,
+            sent: 90,
+            retransmitted: 3,
+            data_sent: 80,
+            rtt_us: 0,
+            min_rtt_us: 0,
+        };
+        let mut start = Start::default();
+        let all = CONNECTIONS as u64;
+        (0..all).for_each(|cookie| start.note(&socket(cookie)));
+        assert_eq!((start.of(&socket(1)), start.of(&socket(all))), (Some((90, 3, 80)), Some((0, 0, 0))));
+        (all..all + 9).for_each(|cookie| start.note(&socket(cookie)));
+        assert_eq!((start.accounts.len(), start.of(&socket(1)), start.of(&socket(all))), (CONNECTIONS, Some((90, 3, 80)), None));
+    }
 
     #[test]
     fn a_connection_that_lives_is_told_and_its_birth_is_not() {

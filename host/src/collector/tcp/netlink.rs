@@ -8,13 +8,14 @@ use crate::platform::net::diag::{self, Socket};
 /// Sockets taken at most: a machine with more has its totals alone.
 const MOST: usize = 1 << 20;
 
-/// All TCP sockets with a connection, IPv4 and IPv6.
+/// Hands over all TCP sockets with a connection, IPv4 and IPv6.
 ///
 /// # Errors
 ///
-/// When netlink is not to be had (sandboxes), the kernel has no `tcp_diag`, or there are too many.
-pub fn sockets() -> io::Result<Vec<Socket>> {
-    let mut found = Vec::new();
+/// When netlink is not to be had (sandboxes), the kernel has no `tcp_diag`, or there are too many. What was handed over before is
+/// not all.
+pub fn sockets(mut take: impl FnMut(Socket)) -> io::Result<()> {
+    let mut found = 0;
     for family in [libc::AF_INET, libc::AF_INET6] {
         let netlink = open()?;
         send(&netlink, &diag::question(family as u8))?;
@@ -25,8 +26,9 @@ pub fn sockets() -> io::Result<Vec<Socket>> {
             if let Some(error) = answer.error.filter(|error| *error != 0) {
                 return Err(io::Error::from_raw_os_error(error));
             }
-            found.extend(answer.sockets);
-            if found.len() > MOST {
+            found += answer.sockets.len();
+            answer.sockets.into_iter().for_each(&mut take);
+            if found > MOST {
                 return Err(io::Error::other("there are more than a million TCP sockets"));
             }
             if answer.done || length == 0 {
@@ -34,7 +36,7 @@ pub fn sockets() -> io::Result<Vec<Socket>> {
             }
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 fn open() -> io::Result<OwnedFd> {
@@ -74,8 +76,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let port = listener.local_addr().unwrap().port();
-        match sockets() {
-            Ok(found) => {
+        let mut found = Vec::new();
+        match sockets(|socket| found.push(socket)) {
+            Ok(()) => {
                 let ours = found.iter().find(|socket| socket.remote_port == port).unwrap();
                 assert_eq!((ours.state, ours.remote), (1, "127.0.0.1".parse::<std::net::IpAddr>().unwrap()));
                 assert!(ours.cookie != 0 && ours.sent >= 2, "{ours:?}");

@@ -1,7 +1,7 @@
 //! Churn, full tables, and programs that stop seeing: nothing is lost in silence.
 
 use std::{
-    io::Read,
+    io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
 };
@@ -80,17 +80,30 @@ fn tcp_more_newborn_than_are_remembered_are_counted_whole() {
 
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
-fn tcp_ends_that_find_no_room_are_counted_as_lost() {
+fn tcp_a_mass_close_past_the_ring_is_counted_whole() {
     many_descriptors();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let streams = open(&listener, 10_000);
-    let window = lossy_window(|| drop(streams));
+    let mut streams = open(&listener, 10_000);
+    let window = window(|| {
+        streams.iter_mut().for_each(|(stream, _)| stream.write_all(b"x").unwrap());
+        drop(streams);
+    });
+    assert_eq!(window.report("tcp").lost, 0, "{:?}", window.report("tcp"));
+    assert_counted(tcp(&window.families), 0, 20_000);
+}
+
+#[test]
+#[ignore = "needs a guest: cargo xtask vm"]
+fn tcp_births_that_find_no_room_are_counted_as_lost() {
+    many_descriptors();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut streams = vec![];
+    let window = lossy_window(|| streams = open(&listener, 10_000));
     let report = window.report("tcp");
-    let closed = tcp(&window.families).total.connections.as_ref().unwrap().closed;
-    println!("measured: {closed} closes told: {report:?}");
-    assert!(report.lost > 10_000 && report.coverage == Some(Coverage::Partial), "{report:?}");
-    assert_eq!(closed + report.lost, 20_000, "{report:?}");
+    println!("measured: {report:?}");
+    assert!((5_000..20_000).contains(&report.lost) && report.coverage == Some(Coverage::Partial), "{report:?}");
     assert!(report.reason.as_ref().is_some_and(|reason| reason.contains("were lost")), "{report:?}");
+    drop(streams);
 }
 
 /// Ticks twice after the canary was caused, and gives what the collector then says of itself.
@@ -142,7 +155,6 @@ fn tcp_connections_belong_to_the_group_of_who_uses_them() {
 
 /// Guest time of `count` request/response rounds, and of as many connects and closes, nanoseconds.
 fn workloads(count: usize) -> (u128, u128) {
-    use std::io::Write;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to: SocketAddr = listener.local_addr().unwrap();
     let server = thread::spawn(move || {

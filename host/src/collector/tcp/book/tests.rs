@@ -7,7 +7,7 @@ use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn connection(socket: u64, birth: u8) -> Connection {
+pub fn connection(socket: u64, birth: u8) -> Connection {
     Connection {
         socket,
         since: if birth == UNKNOWN { 0 } else { 5 * SECOND },
@@ -31,12 +31,14 @@ fn connection(socket: u64, birth: u8) -> Connection {
     }
 }
 
-fn found(socket: u64, sent: u32, retransmitted: u32, data_sent: u32) -> Connection {
+pub fn found(socket: u64, sent: u32, retransmitted: u32, data_sent: u32) -> Connection {
     Connection { sent, retransmitted, data_sent, kind: FOUND, state: 1, ..connection(socket, UNKNOWN) }
 }
 
 fn begin(found: &[Connection]) -> Book {
-    Book::begin(SECOND, Peers::default(), found.iter().copied())
+    let mut book = Book::begin(SECOND, Peers::default());
+    found.iter().for_each(|told| book.found(told));
+    book
 }
 
 fn only(book: &Book) -> &Tally {
@@ -154,8 +156,7 @@ fn sums_of_the_kernel_count_like_single_connections() {
         rtt_us: 10 * 500,
         ..Sums::default()
     };
-    book.sums(Some(flow), 3, &sums);
-    book.sums(None, 3, &sums);
+    book.sums(&[(Some(flow), 3, sums), (None, 3, sums)]);
     let fold = Fold { namespace: 3, group: 0, class: None };
     for tally in [&book.flows[&flow], &book.folded[&fold]] {
         assert_eq!((tally.sent, tally.retransmitted, tally.syn_retransmitted), (370, 29, 1));
