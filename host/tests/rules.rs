@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kerno::artifacts::BUILT_IN_RULES;
-use kerno::engine::{Limits, RuleSet};
+use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
 use kerno_rule_scheduler_contention::SchedulerContention;
@@ -28,7 +28,7 @@ fn scheduler_contention() {
 fn same_answers<R: Rule>() {
     let id = R::describe().id;
     let Some(component) = component(&id) else { return };
-    let rules = RuleSet::load(&[(&id, Some(component))], &[], &Limits::default()).unwrap();
+    let rules = Runtime::new(&Limits::default()).unwrap().load(&[(&id, Some(component))], &[]).unwrap();
     let mut statuses = BTreeMap::new();
     for path in fixtures(&id) {
         let recorded: Snapshot = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
