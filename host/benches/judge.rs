@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kerno::artifacts::BUILT_IN_RULES;
-use kerno::engine::{Limits, RuleSet};
+use kerno::engine::{Limits, RuleSet, Runtime};
 use kerno::findings::RuleReport;
 use kerno_signals::{
     Block, Cgroup, CgroupDelay, CollectorReport, CollectorStatus, Coverage, Device, DeviceLatency, Environment, Families,
@@ -22,7 +22,8 @@ fn main() -> ExitCode {
         println!("not measured: no rules were built in; run `cargo xtask build` first");
         return ExitCode::FAILURE;
     }
-    let Ok(rules) = RuleSet::load(BUILT_IN_RULES, &[], &Limits::default()) else {
+    let runtime = Runtime::new(&Limits::default()).ok();
+    let Some(rules) = runtime.and_then(|runtime| runtime.load(BUILT_IN_RULES, &[]).ok()) else {
         println!("not measured: the rules do not load");
         return ExitCode::FAILURE;
     };

@@ -15,7 +15,7 @@ pub use interrupt::{Interrupt, Wake};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
-use crate::engine::{JudgeError, Limits, LoadError, RuleSet};
+use crate::engine::{JudgeError, Limits, LoadError, Runtime, RuntimeError};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
 
@@ -59,6 +59,9 @@ pub enum AgentError {
     /// Nothing is known of the host.
     #[error("this host cannot be described")]
     Host(#[from] platform::Error),
+    /// Rules cannot be run at all.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// The rules of a directory could not be listed.
     #[error(transparent)]
     Rules(#[from] LoadError),
@@ -81,6 +84,8 @@ pub fn doctor(
     progress: &mut dyn FnMut(Moment<'_>),
 ) -> Result<Report, AgentError> {
     progress(Moment::Starting);
+    // A window that cannot be judged need not be measured.
+    let runtime = Runtime::new(&Limits::default())?;
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     rights::measuring();
     let host = host::Start::read(options)?;
@@ -113,7 +118,7 @@ pub fn doctor(
         families: collected.families,
         processes: collected.processes,
     };
-    // Not before the window has ended: compiling keeps every CPU busy, and others would be seen to wait for it.
-    let rules = RuleSet::load(artifacts::BUILT_IN_RULES, &options.rules, &Limits::default())?;
+    // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
+    let rules = runtime.load(artifacts::BUILT_IN_RULES, &options.rules)?;
     Ok(Report::new(&snapshot, rules.judge(&postcard::to_allocvec(&snapshot)?)?))
 }

@@ -13,6 +13,7 @@ mod maps;
 mod namespaces;
 mod perf_events;
 mod pressure;
+mod rules;
 mod seccomp;
 mod tracefs;
 mod tracing;
@@ -21,6 +22,7 @@ use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment};
 use serde::Serialize;
 
 pub use hook::Hook;
+pub use rules::{NEEDS, Rule};
 
 use crate::collector::hooks::{self, Attempt};
 use crate::platform::{Error, Root, btf::Btf, host, kernel::Facts};
@@ -113,7 +115,7 @@ pub struct Collector {
 pub struct Check {
     /// 1.
     pub schema_version: u32,
-    /// Every collector measures as it is designed to, if only a part of its family.
+    /// Every collector measures as it is designed to, if only a part of its family, and every built-in rule has all that it needs.
     pub ready: bool,
     /// Where.
     pub host: Host,
@@ -123,6 +125,8 @@ pub struct Check {
     pub hooks: Vec<Hook>,
     /// What every collector would tell.
     pub collectors: Vec<Collector>,
+    /// What every built-in rule would have.
+    pub rules: Vec<Rule>,
 }
 
 /// A diagnostic: looks, and never fails.
@@ -180,13 +184,15 @@ impl Check {
     #[must_use]
     pub fn new(seen: &Seen, attempts: &[Attempt], reports: Vec<CollectorReport>) -> Self {
         let measures = |report: &CollectorReport| matches!(report.coverage, Some(Coverage::Full | Coverage::Partial));
+        let rules = rules::rules(&reports);
         Self {
             schema_version: 1,
-            ready: reports.iter().all(measures),
+            ready: reports.iter().all(measures) && rules.iter().all(|rule| rule.ready),
             host: seen.host.clone(),
             checks: DIAGNOSTICS.iter().flat_map(|look| look(seen)).collect(),
             hooks: hook::hooks(seen.btf.as_ref(), attempts),
             collectors: reports.into_iter().map(Collector::from).collect(),
+            rules,
         }
     }
 

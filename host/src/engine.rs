@@ -43,6 +43,14 @@ impl Default for Limits {
     }
 }
 
+/// Why rules cannot be run at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up the runtime for rules: {reason}")]
+pub struct RuntimeError {
+    /// What it said.
+    reason: String,
+}
+
 /// Why no rule set could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -55,12 +63,6 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
-    /// The runtime for rules cannot be set up.
-    #[error("cannot set up the runtime for rules: {reason}; it needs address space for a few instances: raise `ulimit -v`")]
-    Runtime {
-        /// What it said.
-        reason: String,
-    },
 }
 
 /// Why nothing was judged.
@@ -69,10 +71,13 @@ pub enum JudgeError {
     /// The bytes are no snapshot.
     #[error("the snapshot cannot be decoded")]
     Decode(#[from] postcard::Error),
-    /// The clock that ends evaluations cannot run.
-    #[error("cannot start the thread that keeps the rules' deadline")]
-    Deadline(#[from] std::io::Error),
 }
+
+/// Address space that must be left before a window is measured, for the collectors and for compiling rules after it.
+const ROOM: usize = 256 << 20;
+
+/// Room for rules, and nothing compiled yet: whether there is any is known before a window is measured.
+pub struct Runtime(Sandbox);
 
 /// All rules, loaded or refused.
 pub struct RuleSet {
@@ -86,20 +91,37 @@ enum Slot {
     Refused(RuleReport),
 }
 
-impl RuleSet {
+impl Runtime {
+    /// Sets it up.
+    ///
+    /// # Errors
+    /// The address space for its instances, or what compiling takes, cannot be had.
+    pub fn new(limits: &Limits) -> Result<Self, RuntimeError> {
+        let failed = |reason: String| RuntimeError { reason };
+        let sandbox = Sandbox::new(limits).map_err(|error| failed(format!("{error:#}")))?;
+        if sandbox::address_space_is_limited() {
+            // Nothing can be told any more once memory that must be there is not: so it is asked for now, and given back.
+            let mut room: Vec<u8> = Vec::new();
+            room.try_reserve_exact(ROOM)
+                .map_err(|_| failed(format!("{} MiB more of address space cannot be had", ROOM >> 20)))?;
+            std::hint::black_box(&room);
+        }
+        Ok(Self(sandbox))
+    }
+
     /// Loads the built-in rules, then every `*.wasm` of each directory, by name. A rule that does not load is kept as its report.
     ///
     /// # Errors
-    /// A directory cannot be read, or the runtime cannot be set up.
-    pub fn load(built_in: &[(&str, Option<&[u8]>)], directories: &[PathBuf], limits: &Limits) -> Result<Self, LoadError> {
-        let runtime = |reason: String| LoadError::Runtime { reason };
-        let sandbox = Sandbox::new(limits).map_err(|error| runtime(format!("{error:#}")))?;
-        let candidates = load::candidates(built_in, directories, limits)?;
-        let clock = sandbox.start_clock().map_err(|error| runtime(error.to_string()))?;
+    /// A directory cannot be read.
+    pub fn load(self, built_in: &[(&str, Option<&[u8]>)], directories: &[PathBuf]) -> Result<RuleSet, LoadError> {
+        let Self(sandbox) = self;
+        let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
+        let clock = sandbox.start_clock().map_err(no_deadline);
         let mut rules: Vec<Slot> = Vec::new();
         for candidate in candidates {
             let Candidate { stem, source, bytes } = candidate;
             let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
+            let bytes = bytes.and_then(|bytes| clock.as_ref().map(|_| bytes).map_err(Clone::clone));
             let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source)).and_then(|rule| {
                 let taken = rules.iter().find_map(|slot| match slot {
                     Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
@@ -129,19 +151,27 @@ impl RuleSet {
             });
         }
         drop(clock);
-        Ok(Self { sandbox, rules })
+        Ok(RuleSet { sandbox, rules })
     }
+}
 
+/// Without it a rule could run for ever.
+fn no_deadline(error: std::io::Error) -> String {
+    format!("the thread that keeps its deadline cannot be started ({error}): raise the limit of threads (`ulimit -u`)")
+}
+
+impl RuleSet {
     /// Judges a postcard-encoded [`Snapshot`]: one report a rule, in the order of loading.
     ///
     /// # Errors
-    /// The bytes are no snapshot, or the deadline cannot be kept.
+    /// The bytes are no snapshot.
     pub fn judge(&self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
         let snapshot: Arc<Snapshot> = Arc::new(Snapshot::from_postcard(snapshot)?);
-        let _clock = self.sandbox.start_clock()?;
-        let judge = |slot: &Slot| match slot {
-            Slot::Loaded(rule) => rule.judge(&self.sandbox, &snapshot),
-            Slot::Refused(report) => report.clone(),
+        let clock = self.sandbox.start_clock().map_err(no_deadline);
+        let judge = |slot: &Slot| match (slot, &clock) {
+            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, &snapshot),
+            (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
+            (Slot::Refused(report), _) => report.clone(),
         };
         Ok(self.rules.iter().map(judge).collect())
     }

@@ -1,5 +1,6 @@
 //! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
 
+mod facts;
 mod json;
 pub mod pretty;
 mod style;
@@ -8,9 +9,10 @@ mod units;
 
 use std::time::{Duration, SystemTime};
 
-use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Snapshot};
+use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Snapshot};
 use serde::Serialize;
 
+pub use crate::check::Host;
 pub use json::json;
 pub use pretty::{pretty, pretty_check};
 pub use style::Style;
@@ -40,6 +42,9 @@ pub struct Report {
     pub rules: Vec<Rule>,
     /// What every collector saw.
     pub collectors: Vec<Collector>,
+    /// What families told that no built-in rule judges, by family.
+    #[serde(skip)]
+    pub facts: Vec<(&'static str, String)>,
     /// Findings that [`Report::only_critical`] took out.
     #[serde(skip)]
     pub hidden: usize,
@@ -52,23 +57,6 @@ pub struct Summary {
     pub critical: usize,
     pub warning: usize,
     pub info: usize,
-}
-
-/// The host.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Host {
-    /// Node name.
-    pub name: String,
-    /// Kernel release.
-    pub kernel: String,
-    /// Machine architecture.
-    pub arch: String,
-    /// Online CPUs.
-    pub cpus: u32,
-    /// What manages the workloads.
-    pub environment: Environment,
-    /// Cluster name, when configured.
-    pub cluster: Option<String>,
 }
 
 /// The window.
@@ -154,6 +142,7 @@ impl Report {
             findings: found,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
+            facts: facts::of(&snapshot.families),
             hidden: 0,
         }
     }

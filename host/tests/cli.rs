@@ -96,12 +96,13 @@ fn help_and_version_go_to_standard_output() {
 
 #[test]
 fn a_wrong_environment_is_told() {
-    for (name, value) in [("KERNO_EBPF", "maybe"), ("KERNO_LOG", "kerno=shout")] {
+    for (name, value) in [("KERNO_EBPF", "maybe"), ("KERNO_LOG", "kerno=shout"), ("KERNO_LOG", "foo")] {
         let mut command = doctor(&[]);
         command.env(name, value);
         let (code, _, stderr) = run(command);
         assert_eq!(code, Some(2), "{stderr}");
         assert_told(&stderr, &format!("{name}={value}"), name);
+        assert!(name != "KERNO_LOG" || stderr.contains("off, error, warn, info, debug or trace"), "{stderr}");
     }
 }
 
@@ -173,7 +174,8 @@ fn a_check_is_json_alone_and_its_exit_code_says_ready() {
     assert_eq!((code, stderr.as_str()), (Some(if ready { 0 } else { 3 }), ""));
     assert_eq!((&check["host"]["name"], &check["host"]["cluster"]), (&"node-7".into(), &"eu-1".into()));
     let measures = |collector: &Value| matches!(collector["coverage"].as_str(), Some("full" | "partial"));
-    assert_eq!(check["collectors"].as_array().unwrap().iter().all(measures), ready);
+    let rules = check["rules"].as_array().unwrap().iter().all(|rule| rule["ready"] == true);
+    assert_eq!(check["collectors"].as_array().unwrap().iter().all(measures) && rules, ready);
 }
 
 #[test]
@@ -256,6 +258,19 @@ fn without_ebpf_the_report_says_so_and_exit_code_3_means_too_little_was_seen() {
 }
 
 #[test]
+fn too_little_address_space_is_4_before_anything_is_measured() {
+    let start = Instant::now();
+    for (kib, error) in [(120_000, "cannot set up the runtime for rules: "), (330_000, "MiB more of address space")] {
+        let limited = format!("ulimit -v {kib}; exec \"$0\" doctor -d 5m");
+        let output = Command::new("sh").args(["-c", &limited, env!("CARGO_BIN_EXE_kerno")]).output().unwrap();
+        let (code, stdout, stderr) = told(&output);
+        assert_eq!((code, stdout.as_str()), (Some(4), ""), "{kib}: {stderr}");
+        assert_told(&stderr, error, "ulimit -v");
+    }
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = doctor(&["-o", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -321,6 +336,7 @@ fn standard_error_tells_progress_in_lines() {
     signal(&child, "-INT");
     let (_, _, stderr) = told(&child.wait_with_output().unwrap());
     assert!(stderr.contains("kerno: 10 s of 2 min") || stderr.contains("kerno: 11 s of 2 min"), "{stderr}");
+    assert!(stderr.ends_with("\nkerno: judging what was measured\n"), "{stderr}");
     assert!(!stderr.contains('\r') && !stderr.contains('\u{1b}'), "{stderr:?}");
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kerno::engine::{Limits, LoadError, RuleSet};
+use kerno::engine::{Limits, LoadError, Runtime};
 use kerno::findings::{RuleReport, RuleStatus, Severity};
 use kerno_signals::Snapshot;
 
@@ -44,7 +44,7 @@ fn judged(built_in: &[(&str, Option<&[u8]>)], files: &[(&str, &[u8])]) -> Vec<Ru
     for (name, bytes) in files {
         fs::write(directory.path().join(name), bytes).unwrap();
     }
-    let rules = RuleSet::load(built_in, &[directory.path().to_owned()], &limits()).unwrap();
+    let rules = Runtime::new(&limits()).unwrap().load(built_in, &[directory.path().to_owned()]).unwrap();
     rules.judge(&snapshot()).unwrap()
 }
 
@@ -149,7 +149,7 @@ fn a_rule_that_never_ends_is_stopped_in_time() {
 fn the_same_window_gives_the_same_answer_twice() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("counts.wasm"), rule("remembers")).unwrap();
-    let rules = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap();
+    let rules = Runtime::new(&limits()).unwrap().load(&[], &[directory.path().to_owned()]).unwrap();
     let first = rules.judge(&snapshot()).unwrap();
     assert_eq!(first[0].status, RuleStatus::Fired, "{first:#?}");
     assert_eq!(rules.judge(&snapshot()).unwrap(), first);
@@ -176,7 +176,7 @@ fn what_cannot_be_read_is_told() {
     std::os::unix::fs::symlink("/dev/zero", directory.path().join("b.wasm")).unwrap();
     std::os::unix::fs::symlink("nowhere", directory.path().join("c.wasm")).unwrap();
     fs::write(directory.path().join("notes.txt"), "no rule").unwrap();
-    let reports = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap().judge(&snapshot()).unwrap();
+    let reports = Runtime::new(&limits()).unwrap().load(&[], &[directory.path().to_owned()]).unwrap().judge(&snapshot()).unwrap();
     let reasons: Vec<_> = reports.iter().map(|report| report.reason.as_deref().unwrap()).collect();
     assert_eq!(reasons.len(), 3);
     assert!(reasons[0].contains("no regular file") && reasons[1].contains("no regular file"), "{reasons:?}");
@@ -187,7 +187,7 @@ fn what_cannot_be_read_is_told() {
 fn a_directory_that_cannot_be_listed_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for path in [PathBuf::from("/no/such/rules"), file.path().to_owned()] {
-        let error = RuleSet::load(&[], std::slice::from_ref(&path), &limits()).err().unwrap();
+        let error = Runtime::new(&limits()).unwrap().load(&[], std::slice::from_ref(&path)).err().unwrap();
         assert!(matches!(&error, LoadError::Directory { .. }));
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
@@ -200,7 +200,7 @@ fn a_family_that_was_not_measured_leaves_its_rules_unjudged() {
     window.collectors[0].reason = Some("no BTF".into());
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("needs.wasm"), rule("needs-sched")).unwrap();
-    let rules = RuleSet::load(&[], &[directory.path().to_owned()], &limits()).unwrap();
+    let rules = Runtime::new(&limits()).unwrap().load(&[], &[directory.path().to_owned()]).unwrap();
     let judge = |window: &Snapshot| rules.judge(&postcard::to_stdvec(window).unwrap()).unwrap().remove(0);
     let report = judge(&window);
     assert_eq!((report.status, report.reason.as_deref()), (RuleStatus::NotEvaluated, Some("sched was not measured: no BTF")));
@@ -209,6 +209,6 @@ fn a_family_that_was_not_measured_leaves_its_rules_unjudged() {
 
 #[test]
 fn bytes_that_are_no_snapshot_are_an_error() {
-    let rules = RuleSet::load(&[], &[], &limits()).unwrap();
+    let rules = Runtime::new(&limits()).unwrap().load(&[], &[]).unwrap();
     assert!(rules.judge(b"\xff\xff\xff").is_err());
 }

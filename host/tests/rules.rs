@@ -7,13 +7,26 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use kerno::artifacts::BUILT_IN_RULES;
-use kerno::engine::{Limits, RuleSet};
+use kerno::check::NEEDS;
+use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
 use kerno_rule_scheduler_contention::SchedulerContention;
 use kerno_rules_sdk::testing::Window;
 use kerno_rules_sdk::{Rule, Verdict};
 use kerno_signals::{Coverage, Snapshot};
+
+/// A check runs no rule, so it has a list of its own of what they need.
+#[test]
+fn checks_know_what_each_rule_needs() {
+    let rules = [DiskIoBottleneck::describe(), SchedulerContention::describe()];
+    let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
+    let known: Vec<(String, Vec<String>)> =
+        NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
+    assert_eq!(known, said);
+    let shipped: Vec<&str> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
+    assert_eq!(known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), shipped);
+}
 
 #[test]
 fn disk_io_bottleneck() {
@@ -28,7 +41,7 @@ fn scheduler_contention() {
 fn same_answers<R: Rule>() {
     let id = R::describe().id;
     let Some(component) = component(&id) else { return };
-    let rules = RuleSet::load(&[(&id, Some(component))], &[], &Limits::default()).unwrap();
+    let rules = Runtime::new(&Limits::default()).unwrap().load(&[(&id, Some(component))], &[]).unwrap();
     let mut statuses = BTreeMap::new();
     for path in fixtures(&id) {
         let recorded: Snapshot = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

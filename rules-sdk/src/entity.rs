@@ -53,7 +53,7 @@ impl Cgroup {
             (None, Some(unit), _) => unit.clone(),
             (None, None, Some(path)) if path == "/" => "the root control group".to_owned(),
             (None, None, Some(path)) => path.clone(),
-            (None, None, None) => format!("a control group that is gone (id {})", self.id),
+            (None, None, None) => format!("a control group whose name is not known (id {})", self.id),
         }
     }
 }
@@ -77,7 +77,13 @@ mod tests {
         );
         let unit = cgroup(Some("/system.slice/a.service"), Some("a.service"), None);
         assert_eq!((Entity::of_cgroup(&unit).kind, unit.display_name()), (EntityKind::Unit, "a.service".into()));
-        let gone = cgroup(None, None, None);
-        assert_eq!(Entity::of_cgroup(&gone).names[0].value, "id 7");
+    }
+
+    #[test]
+    fn a_group_without_a_name_is_not_said_to_be_gone() {
+        // It may be, or no name can be read on this host at all.
+        let unnamed = cgroup(None, None, None);
+        assert_eq!(Entity::of_cgroup(&unnamed).names[0].value, "id 7");
+        assert_eq!(unnamed.display_name(), "a control group whose name is not known (id 7)");
     }
 }

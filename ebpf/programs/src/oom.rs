@@ -27,7 +27,7 @@ static KILLS: RingBuf = RingBuf::with_byte_size(128 << 10, 0);
 
 /// The case is known; victims follow.
 ///
-/// `oom_kill_process(struct oom_control *oc, const char *message)`, entry (fentry: x86-64 since 5.5, arm64 since 6.0). Runs in the
+/// `oom_kill_process(struct oom_control *oc, const char *message)`, entry (fentry: x86-64 since 5.5, arm64 since 6.4). Runs in the
 /// task that ran out of memory, under `oom_lock`.
 #[fentry(function = "oom_kill_process")]
 fn oom_kill_process(ctx: FEntryContext) -> i32 {

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What stands between two fixes.
+pub const THEN: &str = "; then ";
+
 /// State of a collector over the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CollectorReport {
@@ -15,7 +18,7 @@ pub struct CollectorReport {
     pub source: String,
     /// Why it is not `running` with `full` coverage: one sentence.
     pub reason: Option<String>,
-    /// The one thing to do about `reason`.
+    /// The one thing to do about `reason`; for several reasons one each, with [`THEN`] between them.
     pub fix: Option<String>,
     /// Kernel events counted in the window.
     pub events: u64,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Cgroup {
     /// The kernel's number of it (kernfs node id of the hierarchy in use).
     pub id: u64,
-    /// Path below the hierarchy's root, `/` for the root. `None` when the group was gone before it could be named.
+    /// Path below the hierarchy's root, `/` for the root. `None` when it could not be named: it was gone before,
+    /// or this host's groups cannot be read.
     pub path: Option<String>,
     /// systemd unit (service, scope or slice), when the path ends in one.
     pub unit: Option<String>,

@@ -23,7 +23,7 @@ mod tcp;
 mod trend;
 
 pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
-pub use collector::{CollectorReport, CollectorStatus, Coverage};
+pub use collector::{CollectorReport, CollectorStatus, Coverage, THEN};
 pub use cpu::{CgroupCpu, Cpu, CpuLimit, HostCpu, Quota, Throttling};
 pub use entity::{Cgroup, Environment, Process, Runtime};
 pub use errno::errno_name;

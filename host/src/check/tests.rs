@@ -230,9 +230,9 @@ fn hooks_tell_what_came_of_them() {
 }
 
 #[test]
-fn ready_means_that_every_collector_measures_as_designed() {
-    let report = |status, coverage| CollectorReport {
-        name: "sched".to_owned(),
+fn ready_means_that_every_collector_measures_and_every_built_in_rule_has_what_it_needs() {
+    let report = |name: &str, status, coverage| CollectorReport {
+        name: name.to_owned(),
         status,
         coverage,
         source: String::new(),
@@ -243,15 +243,24 @@ fn ready_means_that_every_collector_measures_as_designed() {
         blind_ratio: Default::default(),
     };
     let seen = seen(&[]);
-    for (status, coverage, ready) in [
-        (CollectorStatus::Running, Some(Coverage::Full), true),
-        (CollectorStatus::Degraded, Some(Coverage::Partial), true),
-        (CollectorStatus::Degraded, Some(Coverage::Fallback), false),
-        (CollectorStatus::Off, None, false),
+    for (name, status, coverage, ready) in [
+        ("block", CollectorStatus::Running, Some(Coverage::Full), true),
+        // A rule that lacks a part of its family can never call it quiet.
+        ("block", CollectorStatus::Degraded, Some(Coverage::Partial), false),
+        ("sched", CollectorStatus::Degraded, Some(Coverage::Partial), false),
+        ("syscall", CollectorStatus::Degraded, Some(Coverage::Partial), true),
+        ("syscall", CollectorStatus::Degraded, Some(Coverage::Fallback), false),
+        ("sched", CollectorStatus::Degraded, Some(Coverage::Fallback), false),
+        ("block", CollectorStatus::Off, None, false),
     ] {
-        let running = report(CollectorStatus::Running, Some(Coverage::Full));
-        let check = Check::new(&seen, &[], vec![running, report(status, coverage)]);
-        assert_eq!(check.ready, ready, "{status:?} {coverage:?}");
+        let others = ["syscall", "sched", "block"].into_iter().filter(|other| *other != name);
+        let mut reports: Vec<_> = others.map(|name| report(name, CollectorStatus::Running, Some(Coverage::Full))).collect();
+        reports.push(report(name, status, coverage));
+        let check = Check::new(&seen, &[], reports);
+        assert_eq!(check.ready, ready, "{name} {status:?} {coverage:?}");
         assert_eq!(check.gaps(), 2 + usize::from(status != CollectorStatus::Running));
+        let lacking: Vec<_> = check.rules.iter().filter(|rule| !rule.ready).flat_map(|rule| &rule.lacks).collect();
+        assert_eq!(lacking.is_empty(), coverage == Some(Coverage::Full) || name == "syscall", "{lacking:?}");
     }
+    assert!(!Check::new(&seen, &[], vec![]).ready, "nothing measures");
 }

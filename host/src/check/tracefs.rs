@@ -2,8 +2,8 @@
 
 use super::{Group, Item, Seen};
 
-pub(super) const EFFECT: &str = "system calls are seen by raw tracepoints, which this kernel skips while a task is preempted inside one: \
-    beside CPU contention events are lost, and the collector is reported as degraded";
+pub(super) const EFFECT: &str = "system calls are seen by programs on typed tracepoints, which this kernel skips on a CPU where one of them \
+    was preempted: beside CPU contention events are lost, and the collector is reported as degraded";
 
 pub(super) fn look(seen: &Seen) -> Vec<Item> {
     vec![match (seen.facts.tracefs, seen.wants_perf_events()) {

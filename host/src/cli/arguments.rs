@@ -63,8 +63,8 @@ pub(super) struct Doctor {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Every collector is started for a moment, as kerno doctor would, and dropped again. Ready: all of them
-measure as they are designed to, if only a part of their family; those that read /proc instead of running
-kernel programs, or nothing, make it not ready.
+measure as they are designed to, if only a part of their family, and every built-in rule has all that it
+needs. Those that read /proc instead of running kernel programs, or nothing, make it not ready.
 
 Exit codes: 0 ready; 3 not ready; 2 usage or configuration; 4 kerno itself failed.")]
 pub(super) struct Check {

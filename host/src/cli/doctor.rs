@@ -1,5 +1,6 @@
 //! `kerno doctor`: resolves settings, measures and judges one window, writes the report.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::arguments::{self, Color, Form};
@@ -26,7 +27,11 @@ pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Res
     let settings = resolve(arguments, environment)?;
     let mut progress = Progress::new(settings.quiet, settings.agent.duration);
     let interrupt = Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
-        Failure::own(format!("signals cannot be received: {error}"), "raise the limit of open files (ulimit -n)")
+        let help = match error.kind() {
+            ErrorKind::WouldBlock => "raise the limit of threads (ulimit -u)",
+            _ => "raise the limit of open files (ulimit -n)",
+        };
+        Failure::own(format!("signals cannot be received: {error}"), help)
     })?;
     let mut report = agent::doctor(&settings.agent, &SystemClock, &interrupt, &mut |moment| progress.tell(&moment))
         .map_err(|error| failed(&error))?;
@@ -103,6 +108,7 @@ fn failed(error: &AgentError) -> Failure {
     match error {
         AgentError::Rules(_) => Failure::usage(what, "give --rules a directory that this user may read"),
         AgentError::Host(_) => Failure::own(what, "mount /proc and /sys where kerno runs"),
+        AgentError::Runtime(_) => Failure::own(what, "give it 1 GiB of address space for a few instances: raise `ulimit -v`"),
         AgentError::Judge(_) | AgentError::Encode(_) => {
             Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")
         }

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::Failure;
 
@@ -39,9 +39,14 @@ impl Environment {
     /// Starts logging to standard error when a filter is set.
     pub(super) fn log(&self) -> Result<(), Failure> {
         let Some(filter) = &self.log else { return Ok(()) };
-        let filter = EnvFilter::builder().parse(filter).map_err(|error| {
-            Failure::usage(format!("KERNO_LOG={filter} is no log filter: {error}"), "set it to a level, as in KERNO_LOG=debug")
-        })?;
+        let help =
+            "set it to off, error, warn, info, debug or trace, or to these by module, as in KERNO_LOG=warn,kerno::engine=trace";
+        if let Some(word) = unknown_level(filter) {
+            return Err(Failure::usage(format!("KERNO_LOG={filter} is no log filter: {word} is no level"), help));
+        }
+        let filter = EnvFilter::builder()
+            .parse(filter)
+            .map_err(|error| Failure::usage(format!("KERNO_LOG={filter} is no log filter: {error}"), help))?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
@@ -52,12 +57,38 @@ impl Environment {
     }
 }
 
+/// A word of a log filter that stands for a level and is none: it would be taken for a module, and nothing would be logged.
+fn unknown_level(filter: &str) -> Option<&str> {
+    let words = filter.split(',').map(str::trim);
+    words.into_iter().find(|word| !word.contains('=') && word.parse::<LevelFilter>().is_err())
+}
+
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => {
             Err(Failure::usage(format!("{name} cannot be read: its value is not UTF-8"), format!("unset {name}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_word_of_a_filter_is_a_level() {
+        for (filter, unknown) in [
+            ("debug", None),
+            ("WARN", None),
+            ("warn,kerno::engine=trace", None),
+            ("off, aya=info", None),
+            ("foo", Some("foo")),
+            ("debug,foo", Some("foo")),
+            ("kerno", Some("kerno")),
+        ] {
+            assert_eq!(unknown_level(filter), unknown, "{filter}");
         }
     }
 }

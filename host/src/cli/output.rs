@@ -37,6 +37,11 @@ pub(super) fn columns() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)).or(Some(80))
 }
 
+/// Columns of standard error.
+pub(super) fn columns_of_stderr() -> usize {
+    terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
 /// Whether a line on standard error can be drawn over.
 pub(super) fn live_stderr() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")

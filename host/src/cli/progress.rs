@@ -1,4 +1,4 @@
-//! Progress on standard error: one live line on a terminal, a line every ten seconds elsewhere.
+//! Progress on standard error: one live line on a terminal; elsewhere a line at the start, one every ten seconds and one at the end.
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::report::{count, human_seconds};
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// Columns of the bar.
+const BAR: usize = 16;
 
 /// Shows progress, or nothing.
 pub(super) enum Progress {
@@ -33,7 +36,7 @@ impl Progress {
             return Self::Lines { next: EVERY, total };
         }
         let bar = ProgressBar::with_draw_target(Some(total.as_secs()), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:16} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{wide_msg}}")) {
             bar.set_style(style.progress_chars("━━─"));
         }
         Self::Live { bar, total }
@@ -45,10 +48,10 @@ impl Progress {
             Self::Silent => {}
             Self::Live { bar, total } => match moment {
                 Moment::Starting => bar.set_message("starting"),
-                Moment::Started(counts) => bar.set_message(line(Duration::ZERO, *total, counts)),
+                Moment::Started(counts) => bar.set_message(line(Duration::ZERO, *total, counts, beside_the_bar())),
                 Moment::Ticked(elapsed, counts) => {
                     bar.set_position(elapsed.as_secs());
-                    bar.set_message(line(*elapsed, *total, counts));
+                    bar.set_message(line(*elapsed, *total, counts, beside_the_bar()));
                 }
                 Moment::Judging => bar.finish_and_clear(),
             },
@@ -58,18 +61,31 @@ impl Progress {
                 }
                 Moment::Ticked(elapsed, counts) if *elapsed >= *next => {
                     *next += EVERY;
-                    write(&line(*elapsed, *total, counts));
+                    write(&line(*elapsed, *total, counts, usize::MAX));
                 }
-                Moment::Starting | Moment::Ticked(..) | Moment::Judging => {}
+                Moment::Judging => write("judging what was measured"),
+                Moment::Starting | Moment::Ticked(..) => {}
             },
         }
     }
 }
 
-fn line(elapsed: Duration, total: Duration, counts: &[collector::Progress]) -> String {
+/// Columns that are left beside the bar.
+fn beside_the_bar() -> usize {
+    output::columns_of_stderr().saturating_sub(BAR + 1)
+}
+
+/// What has passed and what was counted, in so many columns: collectors that have no room are left out, their numbers never cut.
+fn line(elapsed: Duration, total: Duration, counts: &[collector::Progress], columns: usize) -> String {
+    const MORE: &str = ", …";
     let mut text = format!("{} s of {}", elapsed.as_secs(), human_seconds(total.as_secs_f64()));
-    for progress in counts {
-        text += &format!(", {} {} events ({})", progress.collector, count(progress.events), progress.source);
+    for (index, progress) in counts.iter().enumerate() {
+        let next = format!(", {} {}", progress.collector, count(progress.events));
+        let more = if index + 1 < counts.len() { MORE.chars().count() } else { 0 };
+        if text.chars().count() + next.len() + more > columns {
+            return text + MORE;
+        }
+        text += &next;
     }
     text
 }
@@ -84,4 +100,25 @@ fn sources(counts: &[collector::Progress]) -> String {
 /// One line; when standard error is gone there is nobody to tell.
 fn write(text: &str) {
     drop(std::io::stderr().write_all(format!("kerno: {text}\n").as_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_line_leaves_collectors_out_and_cuts_no_number() {
+        let counts: Vec<_> = [("syscall", 1_204_331), ("sched", 52_044), ("block", 7)]
+            .map(|(collector, events)| collector::Progress { collector, events, source: "eBPF" })
+            .into();
+        let all = "3 s of 30 s, syscall 1,204,331, sched 52,044, block 7";
+        let told = |columns| line(Duration::from_secs(3), Duration::from_secs(30), &counts, columns);
+        assert_eq!(told(usize::MAX), all);
+        assert_eq!(told(all.len()), all);
+        assert_eq!(told(all.len() - 1), "3 s of 30 s, syscall 1,204,331, sched 52,044, …");
+        assert_eq!(told(40), "3 s of 30 s, syscall 1,204,331, …");
+        for columns in 15..all.len() {
+            assert!(told(columns).chars().count() <= columns, "{columns}: {}", told(columns));
+        }
+    }
 }

@@ -17,9 +17,12 @@ pub struct Explained {
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
 const E2BIG: i32 = 7;
+const EAGAIN: i32 = 11;
 const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
 const EINVAL: i32 = 22;
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 const ENOSYS: i32 = 38;
 const EOPNOTSUPP: i32 = 95;
 /// `ENOTSUPP`: the kernel's own, has no name in user space.
@@ -43,7 +46,8 @@ pub fn explain(error: &(dyn Error + 'static), facts: &Facts) -> Explained {
         tracing::debug!(%log, "the verifier's log");
     }
     tracing::debug!(error = %failure.text, %facts, "kernel programs did not load");
-    let (reason, fix) = host_forbids(&failure, facts)
+    let (reason, fix) = limit_met(&failure, facts)
+        .or_else(|| host_forbids(&failure, facts))
         .or_else(|| kernel_lacks(&failure, facts))
         .or_else(|| verifier_refused(&failure, facts))
         .unwrap_or_else(|| (failure.text, "report it, with what `kerno` prints at log level debug".to_owned()));
@@ -100,6 +104,37 @@ type Words = Option<(String, String)>;
 
 fn words(reason: impl Into<String>, fix: impl Into<String>) -> Words {
     Some((reason.into(), fix.into()))
+}
+
+/// Limits that have nothing to do with BPF. They come first: the facts cannot be read either where no file can be opened.
+fn limit_met(failure: &Failure, facts: &Facts) -> Words {
+    let what = &failure.text;
+    match failure.code? {
+        EMFILE => {
+            let limit = facts.open_files.map_or_else(|| "not set".to_owned(), |limit| limit.to_string());
+            words(
+                format!("kerno has as many files open as it may (RLIMIT_NOFILE is {limit}): {what}"),
+                "raise the limit: `ulimit -n 65536`, or LimitNOFILE=65536 in the unit",
+            )
+        }
+        ENFILE => words(
+            format!("the system has as many files open as it may (fs.file-max): {what}"),
+            "raise it: `sysctl fs.file-max=…`; the first number in /proc/sys/fs/file-nr is how many are open",
+        ),
+        EAGAIN if failure.mentions(&["mmap", "perf_event"]) => words(
+            format!("kerno has as much memory locked as it may (RLIMIT_MEMLOCK, kernel.perf_event_mlock_kb): {what}"),
+            "raise the limit: `ulimit -l unlimited`, or LimitMEMLOCK=infinity in the unit",
+        ),
+        // The verifier stops for a signal; no limit is met.
+        EAGAIN if failure.mentions(&["bpf_prog_load"]) => {
+            words(format!("a signal interrupted the kernel's look at a program: {what}"), "run kerno again")
+        }
+        EAGAIN => words(
+            format!("kerno has as many threads as it may (RLIMIT_NPROC of its user, or pids.max of its control group): {what}"),
+            "raise the limit: `ulimit -u unlimited`, or TasksMax=infinity in the unit",
+        ),
+        _ => None,
+    }
 }
 
 /// Privileges: what this process may not do although the kernel could.

@@ -1,6 +1,6 @@
 //! What a collector says of itself.
 
-use kerno_signals::{CollectorReport, CollectorStatus, Coverage};
+use kerno_signals::{CollectorReport, CollectorStatus, Coverage, THEN};
 
 use super::{load_error::Explained, watch::Watch};
 
@@ -78,17 +78,22 @@ pub const TOO_MANY: f64 = 0.05;
 /// Part of its family could not be had.
 pub fn partial(report: CollectorReport, why: Option<Explained>) -> CollectorReport {
     let Some(Explained { reason, fix }) = why else { return report };
-    let reason = match report.reason {
-        Some(first) => format!("{first}; {reason}"),
-        None => reason,
-    };
     CollectorReport {
         status: CollectorStatus::Degraded,
         // Totals without distributions stay the least.
         coverage: report.coverage.map(|coverage| coverage.max(Coverage::Partial)),
-        reason: Some(reason),
-        fix: Some(report.fix.unwrap_or(fix)),
+        reason: joined(report.reason, Some(reason), "; "),
+        fix: joined(report.fix, Some(fix), THEN),
         ..report
+    }
+}
+
+/// Both texts, the second only where the first does not hold it already.
+fn joined(first: Option<String>, second: Option<String>, between: &str) -> Option<String> {
+    match (first, second) {
+        (Some(first), Some(second)) if first.contains(&second) => Some(first),
+        (Some(first), Some(second)) => Some(format!("{first}{between}{second}")),
+        (first, second) => first.or(second),
     }
 }
 
@@ -115,11 +120,7 @@ pub fn files(name: &str, events: u64, source: String) -> CollectorReport {
 /// Says why it did not use eBPF.
 pub fn instead(report: CollectorReport, why: Option<Explained>) -> CollectorReport {
     let Some(Explained { reason, fix }) = why else { return report };
-    let reason = match &report.reason {
-        Some(more) => format!("{reason}; {more}"),
-        None => reason,
-    };
-    CollectorReport { reason: Some(reason), fix: Some(fix), ..report }
+    CollectorReport { reason: joined(Some(reason), report.reason, "; "), fix: joined(Some(fix), report.fix, THEN), ..report }
 }
 
 /// Says when it saw nothing of what kerno caused.
@@ -181,10 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn two_reasons_are_both_told() {
+    fn two_reasons_and_their_fixes_are_all_told_once() {
         let why = |reason: &str| Explained { reason: reason.to_owned(), fix: format!("fix {reason}") };
         let report = partial(partial(running("block", &[counted("requests", 10, 0)]), Some(why("one"))), Some(why("two")));
-        assert_eq!((report.reason.as_deref(), report.fix.as_deref()), (Some("one; two"), Some("fix one")));
+        assert_eq!((report.reason.as_deref(), report.fix.as_deref()), (Some("one; two"), Some("fix one; then fix two")));
+        let again = partial(report.clone(), Some(why("two")));
+        assert_eq!((&again.reason, &again.fix), (&report.reason, &report.fix), "nothing is told twice");
+        let report = instead(report, Some(why("none")));
+        let told = (report.reason.as_deref(), report.fix.as_deref());
+        assert_eq!(told, (Some("none; one; two"), Some("fix none; then fix one; then fix two")));
         assert_eq!(partial(running("block", &[counted("requests", 10, 0)]), None).status, CollectorStatus::Running);
     }
 }

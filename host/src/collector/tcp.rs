@@ -1,4 +1,5 @@
-//! TCP connections. Hook: `tp_btf/inet_sock_set_state`; iterators `task_file` and `task` at the window's ends; kernels from 5.8 with BTF.
+//! TCP connections. Hook: `tp_btf/inet_sock_set_state`; iterators `task_file` and `task` at the window's ends; kernels from 5.9
+//! (`bpf_skc_to_tcp_sock`) with BTF.
 //!
 //! The iterators see the sockets of every network namespace without entering one. A connection that ends in the window tells its
 //! last counters itself, so that what it sent after its process closed it is counted too.

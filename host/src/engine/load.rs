@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::Component;
@@ -95,7 +96,13 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
         }
         _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
     }
-    let component = Component::new(sandbox.engine(), bytes).map_err(|error| {
+    // It panics where it cannot start its threads.
+    let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
+    let compiled = catch_unwind(compile).map_err(|_| {
+        "it could not be compiled, probably for want of threads: raise their limit (`ulimit -u`, TasksMax= in the unit)"
+            .to_owned()
+    })?;
+    let component = compiled.map_err(|error| {
         let text = format!("{:#}", error.root_cause());
         if text.contains("unexpected end") || text.contains("out-of-bounds") || text.contains("extends past") {
             format!("it is truncated ({text}): copy it again")

@@ -60,19 +60,25 @@ impl LoadedRule {
         let collector = self.families.first().map_or("", String::as_str);
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
         let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };
-        let failed = |reason| self.report(RuleStatus::Failed, Some(output::sentence(reason)), Vec::new());
         match verdict {
             Ok(Ok(Verdict::Fired(findings))) => match output::findings(findings, &origin) {
                 Ok(findings) => self.report(RuleStatus::Fired, None, findings),
-                Err(reason) => failed(reason),
+                Err(reason) => self.failed(reason),
             },
             Ok(Ok(Verdict::Quiet(reason))) => self.report(RuleStatus::Quiet, Some(output::sentence(reason)), Vec::new()),
             Ok(Ok(Verdict::NotEvaluated(reason))) => {
                 self.report(RuleStatus::NotEvaluated, Some(output::sentence(reason)), Vec::new())
             }
-            Ok(Err(reason)) => failed(format!("it reported an error of its own ({}): ask its author", output::sentence(reason))),
-            Err(reason) => failed(reason),
+            Ok(Err(reason)) => {
+                self.failed(format!("it reported an error of its own ({}): ask its author", output::sentence(reason)))
+            }
+            Err(reason) => self.failed(reason),
         }
+    }
+
+    /// It was not judged, for this reason.
+    pub(super) fn failed(&self, reason: String) -> RuleReport {
+        self.report(RuleStatus::Failed, Some(output::sentence(reason)), Vec::new())
     }
 
     fn report(&self, status: RuleStatus, reason: Option<String>, findings: Vec<Finding>) -> RuleReport {

@@ -6,6 +6,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use kerno_signals::Snapshot;
+use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
 
@@ -22,6 +23,11 @@ const INSTANCES: u32 = 8;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 8;
 const TABLE_ELEMENTS: usize = 10_000;
+
+/// Whether somebody has set `RLIMIT_AS` (`ulimit -v`).
+pub(super) fn address_space_is_limited() -> bool {
+    getrlimit(Resource::As).current.is_some()
+}
 
 /// The one engine, what it offers to components, and the limits.
 pub(super) struct Sandbox {
@@ -89,6 +95,8 @@ impl Sandbox {
             .wasm_component_model(true)
             .concurrency_support(false)
             .epoch_interruption(true)
+            // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
+            .parallel_compilation(!address_space_is_limited())
             .memory_reservation(limits.memory as u64)
             .memory_guard_size(64 << 10)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

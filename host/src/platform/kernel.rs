@@ -27,6 +27,8 @@ pub struct Facts {
     pub lockdown: Lockdown,
     /// Limit of locked memory, bytes, which kernels before 5.11 charge maps and programs to; `None` when there is none.
     pub locked_memory: Option<u64>,
+    /// Files that this process may have open; `None` when there is no limit.
+    pub open_files: Option<u64>,
     /// `kernel.perf_event_paranoid`; `None` when it cannot be read.
     pub perf_event_paranoid: Option<i64>,
 }
@@ -93,6 +95,7 @@ impl Facts {
             tracefs: is_tracefs_mounted(root),
             lockdown: root.read("/sys/kernel/security/lockdown").map_or(Lockdown::None, |text| lockdown(&text)),
             locked_memory: getrlimit(Resource::Memlock).current,
+            open_files: getrlimit(Resource::Nofile).current,
             perf_event_paranoid: sysctl::read(root, "kernel.perf_event_paranoid").ok(),
             release,
         }

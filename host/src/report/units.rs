@@ -37,7 +37,8 @@ pub fn human_seconds(seconds: f64) -> String {
     }
 }
 
-fn bytes(value: f64) -> String {
+/// A size in the unit that keeps it readable.
+pub(super) fn bytes(value: f64) -> String {
     let mut scaled = value;
     for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
         if scaled.abs() < 1023.5 {

@@ -6,7 +6,11 @@ use kerno::findings::{
     BUILT_IN_SOURCE, Entity, EntityKind, Evidence, Finding, Fix, RuleReport, RuleStatus, Severity, Signal, Urgency, id,
 };
 use kerno::report::Report;
-use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Families, Host, Snapshot, Window};
+use kerno_signals::{
+    Call, CallParts, Caller, Cgroup, CgroupCpu, CollectorReport, CollectorStatus, Connections, Coverage, Cpu, Environment,
+    Families, Fd, FdProcess, FdTotal, Host, HostCpu, HostMemory, Memory, SlowProcess, Snapshot, Syscall, THEN, Tcp, Throttling,
+    Traffic, Window,
+};
 
 /// Every constructed report by name.
 pub fn all() -> Vec<(&'static str, Report)> {
@@ -17,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("failed-rules", failed_rules()),
         ("interrupted", interrupted()),
         ("hostile-names", hostile_names()),
+        ("measured", measured()),
     ]
 }
 
@@ -49,8 +54,13 @@ pub fn insufficient() -> Report {
         lost: 0,
         blind_ratio: 0.0,
     };
-    let collectors =
-        vec![collector("sched", "/proc/schedstat, /proc/<pid>/schedstat", 48_211), collector("block", "/proc/diskstats", 310)];
+    let sched = collector("sched", "/proc/schedstat, /proc/<pid>/schedstat", 48_211);
+    let tcp = CollectorReport {
+        reason: Some("this kernel has no typed tracepoints; sock_diag cannot be loaded".into()),
+        fix: sched.fix.clone().map(|fix| fix + THEN + "modprobe tcp_diag"),
+        ..collector("tcp", "/proc/<pid>/net/{snmp,netstat}", 12)
+    };
+    let collectors = vec![sched, collector("block", "/proc/diskstats", 310), tcp];
     Report::new(&snapshot(collectors), rules)
 }
 
@@ -96,6 +106,73 @@ pub fn hostile_names() -> Report {
     finding.id = id(&finding.rule, &finding.entity);
     finding.cause = "p99 ≥ 20 ms → waits\u{202e}".into();
     Report::new(&snapshot(full()), vec![fired("scheduler-contention", vec![finding]), quiet_rules().swap_remove(0)])
+}
+
+/// Families that no rule judges, one of them not measured.
+fn measured() -> Report {
+    let caller = Caller { pid: 4_121, comm: "postgres".into() };
+    let slow = SlowProcess {
+        caller: caller.clone(),
+        cgroup: Cgroup::default(),
+        name: "fdatasync".into(),
+        count: 12,
+        judged_ns: 900_000_000,
+        max_ns: 312_000_000,
+        parts: CallParts::default(),
+    };
+    let call = Call { name: "read".into(), count: 1_204_331, failed: 31_204, ..Call::default() };
+    let connections = Connections { connected: 120, accepted: 44, refused: 2, timed_out: 1, ..Connections::default() };
+    let process = FdProcess {
+        pid: caller.pid,
+        comm: caller.comm,
+        cgroup: None,
+        start_ns: 1,
+        watched_ns: 30_000_000_000,
+        first: 900,
+        last: 1_020,
+        peak: 1_020,
+        limit: Some(1_024),
+        trend: None,
+        gained: vec![],
+        shared_with: None,
+        own: false,
+    };
+    let throttling = Throttling { periods: 300, throttled_periods: 240, throttled_ns: 12_000_000_000 };
+    let group = Cgroup { id: 9, unit: Some("api.service".into()), ..Cgroup::default() };
+    let families = Families {
+        syscall: Some(Syscall { calls: vec![call], processes: vec![slow], ..Syscall::default() }),
+        tcp: Some(Tcp {
+            total: Traffic { connections: Some(connections), sent: 40_112, retransmitted: 12, ..Traffic::default() },
+            ..Tcp::default()
+        }),
+        fd: Some(Fd {
+            processes: vec![process],
+            total: FdTotal { processes: 210, first: 12_001, last: 12_121, sharing: 0 },
+            ..Fd::default()
+        }),
+        memory: Some(Memory {
+            host: HostMemory { total_bytes: 16 << 30, working_set_bytes: 3 << 30, major_faults: 12, ..HostMemory::default() },
+            ..Memory::default()
+        }),
+        cpu: Some(Cpu {
+            host: HostCpu { cpus: 4, busy_ns: 27_600_000_000, idle_ns: 92_400_000_000, ..HostCpu::default() },
+            cgroups: vec![CgroupCpu { cgroup: group, throttling: Some(throttling), ..CgroupCpu::default() }],
+            ..Cpu::default()
+        }),
+        ..Families::default()
+    };
+    let off = CollectorReport {
+        name: "oom".into(),
+        status: CollectorStatus::Off,
+        coverage: None,
+        source: String::new(),
+        reason: Some("cannot read /proc/vmstat".into()),
+        fix: Some("mount /proc".into()),
+        events: 0,
+        lost: 0,
+        blind_ratio: 0.0,
+    };
+    Report::new(&Snapshot { families, ..snapshot(full().into_iter().chain([off]).collect()) }, quiet_rules())
 }
 
 fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kerno::check::{Check, Collector, Group, Hook, Host, Item, Status};
+use kerno::check::{Check, Collector, Group, Hook, Host, Item, Rule, Status};
 use kerno::report::{Style, json, pretty_check};
 use kerno_signals::{CollectorStatus, Coverage, Environment};
 use serde_json::Value;
@@ -35,6 +35,10 @@ fn collector(
     Collector { name: name.into(), status, coverage, source: (!source.is_empty()).then(|| source.into()), reason, fix }
 }
 
+fn rule(id: &str, lacks: &[&str]) -> Rule {
+    Rule { id: id.into(), ready: lacks.is_empty(), lacks: lacks.iter().map(|family| (*family).to_owned()).collect() }
+}
+
 fn host(kernel: &str) -> Host {
     Host {
         name: "node-7".into(),
@@ -49,7 +53,7 @@ fn host(kernel: &str) -> Host {
 /// The unit's own capabilities on a new kernel with a distribution's settings.
 fn ready() -> Check {
     let perf = (
-        "system calls are seen by raw tracepoints: beside CPU contention events are lost, and the collector is reported as degraded",
+        "system calls are seen by programs that can be preempted: beside CPU contention events are lost, and the collector is reported as degraded",
         "sysctl kernel.perf_event_paranoid=2",
     );
     Check {
@@ -85,6 +89,7 @@ fn ready() -> Check {
             ),
             collector("sched", CollectorStatus::Running, Some(Coverage::Full), "eBPF", None),
         ],
+        rules: vec![rule("scheduler-contention", &[])],
     }
 }
 
@@ -119,8 +124,15 @@ fn not_ready() -> Check {
                 "/proc/schedstat",
                 Some(("kerno lacks CAP_BPF to load kernel programs", "run kerno as root")),
             ),
-            collector("oom", CollectorStatus::Off, None, "", Some(("cannot read /proc/vmstat", "mount /proc"))),
+            collector(
+                "oom",
+                CollectorStatus::Off,
+                None,
+                "",
+                Some(("kerno lacks CAP_BPF; instead of it, cannot read /proc/vmstat", "run kerno as root; then mount /proc")),
+            ),
         ],
+        rules: vec![rule("disk-io-bottleneck", &["block"]), rule("scheduler-contention", &["sched"])],
     }
 }
 
@@ -145,6 +157,18 @@ fn checks_look_as_reviewed() {
         }
     }
     assert!(different.is_empty(), "checks differ (KERNO_BLESS=1 accepts them):\n{}", different.join("\n"));
+}
+
+#[test]
+fn a_fix_is_told_once_and_partly_is_never_as_designed() {
+    let text = pretty_check(&not_ready(), &Style::terminal(80, false));
+    assert_eq!(text.matches("run kerno as root").count(), 1, "{text}");
+    assert_eq!(text.matches("fix 1: as above").count(), 3, "{text}");
+    assert!(text.contains("fix: mount /proc"), "a fix of one thing needs no number: {text}");
+    assert!(text.contains("rules without all that they need: disk-io-bottleneck (block)"), "{text}");
+    let text = pretty_check(&ready(), &Style::terminal(80, false));
+    assert!(text.contains("READY  1 of 2 collectors measure as designed, 1 in part"), "{text}");
+    assert!(text.contains("every built-in rule has all that it needs"), "{text}");
 }
 
 #[test]
@@ -180,6 +204,7 @@ fn checks_are_valid_and_the_schema_can_refuse() {
         ("/checks/3/effect", Value::Null),
         ("/hooks/0/kind", Value::from("kprobe")),
         ("/collectors/0/coverage", Value::from("most")),
+        ("/rules/0/ready", Value::Null),
     ] {
         let mut check = valid.clone();
         *check.pointer_mut(pointer).unwrap() = wrong;

@@ -58,8 +58,8 @@ macro_rules! system_call {
 }
 
 // On x86-64 `__x64_sys_*(const struct pt_regs *regs)` (4.17), on arm64 `__arm64_sys_*` (4.19). Function entry and exit programs
-// came with 5.5 on x86-64 (fec56f5890d9) and with 6.0 on arm64 (efc9909fdce0). Calls of 32-bit programs have entry functions of
-// their own and are not seen.
+// came with 5.5 on x86-64 (fec56f5890d9) and with 6.4 on arm64: it has trampolines since 6.0 (efc9909fdce0), but functions of the
+// kernel call them directly only since 6.4 (2aa6ac03516d). Calls of 32-bit programs have entry functions of their own and are not seen.
 system_call! {
     /// `fsync(fd)`.
     FSYNC enter_fsync exit_fsync;

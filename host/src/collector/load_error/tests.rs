@@ -52,6 +52,7 @@ fn ordinary() -> Facts {
         tracefs: true,
         lockdown: Lockdown::None,
         locked_memory: Some(64 << 10),
+        open_files: Some(1_024),
         perf_event_paranoid: Some(3),
     }
 }
@@ -93,6 +94,31 @@ fn locked_memory_of_old_kernels() {
     check(&map(EPERM), &Facts { locked_memory: None, ..old }, "security module", "dmesg");
     let new = explain(&map(EPERM), &ordinary());
     assert!(!new.reason.contains("locked memory"), "since 5.11 the control group pays: {new:?}");
+}
+
+#[test]
+fn a_limit_is_told_by_its_own_name_and_with_what_met_it() {
+    // Where no file can be opened, none of the facts can be read either.
+    let unread = Facts {
+        release: String::new(),
+        capabilities: None,
+        btf: false,
+        tracing: Tracing::Unknown,
+        tracefs: false,
+        open_files: Some(64),
+        ..ordinary()
+    };
+    for facts in [&unread, &Facts { open_files: Some(64), release: "5.10.0-33-amd64".to_owned(), ..ordinary() }] {
+        for error in [map(EMFILE), program(EMFILE, ""), call("perf_event_open", EMFILE), call("open tracefs", EMFILE)] {
+            check(&error, facts, "as many files open as it may (RLIMIT_NOFILE is 64): ", "LimitNOFILE=");
+        }
+        check(&map(EMFILE), facts, "failed to create map `DELAYS`", "ulimit -n");
+        check(&map(ENFILE), facts, "the system has as many files open as it may (fs.file-max): map error", "fs.file-max");
+        check(&call("mmap", EAGAIN), facts, "as much memory locked as it may (RLIMIT_MEMLOCK", "LimitMEMLOCK");
+        check(&call("mmap", EAGAIN), facts, "`mmap` failed", "ulimit -l");
+        check(&call("spawn", EAGAIN), facts, "as many threads as it may (RLIMIT_NPROC", "TasksMax");
+        check(&program(EAGAIN, "processed 7 insns"), facts, "a signal interrupted", "again");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What became of the rules that did not fire, and of the collectors that did not measure as designed.
+//! What became of the rules that did not fire, what no rule judges, and the collectors that did not measure as designed.
 
-use kerno_signals::CollectorStatus;
+use kerno_signals::{CollectorStatus, THEN};
 
 use super::Page;
 use crate::findings::RuleStatus;
@@ -41,9 +41,21 @@ fn entry(rule: &Rule) -> (String, String) {
     (rule.id.clone(), text)
 }
 
-/// Collectors that are degraded, off or lost events, with the reason and the one thing to do.
+/// Totals of the families that no built-in rule judges.
+pub(super) fn facts(report: &Report, page: &mut Page) {
+    if !report.facts.is_empty() {
+        page.heading("Measured, judged by no rule");
+        let entries: Vec<(String, String)> =
+            report.facts.iter().map(|(family, text)| ((*family).to_owned(), text.clone())).collect();
+        table(&entries, page);
+    }
+}
+
+/// Collectors that are degraded, off or lost events, with the reason and the one thing to do. What several have in common is told
+/// of the first.
 pub(super) fn collectors(report: &Report, page: &mut Page) {
     let mut entries = Vec::new();
+    let mut told: Vec<(&str, &str)> = Vec::new();
     for collector in &report.collectors {
         let parts = &collector.parts;
         let mut sentences = Vec::new();
@@ -52,11 +64,18 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
             CollectorStatus::Degraded => sentences.push(format!("measured from {}", parts.source)),
             CollectorStatus::Running => {}
         }
-        sentences.extend(parts.reason.clone());
+        let mut before = report.collectors.iter().map(|other| &other.parts).take_while(|other| other.name != parts.name);
+        let same = before.find(|other| parts.fix.is_some() && (&other.reason, &other.fix) == (&parts.reason, &parts.fix));
+        sentences.extend(parts.reason.clone().filter(|_| same.is_none()));
         if collector.lost > 0 {
             sentences.push(format!("{} of {} events lost", count(collector.lost), count(collector.events + collector.lost)));
         }
-        sentences.extend(parts.fix.as_ref().map(|fix| format!("fix: {fix}")));
+        sentences.extend(same.map(|same| format!("reason and fix as for {}", same.name)));
+        for fix in parts.fix.iter().filter(|_| same.is_none()).flat_map(|fix| fix.split(THEN)) {
+            let before = told.iter().find(|(other, _)| *other == fix);
+            sentences.push(before.map_or_else(|| format!("fix: {fix}"), |(_, name)| format!("fix as for {name}")));
+            told.push((fix, &parts.name));
+        }
         if !sentences.is_empty() {
             entries.push((collector.name.clone(), sentences.join("; ")));
         }

@@ -1,0 +1,174 @@
+//! Totals of the families that no built-in rule judges: one line each, without a judgement. What was not measured has no line.
+
+use kerno_signals::{Cgroup, Cpu, Families, Fd, Memory, Oom, OomKill, Syscall, Tcp};
+
+use super::units::{bytes, count, human, human_seconds};
+
+/// The lines by family, in the contract's order. A family leaves the list when a built-in rule judges it.
+pub(super) fn of(families: &Families) -> Vec<(&'static str, String)> {
+    let all = [
+        ("syscall", families.syscall.as_ref().map(syscall)),
+        ("tcp", families.tcp.as_ref().map(tcp)),
+        ("oom", families.oom.as_ref().map(oom)),
+        ("fd", families.fd.as_ref().map(fd)),
+        ("memory", families.memory.as_ref().map(memory)),
+        ("cpu", families.cpu.as_ref().map(cpu)),
+    ];
+    all.into_iter().filter_map(|(family, text)| Some((family, text?))).collect()
+}
+
+fn syscall(syscall: &Syscall) -> String {
+    let sum = |of: fn(&kerno_signals::Call) -> u64| count(syscall.calls.iter().map(of).sum());
+    let mut parts = vec![if syscall.calls.is_empty() {
+        "calls not counted".to_owned()
+    } else {
+        format!("{} calls, {} returned an error", sum(|call| call.count), sum(|call| call.failed))
+    }];
+    if let Some(slow) = syscall.processes.first() {
+        let who = process(&slow.caller.comm, slow.caller.pid);
+        parts.push(format!("longest, sleep by design aside, {} in {} by {who}", ns(slow.max_ns), slow.name));
+    }
+    if let Some(open) = syscall.in_flight.first() {
+        let number = count(syscall.in_flight.len() as u64);
+        let who = process(&open.caller.comm, open.caller.pid);
+        let age = format!("{}{}", if open.at_least { "at least " } else { "" }, ns(open.age_ns));
+        parts.push(format!("{number} not returned at the end, longest {age} in {} by {who}", open.name));
+    }
+    parts.join("; ")
+}
+
+fn tcp(tcp: &Tcp) -> String {
+    let traffic = &tcp.total;
+    let connections = traffic.connections.as_ref().map_or_else(
+        || "connects not counted".to_owned(),
+        |all| {
+            let (connected, accepted, none) = (count(all.connected), count(all.accepted), count(all.unsuccessful()));
+            format!("{connected} connected, {accepted} accepted, {none} connects failed")
+        },
+    );
+    format!("{connections}; {} segments sent, {} sent again", count(traffic.sent), count(traffic.retransmitted))
+}
+
+fn oom(oom: &Oom) -> String {
+    let last = oom.kills.last().map(|OomKill { comm, pid, .. }| format!(", the last {}", process(comm, *pid)));
+    let kills = match oom.total {
+        0 => "no kill".to_owned(),
+        1 => "1 kill".to_owned(),
+        number => format!("{} kills", count(number)),
+    };
+    let before = oom.before.as_ref().filter(|before| before.since_boot > 0);
+    let before = before.map(|before| format!("; {} since boot before the window", count(before.since_boot)));
+    format!("{kills}{}{}", last.unwrap_or_default(), before.unwrap_or_default())
+}
+
+fn fd(fd: &Fd) -> String {
+    let total = &fd.total;
+    let mut text = format!(
+        "{} descriptors of {} processes at the end, {} at the start",
+        count(total.last),
+        count(total.processes),
+        count(total.first)
+    );
+    if let Some(most) = fd.processes.iter().max_by_key(|process| process.last) {
+        text += &format!("; most: {} of {}", count(most.last), process(&most.comm, most.pid));
+        text += &most.limit.map_or_else(String::new, |limit| format!(", limit {}", count(limit)));
+    }
+    text
+}
+
+fn memory(memory: &Memory) -> String {
+    let host = &memory.host;
+    let size = |value: u64| bytes(value as f64);
+    let swap = match host.swap_total_bytes {
+        0 => "no swap".to_owned(),
+        total => format!("{} of {} swap used", size(host.swap_used_bytes), size(total)),
+    };
+    let (used, all, faults) = (size(host.working_set_bytes), size(host.total_bytes), count(host.major_faults));
+    format!("working set {used} of {all}; {swap}; {faults} major faults")
+}
+
+fn cpu(cpu: &Cpu) -> String {
+    let host = &cpu.host;
+    let time = host.busy_ns.saturating_add(host.idle_ns).saturating_add(host.steal_ns);
+    let share = |part: u64| human(part as f64 / time.max(1) as f64, "ratio");
+    let held = |group: &&kerno_signals::CgroupCpu| group.throttling.is_some_and(|quota| quota.throttled_ns > 0);
+    let number = cpu.cgroups.iter().filter(held).count();
+    let most = cpu.cgroups.iter().filter_map(|group| Some((group, group.throttling?.throttled_ns)));
+    let quota = match most.max_by_key(|(_, throttled_ns)| *throttled_ns).filter(|_| number > 0) {
+        Some((most, throttled_ns)) => {
+            let groups = if number == 1 { "1 control group".to_owned() } else { format!("{number} control groups") };
+            format!("{groups} held back by a quota, most {} {}", name(&most.cgroup), ns(throttled_ns))
+        }
+        None => "no control group held back by a quota".to_owned(),
+    };
+    format!("{} of {} CPUs used, {} stolen; {quota}", share(host.busy_ns), host.cpus, share(host.steal_ns))
+}
+
+fn ns(nanoseconds: u64) -> String {
+    human_seconds(nanoseconds as f64 / 1e9)
+}
+
+fn process(comm: &str, pid: u32) -> String {
+    format!("{comm} (pid {pid})")
+}
+
+fn name(cgroup: &Cgroup) -> String {
+    let container = cgroup.container.as_deref().map(|id| format!("container {}", id.get(..12).unwrap_or(id)));
+    container.or(cgroup.unit.clone()).or(cgroup.path.clone()).unwrap_or_else(|| format!("id {}", cgroup.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use kerno_signals::{Call, CallInFlight, Caller, CgroupCpu, Connections, HostCpu, Throttling, Traffic};
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_measured_has_no_line() {
+        assert!(of(&Families::default()).is_empty());
+        let families = Families { oom: Some(Oom::default()), ..Families::default() };
+        assert_eq!(of(&families), [("oom", "no kill".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_source_does_not_tell_is_not_told_as_none() {
+        assert_eq!(syscall(&Syscall::default()), "calls not counted");
+        assert_eq!(tcp(&Tcp::default()), "connects not counted; 0 segments sent, 0 sent again");
+        let total = Traffic { connections: Some(Connections { refused: 2, ..Connections::default() }), ..Traffic::default() };
+        let text = tcp(&Tcp { total, ..Tcp::default() });
+        assert_eq!(text, "0 connected, 0 accepted, 2 connects failed; 0 segments sent, 0 sent again");
+    }
+
+    #[test]
+    fn a_call_that_hangs_is_told_with_its_age() {
+        let open = CallInFlight {
+            caller: Caller { pid: 7, comm: "dd".to_owned() },
+            tid: 7,
+            cgroup: Cgroup::default(),
+            name: "read".to_owned(),
+            age_ns: 12_000_000_000,
+            judged_ns: 12_000_000_000,
+            at_least: false,
+            sleeps_in: None,
+        };
+        let calls = vec![Call { count: 1_200, failed: 3, ..Call::default() }, Call { count: 34, ..Call::default() }];
+        let text = syscall(&Syscall { calls, in_flight: vec![open], ..Syscall::default() });
+        assert_eq!(text, "1,234 calls, 3 returned an error; 1 not returned at the end, longest 12 s in read by dd (pid 7)");
+    }
+
+    #[test]
+    fn groups_that_a_quota_held_back_are_counted_and_the_worst_named() {
+        let group = |unit: &str, throttled_ns| CgroupCpu {
+            cgroup: Cgroup { unit: Some(unit.to_owned()), ..Cgroup::default() },
+            throttling: Some(Throttling { throttled_ns, ..Throttling::default() }),
+            ..CgroupCpu::default()
+        };
+        let host = HostCpu { cpus: 4, busy_ns: 30, idle_ns: 70, ..HostCpu::default() };
+        let cgroups = vec![group("a.service", 0), group("b.service", 2_000_000_000), group("c.service", 9)];
+        let told = cpu(&Cpu { host: host.clone(), cgroups, ..Cpu::default() });
+        let quota = "2 control groups held back by a quota, most b.service 2 s";
+        assert_eq!(told, format!("30 % of 4 CPUs used, 0 % stolen; {quota}"));
+        let told = cpu(&Cpu { host, cgroups: vec![group("a.service", 0)], ..Cpu::default() });
+        assert!(told.ends_with("no control group held back by a quota"), "{told}");
+    }
+}
