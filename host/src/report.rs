@@ -142,7 +142,7 @@ impl Report {
             findings: found,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
-            facts: facts::of(&snapshot.families),
+            facts: facts::of(snapshot),
             hidden: 0,
         }
     }

@@ -151,6 +151,7 @@ fn left<A: Access>(sock: Sock) {
     {
         // SAFETY: the socket's lock is held.
         let life = unsafe { &mut *life };
+        // One that has the same id as the last owner had is taken for it.
         if life.owner.tgid != tgid() {
             life.owner = current();
         }

@@ -66,10 +66,10 @@ impl FdProcess {
     }
 }
 
-/// Descriptors of all processes.
+/// Descriptors of all processes but kerno, whose own come and go with the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FdTotal {
-    /// Processes at the last count.
+    /// Processes at the last count, kerno included.
     pub processes: u64,
     /// Descriptors at the first count; a table that processes share counts once.
     pub first: u64,

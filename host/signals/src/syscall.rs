@@ -15,6 +15,9 @@ pub struct Syscall {
     pub processes: Vec<SlowProcess>,
     /// Calls that had not returned at the window's end and were not waiting by design, longest first.
     pub in_flight: Vec<CallInFlight>,
+    /// How many there were, those that are too many for the list included.
+    #[serde(default)]
+    pub in_flight_total: u64,
     /// Successful calls that make descriptors. What comes by other ways (`fcntl(F_DUPFD)`, over a socket, through io_uring) is not
     /// among them.
     pub descriptors: Vec<DescriptorCalls>,

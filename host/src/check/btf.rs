@@ -1,6 +1,7 @@
 //! Does the kernel describe its types?
 
 use super::{Group, Item, NO_PROGRAMS, Seen};
+use crate::collector::load_error::no_types;
 
 pub(super) fn look(seen: &Seen) -> Vec<Item> {
     vec![match (&seen.btf, seen.facts.btf) {
@@ -12,12 +13,9 @@ pub(super) fn look(seen: &Seen) -> Vec<Item> {
             NO_PROGRAMS,
             "use a kerno that knows this kernel's format, or report it",
         ),
-        (None, false) => Item::gap(
-            "btf",
-            Group::Kernel,
-            "the kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
-            NO_PROGRAMS,
-            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions ship it since 2020, or mount /sys",
-        ),
+        (None, false) => {
+            let (why, fix) = no_types(&seen.facts);
+            Item::gap("btf", Group::Kernel, why, NO_PROGRAMS, fix)
+        }
     }]
 }

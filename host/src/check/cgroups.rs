@@ -29,6 +29,9 @@ fn whole(seen: &Seen) -> Item {
             "memory and CPU of other workloads are not seen, and other families tell them by number, not by name",
             SHOW_ALL,
         ),
+        None if !["cpu", "memory"].into_iter().any(|controller| Hierarchy::of(&seen.root, controller).is_ok()) => {
+            Item::unknown(ID, Group::Accounts, "no control groups are mounted")
+        }
         None => Item::ok(ID, Group::Accounts, "every control group that is mounted is visible"),
     }
 }
@@ -46,13 +49,23 @@ fn controller(seen: &Seen, controller: &str, id: &'static str, effect: &str) -> 
             let version = if version == Version::V1 { "v1" } else { "v2" };
             Item::ok(id, Group::Accounts, format!("the {controller} controller is in cgroup {version} at {}", mount.display()))
         }
-        Err(error) => Item::gap(
-            id,
-            Group::Accounts,
-            error.to_string(),
-            effect,
-            "mount the host's control groups where kerno runs: `mount -t cgroup2 none /sys/fs/cgroup`",
-        ),
+        Err(error) => Item::gap(id, Group::Accounts, error.to_string(), effect, mount_it(&seen.root, controller)),
+    }
+}
+
+/// What mounts it, by the hierarchy that it is in.
+fn mount_it(root: &Root, controller: &str) -> String {
+    let is_v1 = |line: &str| {
+        let mut fields = line.split_whitespace();
+        fields.next() == Some(controller) && fields.next().is_some_and(|hierarchy| hierarchy != "0")
+    };
+    if !root.exists("/sys/fs/cgroup") {
+        "mount the host's /sys where kerno runs: `mount -t sysfs sysfs /sys`, then its control groups".to_owned()
+    } else if root.read("/proc/cgroups").is_ok_and(|text| text.lines().any(is_v1)) {
+        let directory = format!("/sys/fs/cgroup/{controller}");
+        format!("mount it where kerno runs: `mkdir -p {directory} && mount -t cgroup -o {controller} cgroup {directory}`")
+    } else {
+        "mount the host's control groups where kerno runs: `mount -t cgroup2 none /sys/fs/cgroup`".to_owned()
     }
 }
 

@@ -6,6 +6,11 @@ use crate::platform::kernel::Lockdown;
 pub(super) fn look(seen: &Seen) -> Vec<Item> {
     vec![match seen.facts.lockdown {
         Lockdown::None => Item::ok("lockdown", Group::Kernel, "the kernel is not locked down"),
+        Lockdown::Unknown => Item::unknown(
+            "lockdown",
+            Group::Kernel,
+            "whether the kernel is locked down is not told here (no /sys/kernel/security/lockdown)",
+        ),
         Lockdown::Integrity => {
             Item::ok("lockdown", Group::Kernel, "locked down in mode integrity, in which programs may read kernel memory")
         }

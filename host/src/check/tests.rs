@@ -208,7 +208,12 @@ fn control_groups_of_either_version_and_none() {
     let namespace = v2.root.path("/proc/self/ns/cgroup");
     fs::create_dir_all(namespace.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink("cgroup:[4026532190]", namespace).unwrap();
-    let part = expect(&v2, "cgroup_tree", Status::Gap, "only the control groups below / are visible at /sys/fs/cgroup");
+    let part = expect(
+        &v2,
+        "cgroup_tree",
+        Status::Gap,
+        "only kerno's own control group and those below it are visible at /sys/fs/cgroup",
+    );
     assert!(part.fix.unwrap().contains("hostPath"));
     expect(&seen(&[("proc/pressure/memory", None)]), "psi", Status::Gap, "/proc/pressure/memory");
 }

@@ -57,10 +57,13 @@ impl Environment {
     }
 }
 
-/// A word of a log filter that stands for a level and is none: it would be taken for a module, and nothing would be logged.
+/// A word of a log filter that stands for a level and is none: it would be taken for a part of some program, of which nothing is heard.
 fn unknown_level(filter: &str) -> Option<&str> {
     let words = filter.split(',').map(str::trim);
-    words.into_iter().find(|word| !word.contains('=') && word.parse::<LevelFilter>().is_err())
+    let is_part = |word: &str| {
+        word.contains(['=', '[', ']', '}', ':']) || ["kerno", "aya", "wasmtime"].iter().any(|part| word.starts_with(part))
+    };
+    words.into_iter().find(|word| !is_part(word) && word.parse::<LevelFilter>().is_err())
 }
 
 fn variable(name: &str) -> Result<Option<String>, Failure> {

@@ -38,6 +38,8 @@ pub const TASK_STATE_OLD: &[Field] = &[field("TASK_STATE", "task_struct", "state
 pub const CALL: &[Field] = &[
     field("TASK_FLAGS", "task_struct", "flags"),
     field("TASK_GROUP_LEADER", "task_struct", "group_leader"),
+    field("TASK_START_BOOTTIME", "task_struct", "start_boottime"),
+    field("TASK_COMM", "task_struct", "comm"),
     COMPAT,
     NUMBER,
     KEPT_ARGUMENT,

@@ -33,7 +33,7 @@ pub(crate) fn grant() -> String {
     let program = std::env::current_exe().map_or_else(|_| "kerno".to_owned(), |path| path.display().to_string());
     format!(
         "run kerno as root, or grant it the capabilities: \
-         setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_net_admin,cap_dac_read_search+ep '{}'",
+         setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep '{}'",
         program.replace('\'', "'\\''")
     )
 }
@@ -52,6 +52,18 @@ pub fn explain(error: &(dyn Error + 'static), facts: &Facts) -> Explained {
         .or_else(|| verifier_refused(&failure, facts))
         .unwrap_or_else(|| (failure.text, "report it, with what `kerno` prints at log level debug".to_owned()));
     Explained { reason, fix }
+}
+
+/// Why the kernel's types cannot be had, and what to do about it.
+pub(crate) fn no_types(facts: &Facts) -> (&'static str, &'static str) {
+    if facts.sysfs {
+        (
+            "the kernel does not describe its types (no /sys/kernel/btf/vmlinux: built without CONFIG_DEBUG_INFO_BTF)",
+            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions ship it since 2020",
+        )
+    } else {
+        ("/sys is not mounted, where the kernel describes its types", "mount it where kerno runs: `mount -t sysfs sysfs /sys`")
+    }
 }
 
 /// The collector's object was not embedded when kerno was built.
@@ -113,12 +125,12 @@ fn limit_met(failure: &Failure, facts: &Facts) -> Words {
         EMFILE => {
             let limit = facts.open_files.map_or_else(|| "not set".to_owned(), |limit| limit.to_string());
             words(
-                format!("kerno has as many files open as it may (RLIMIT_NOFILE is {limit}): {what}"),
+                format!("kerno has as many files open as it may (RLIMIT_NOFILE is {limit})"),
                 "raise the limit: `ulimit -n 65536`, or LimitNOFILE=65536 in the unit",
             )
         }
         ENFILE => words(
-            format!("the system has as many files open as it may (fs.file-max): {what}"),
+            "the system has as many files open as it may (fs.file-max)",
             "raise it: `sysctl fs.file-max=…`; the first number in /proc/sys/fs/file-nr is how many are open",
         ),
         EAGAIN if failure.mentions(&["mmap", "perf_event"]) => words(
@@ -208,10 +220,8 @@ fn kernel_lacks(failure: &Failure, facts: &Facts) -> Words {
         );
     }
     if !facts.btf {
-        return words(
-            "the kernel does not describe its types (no /sys/kernel/btf/vmlinux: built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted)",
-            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (distributions' own since 2020), or mount /sys",
-        );
+        let (why, fix) = no_types(facts);
+        return words(why, fix);
     }
     if facts.tracing == Tracing::Absent {
         return words(

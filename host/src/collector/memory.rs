@@ -8,6 +8,8 @@ mod family;
 mod group;
 mod points;
 
+use std::cell::OnceCell;
+
 use kerno_signals::{CollectorReport, Families, HostMemory};
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::platform::{
     Error, Root,
-    cgroup::Names,
+    cgroup::{Hierarchy, Names},
     clock::Clock,
     meminfo::{self, MemInfo},
     psi::{self, Pressure},
@@ -40,6 +42,8 @@ pub struct MemoryCollector {
     pressure: Option<Pressure>,
     points: Points,
     controlled: Controlled,
+    /// The unified hierarchy, once it was looked for.
+    unified: OnceCell<Option<Hierarchy>>,
     groups: Groups,
     unread: Unread,
 }
@@ -58,14 +62,15 @@ impl MemoryCollector {
             pressure: psi::read(root, NAME).ok(),
             points: Points::default(),
             controlled: Controlled::find(root, NAME, names),
+            unified: OnceCell::new(),
             groups: Groups::default(),
             unread: Unread::default(),
             clock,
         };
         let memory = collector.read_host()?;
-        let Self { controlled, groups, unread, clock, .. } = &mut collector;
+        let Self { controlled, unified, groups, unread, clock, .. } = &mut collector;
         if let Some(names) = controlled.names(names) {
-            groups.read_first(&Controller::new(root, names), memory.total, &**clock, unread);
+            groups.read_first(&Controller::new(root, names, unified), memory.total, &**clock, unread);
         }
         Ok(collector)
     }
@@ -115,10 +120,10 @@ impl Collector for MemoryCollector {
     fn tick(&mut self, moment: &Moment<'_>) {
         let host = self.read_host();
         let total = self.unread.note(host.map(Some)).map_or(u64::MAX, |memory| memory.total);
-        let Self { root, controlled, groups, unread, clock, .. } = self;
+        let Self { root, controlled, unified, groups, unread, clock, .. } = self;
         controlled.refresh();
         if let Some(names) = controlled.names(moment.names) {
-            groups.read_some(&Controller::new(root, names), total, &**clock, unread);
+            groups.read_some(&Controller::new(root, names, unified), total, &**clock, unread);
         }
     }
 
@@ -126,11 +131,11 @@ impl Collector for MemoryCollector {
         self.controlled.refresh_all()?;
         let host = self.host()?;
         let duration_ns = self.clock.monotonic_ns().saturating_sub(self.started_ns);
-        let Self { root, controlled, groups, unread, clock, .. } = &mut *self;
+        let Self { root, controlled, unified, groups, unread, clock, .. } = &mut *self;
         let names = controlled.names(moment.names);
         let mut family = kerno_signals::Memory::default();
         if let Some(names) = names {
-            let controller = Controller::new(root, names);
+            let controller = Controller::new(root, names, unified);
             groups.read_last(&controller, host.total_bytes, &**clock, unread);
             // Other families know groups by the numbers of their own hierarchy.
             let joined = controlled.is_own().then_some(moment.names);

@@ -84,7 +84,7 @@ impl OomCollector {
         self.account.note(&counters, counted);
         if let Some(marks) = &mut self.marks {
             // What was marked by now has been counted by now.
-            let most = oom::kills(&self.root)?.saturating_sub(self.account.start.1);
+            let most = oom::kills(&self.root).unwrap_or(counted).saturating_sub(self.account.start.1);
             self.account.most = most;
             kills = marks.kills(kills, most);
         }

@@ -227,7 +227,7 @@ impl Collector for SyscallCollector {
         let counted = Counted { what: "calls", events: of(|cpu| cpu.slot.calls()), lost: ungrouped + full, missed };
         let mut family = decode::decode(raw, moment.names);
         self.hung.look(&self.root, moment.now_ns);
-        family.in_flight = hung::in_flight(&self.root, moment, &saved, &self.hung);
+        hung::tell(&mut family, hung::in_flight(&self.root, moment, &saved, &self.hung));
         families.syscall = Some(family);
         Ok(report::partial(report::running(NAME, &[counted]), self.how.partial()))
     }

@@ -220,12 +220,22 @@ impl Collector for TcpCollector {
         let lost = counters.lost + self.book.lost;
         tracing::debug!(lost, ?missed, live_full = counters.live_full, "connections that the tcp collector could not keep");
         let report = report::running(NAME, &[Counted { what: "changes of connections", events: counters.changes, lost, missed }]);
-        Ok(report::partial(report, beyond(self.book.beyond)))
+        Ok(report::partial(report::partial(report, beyond(self.book.beyond)), untold(self.book.untold)))
     }
 
     fn detach(&mut self) {
         self.object.detach_program(PROGRAM);
     }
+}
+
+/// Why the segments of some are not told.
+fn untold(connections: u64) -> Option<Explained> {
+    (connections > 0).then(|| Explained {
+        reason: format!(
+            "more connections ended at once than can be told singly: of {connections} it is not known what they sent in the window"
+        ),
+        fix: "look at the totals of each network namespace, which are the kernel's own and whole".to_owned(),
+    })
 }
 
 /// Why some connections are not told.

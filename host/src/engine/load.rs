@@ -50,6 +50,13 @@ pub(super) fn candidates(
                 paths.push(path);
             }
         }
+        if paths.is_empty() {
+            all.push(Candidate {
+                stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+                source: output::printable(directory.display().to_string()),
+                bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
+            });
+        }
         paths.sort();
         all.extend(paths.iter().map(|path| Candidate {
             stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
@@ -99,7 +106,7 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
     // It panics where it cannot start its threads.
     let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
     let compiled = catch_unwind(compile).map_err(|_| {
-        "it could not be compiled, probably for want of threads: raise their limit (`ulimit -u`, TasksMax= in the unit)"
+        "the compiler gave up on it, for want of threads (raise `ulimit -u`, or TasksMax= in the unit) or by a fault of its own: see above"
             .to_owned()
     })?;
     let component = compiled.map_err(|error| {

@@ -79,8 +79,13 @@ impl Hierarchy {
     /// What is visible of it, where that is not all.
     #[must_use]
     pub fn part(&self) -> String {
-        let why = if self.top == "/" { "kerno runs in a cgroup namespace of its own" } else { "a part of the tree is mounted" };
-        format!("only the control groups below {} are visible at {} ({why})", self.top, self.mount.display())
+        let mount = self.mount.display();
+        match self.top.as_str() {
+            "/" => format!(
+                "only kerno's own control group and those below it are visible at {mount} (kerno has a cgroup namespace of its own)"
+            ),
+            top => format!("only the control groups below {top} are visible at {mount} (a part of the tree is mounted)"),
+        }
     }
 
     /// Path of a process's group in this hierarchy.

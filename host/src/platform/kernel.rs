@@ -19,6 +19,8 @@ pub struct Facts {
     pub seccomp: bool,
     /// The kernel's own type information is there: `/sys/kernel/btf/vmlinux`.
     pub btf: bool,
+    /// `/sys` is mounted.
+    pub sysfs: bool,
     /// Whether tracing programs can attach at all.
     pub tracing: Tracing,
     /// tracefs is mounted: programs of type tracepoint need it, raw tracepoints do not.
@@ -47,8 +49,10 @@ pub enum Tracing {
 /// Mode of the lockdown security module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lockdown {
-    /// Not in force, or not in this kernel, or securityfs is not mounted.
+    /// Not in force.
     None,
+    /// It cannot be told: not in this kernel, or securityfs is not mounted.
+    Unknown,
     /// Forbids changing the kernel; BPF may still read.
     Integrity,
     /// Forbids reading kernel memory as well.
@@ -70,6 +74,7 @@ impl fmt::Display for Facts {
         };
         let lockdown = match self.lockdown {
             Lockdown::None => "no lockdown",
+            Lockdown::Unknown => "lockdown unknown",
             Lockdown::Integrity => "lockdown integrity",
             Lockdown::Confidentiality => "lockdown confidentiality",
         };
@@ -91,9 +96,10 @@ impl Facts {
             user_namespace: root.read("/proc/self/uid_map").is_ok_and(|map| is_partial(&map)),
             seccomp: status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")),
             btf: btf.is_some(),
+            sysfs: root.exists("/sys/kernel"),
             tracing: tracing(btf.as_deref(), config.as_deref()),
             tracefs: is_tracefs_mounted(root),
-            lockdown: root.read("/sys/kernel/security/lockdown").map_or(Lockdown::None, |text| lockdown(&text)),
+            lockdown: root.read("/sys/kernel/security/lockdown").map_or(Lockdown::Unknown, |text| lockdown(&text)),
             locked_memory: getrlimit(Resource::Memlock).current,
             open_files: getrlimit(Resource::Nofile).current,
             perf_event_paranoid: sysctl::read(root, "kernel.perf_event_paranoid").ok(),

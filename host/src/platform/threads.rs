@@ -3,7 +3,7 @@
 use super::{Root, process};
 
 /// Walks over the threads of all processes, goes on where it stopped, and begins anew when it is done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Threads {
     /// Processes that are still to be listed.
     pids: Vec<u32>,
@@ -16,22 +16,19 @@ pub struct Threads {
     handed: u64,
     /// A walk is under way.
     is_begun: bool,
-    /// Every call went over all threads.
-    is_whole: bool,
-}
-
-impl Default for Threads {
-    fn default() -> Self {
-        Self { pids: vec![], tids: vec![], pid: 0, walks: 0, handed: 0, is_begun: false, is_whole: true }
-    }
+    /// The first call went over all threads; `None` before it.
+    first_was_whole: Option<bool>,
+    /// The latest one did.
+    last_was_whole: bool,
 }
 
 impl Threads {
     /// Hands over process and thread ids until the walk is done or `budget` is used up, to which each thread and each list of a
-    /// process's threads adds one. Tells whether the walk is done.
+    /// process's threads adds one. A walk that is under way begins anew where all fit in. Tells whether the walk is done.
     pub fn go_on(&mut self, root: &Root, mut budget: usize, mut take: impl FnMut(u32, u32)) -> bool {
-        if !self.is_begun {
-            (self.pids, self.handed, self.is_begun) = (process::pids(root), 0, true);
+        let is_anew = !self.is_begun || fits(root, budget);
+        if is_anew {
+            (self.pids, self.tids, self.handed, self.is_begun) = (process::pids(root), vec![], 0, true);
         }
         while budget > 0 {
             budget -= 1;
@@ -48,7 +45,8 @@ impl Threads {
         if is_done {
             (self.walks, self.handed, self.is_begun) = (self.walks.wrapping_add(1), 0, false);
         }
-        self.is_whole &= is_done;
+        self.last_was_whole = is_anew && is_done;
+        self.first_was_whole.get_or_insert(self.last_was_whole);
         is_done
     }
 
@@ -58,11 +56,11 @@ impl Threads {
         self.walks
     }
 
-    /// How many threads have been handed over less than twice, and about how many there are; `None` when each call went over all of
-    /// them.
+    /// How many threads have been handed over less than twice, and about how many there are; `None` when the first and the latest call
+    /// went over all of them.
     #[must_use]
     pub fn left_out(&self, root: &Root) -> Option<(u64, u64)> {
-        if self.is_whole {
+        if self.first_was_whole == Some(true) && self.last_was_whole {
             return None;
         }
         let all = process::threads(root).unwrap_or(0).max(self.handed);
@@ -73,6 +71,12 @@ impl Threads {
         };
         Some((all - twice, all))
     }
+}
+
+/// Whether `budget` is enough for all threads.
+fn fits(root: &Root, budget: usize) -> bool {
+    let threads = process::threads(root).ok().and_then(|threads| usize::try_from(threads).ok());
+    threads.is_some_and(|threads| threads <= budget && threads + process::pids(root).len() <= budget)
 }
 
 #[cfg(test)]
@@ -115,6 +119,16 @@ mod tests {
         assert!((25..30).contains(&left_out), "{left_out}");
         while !piece(&mut threads).0 {}
         assert_eq!((threads.walk(), threads.left_out(&root)), (2, Some((0, 35))));
+    }
+
+    #[test]
+    fn a_walk_under_way_begins_anew_where_all_fit_in() {
+        let (_directory, root) = host(7, 5);
+        let (mut threads, mut found) = (Threads::default(), 0);
+        assert!(threads.go_on(&root, 100, |_, _| {}));
+        assert!(!threads.go_on(&root, 10, |_, _| {}) && threads.left_out(&root).is_some());
+        assert!(threads.go_on(&root, 100, |_, _| found += 1));
+        assert_eq!((found, threads.left_out(&root)), (35, None));
     }
 
     #[test]

@@ -1,11 +1,21 @@
 //! Totals of the families that no built-in rule judges: one line each, without a judgement. What was not measured has no line.
 
-use kerno_signals::{Cgroup, Cpu, Families, Fd, Memory, Oom, OomKill, Syscall, Tcp};
+use std::collections::BTreeMap;
+
+use kerno_signals::{Cgroup, Coverage, Cpu, Families, Fd, Memory, Oom, OomKill, Snapshot, Syscall, Tcp};
 
 use super::units::{bytes, count, human, human_seconds};
 
 /// The lines by family, in the contract's order. A family leaves the list when a built-in rule judges it.
-pub(super) fn of(families: &Families) -> Vec<(&'static str, String)> {
+pub(super) fn of(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
+    let told = |(family, text): (&'static str, String)| {
+        let is_full = snapshot.collector(family).is_none_or(|report| report.coverage == Some(Coverage::Full));
+        (family, if is_full { text } else { format!("in part: {text}") })
+    };
+    totals(&snapshot.families).into_iter().map(told).collect()
+}
+
+fn totals(families: &Families) -> Vec<(&'static str, String)> {
     let all = [
         ("syscall", families.syscall.as_ref().map(syscall)),
         ("tcp", families.tcp.as_ref().map(tcp)),
@@ -22,19 +32,30 @@ fn syscall(syscall: &Syscall) -> String {
     let mut parts = vec![if syscall.calls.is_empty() {
         "calls not counted".to_owned()
     } else {
-        format!("{} calls, {} returned an error", sum(|call| call.count), sum(|call| call.failed))
+        format!("{} calls, {} returned an error{}", sum(|call| call.count), sum(|call| call.failed), commonest(syscall))
     }];
     if let Some(slow) = syscall.processes.first() {
         let who = process(&slow.caller.comm, slow.caller.pid);
         parts.push(format!("longest, sleep by design aside, {} in {} by {who}", ns(slow.max_ns), slow.name));
     }
     if let Some(open) = syscall.in_flight.first() {
-        let number = count(syscall.in_flight.len() as u64);
+        let number = count(syscall.in_flight_total.max(syscall.in_flight.len() as u64));
         let who = process(&open.caller.comm, open.caller.pid);
-        let age = format!("{}{}", if open.at_least { "at least " } else { "" }, ns(open.age_ns));
-        parts.push(format!("{number} not returned at the end, longest {age} in {} by {who}", open.name));
+        // Its age may be by design, and is in the list's order of what is not.
+        let held = format!("{}{}", if open.at_least { "at least " } else { "" }, ns(open.judged_ns));
+        parts.push(format!("{number} held up at the end, longest {held} in {} by {who}", open.name));
     }
     parts.join("; ")
+}
+
+/// The error that most calls returned: many are part of normal work.
+fn commonest(syscall: &Syscall) -> String {
+    let mut errors: BTreeMap<&str, u64> = BTreeMap::new();
+    for error in syscall.calls.iter().flat_map(|call| &call.errors) {
+        *errors.entry(&error.name).or_default() += error.count;
+    }
+    let most = errors.into_iter().max_by_key(|(_, number)| *number);
+    most.map_or_else(String::new, |(name, number)| format!(", {} of them {name}", count(number)))
 }
 
 fn tcp(tcp: &Tcp) -> String {
@@ -99,7 +120,8 @@ fn cpu(cpu: &Cpu) -> String {
             let groups = if number == 1 { "1 control group".to_owned() } else { format!("{number} control groups") };
             format!("{groups} held back by a quota, most {} {}", name(&most.cgroup), ns(throttled_ns))
         }
-        None => "no control group held back by a quota".to_owned(),
+        None if cpu.cgroups.is_empty() => "quotas of control groups not read".to_owned(),
+        None => "no control group that was read held back by a quota".to_owned(),
     };
     format!("{} of {} CPUs used, {} stolen; {quota}", share(host.busy_ns), host.cpus, share(host.steal_ns))
 }
@@ -125,9 +147,9 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_has_no_line() {
-        assert!(of(&Families::default()).is_empty());
+        assert!(totals(&Families::default()).is_empty());
         let families = Families { oom: Some(Oom::default()), ..Families::default() };
-        assert_eq!(of(&families), [("oom", "no kill".to_owned())]);
+        assert_eq!(totals(&families), [("oom", "no kill".to_owned())]);
     }
 
     #[test]
@@ -140,20 +162,20 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_hangs_is_told_with_its_age() {
+    fn calls_that_hang_are_told_by_what_held_them_up_not_by_sleep_by_design() {
         let open = CallInFlight {
             caller: Caller { pid: 7, comm: "dd".to_owned() },
             tid: 7,
             cgroup: Cgroup::default(),
             name: "read".to_owned(),
-            age_ns: 12_000_000_000,
+            age_ns: 3_600_000_000_000,
             judged_ns: 12_000_000_000,
             at_least: false,
             sleeps_in: None,
         };
         let calls = vec![Call { count: 1_200, failed: 3, ..Call::default() }, Call { count: 34, ..Call::default() }];
-        let text = syscall(&Syscall { calls, in_flight: vec![open], ..Syscall::default() });
-        assert_eq!(text, "1,234 calls, 3 returned an error; 1 not returned at the end, longest 12 s in read by dd (pid 7)");
+        let text = syscall(&Syscall { calls, in_flight: vec![open], in_flight_total: 500, ..Syscall::default() });
+        assert_eq!(text, "1,234 calls, 3 returned an error; 500 held up at the end, longest 12 s in read by dd (pid 7)");
     }
 
     #[test]
@@ -169,6 +191,7 @@ mod tests {
         let quota = "2 control groups held back by a quota, most b.service 2 s";
         assert_eq!(told, format!("30 % of 4 CPUs used, 0 % stolen; {quota}"));
         let told = cpu(&Cpu { host, cgroups: vec![group("a.service", 0)], ..Cpu::default() });
-        assert!(told.ends_with("no control group held back by a quota"), "{told}");
+        assert!(told.ends_with("; no control group that was read held back by a quota"), "{told}");
+        assert!(cpu(&Cpu::default()).ends_with("; quotas of control groups not read"));
     }
 }

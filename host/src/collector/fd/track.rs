@@ -83,10 +83,11 @@ impl Tracker {
         for count in counts {
             self.counts += 1;
             self.failed += u64::from(count.open.is_none());
+            let is_own = count.pid == std::process::id();
             let is_new_table = count.table.is_none_or(|table| tables.insert(table));
             total.sharing += u64::from(!is_new_table);
             let open = self.follow(at, step, reading, count);
-            if is_new_table {
+            if is_new_table && !is_own {
                 total.last = total.last.saturating_add(open);
             }
         }

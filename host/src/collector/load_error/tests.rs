@@ -48,6 +48,7 @@ fn ordinary() -> Facts {
         user_namespace: false,
         seccomp: false,
         btf: true,
+        sysfs: true,
         tracing: Tracing::Present,
         tracefs: true,
         lockdown: Lockdown::None,
@@ -97,12 +98,13 @@ fn locked_memory_of_old_kernels() {
 }
 
 #[test]
-fn a_limit_is_told_by_its_own_name_and_with_what_met_it() {
+fn a_limit_is_told_by_its_own_name() {
     // Where no file can be opened, none of the facts can be read either.
     let unread = Facts {
         release: String::new(),
         capabilities: None,
         btf: false,
+        sysfs: true,
         tracing: Tracing::Unknown,
         tracefs: false,
         open_files: Some(64),
@@ -110,10 +112,9 @@ fn a_limit_is_told_by_its_own_name_and_with_what_met_it() {
     };
     for facts in [&unread, &Facts { open_files: Some(64), release: "5.10.0-33-amd64".to_owned(), ..ordinary() }] {
         for error in [map(EMFILE), program(EMFILE, ""), call("perf_event_open", EMFILE), call("open tracefs", EMFILE)] {
-            check(&error, facts, "as many files open as it may (RLIMIT_NOFILE is 64): ", "LimitNOFILE=");
+            check(&error, facts, "as many files open as it may (RLIMIT_NOFILE is 64)", "LimitNOFILE=");
         }
-        check(&map(EMFILE), facts, "failed to create map `DELAYS`", "ulimit -n");
-        check(&map(ENFILE), facts, "the system has as many files open as it may (fs.file-max): map error", "fs.file-max");
+        check(&map(ENFILE), facts, "the system has as many files open as it may (fs.file-max)", "fs.file-max");
         check(&call("mmap", EAGAIN), facts, "as much memory locked as it may (RLIMIT_MEMLOCK", "LimitMEMLOCK");
         check(&call("mmap", EAGAIN), facts, "`mmap` failed", "ulimit -l");
         check(&call("spawn", EAGAIN), facts, "as many threads as it may (RLIMIT_NPROC", "TasksMax");

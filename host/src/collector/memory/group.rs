@@ -1,5 +1,6 @@
 //! Accounts of every group: as first read, as last read, its points of growth, and which to read when.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -30,13 +31,15 @@ pub(super) struct Controller<'a> {
     pub names: &'a Names,
     pub version: Version,
     /// Beside v1 controllers the unified hierarchy has the stall times of groups with the same paths.
-    pressure: Option<Hierarchy>,
+    pressure: Option<&'a Hierarchy>,
 }
 
 impl<'a> Controller<'a> {
-    pub fn new(root: &'a Root, names: &'a Names) -> Self {
+    /// `unified` is looked for once: that may take a walk over all groups.
+    pub fn new(root: &'a Root, names: &'a Names, unified: &'a OnceCell<Option<Hierarchy>>) -> Self {
         let version = names.hierarchy().version;
-        let pressure = (version == Version::V1).then(|| Hierarchy::unified(root).ok()).flatten();
+        let find = || unified.get_or_init(|| Hierarchy::unified(root).ok()).as_ref();
+        let pressure = (version == Version::V1).then(find).flatten();
         Self { root, names, version, pressure }
     }
 
@@ -50,7 +53,7 @@ impl<'a> Controller<'a> {
         let events = unread.note(memory::events(&directory, self.version));
         let pressure = match self.version {
             Version::V2 => Some(directory),
-            Version::V1 => self.pressure.as_ref().and_then(|unified| unified.directory(self.names.path(id)?)),
+            Version::V1 => self.pressure.and_then(|unified| unified.directory(self.names.path(id)?)),
         };
         let pressure = pressure.map(|directory| self.root.path(directory));
         let pressure = pressure.and_then(|directory| unread.note(psi::of_group(&directory, super::NAME)));

@@ -11,7 +11,11 @@ use super::{
     ledger::Ledger,
 };
 use crate::{
-    collector::{Collector, Failure, Moment, groups::Controlled, report},
+    collector::{
+        Collector, Failure, Moment,
+        groups::{Controlled, missing, outside},
+        report,
+    },
     platform::{
         Error, Root,
         cgroup::Names,
@@ -124,8 +128,11 @@ impl OomFallback {
         }
     }
 
-    fn source(&self) -> String {
-        let files = "oom_kill of /proc/vmstat and of memory.events";
+    fn source(&self, names: Option<&Names>) -> String {
+        let files = match self.groups.names(names) {
+            Some(_) => "oom_kill of /proc/vmstat and of memory.events",
+            None => "oom_kill of /proc/vmstat",
+        };
         match &self.log {
             Ok(log) if log.overwritten() > self.overwritten => {
                 format!("{files}, names from /dev/kmsg, of which a part was overwritten before it could be read")
@@ -153,7 +160,9 @@ impl Collector for OomFallback {
             tracing::debug!(%error, "kills are told of the groups of the last scan");
         }
         self.read(moment, usize::MAX)?;
-        let source = self.source();
+        let source = self.source(moment.names);
+        let known = self.groups.names(moment.names);
+        let gaps = [missing(known), outside(known)];
         for (path, kills) in std::mem::take(&mut self.group_kills) {
             let again = self.group_again.get(&path).copied().unwrap_or(0);
             let unnamed = kills.saturating_sub(self.ledger.known(&path)).saturating_sub(again);
@@ -162,7 +171,8 @@ impl Collector for OomFallback {
             }
         }
         let kills = self.events();
-        let report = self.before.state_refusal(report::fallback(NAME, kills, source));
+        let report = gaps.into_iter().fold(report::fallback(NAME, kills, source), report::partial);
+        let report = self.before.state_refusal(report);
         families.oom = Some(self.ledger.tell(kills, Some(self.before.tell(moment.names))));
         Ok(report)
     }

@@ -140,7 +140,16 @@ pub fn decode(raw: Raw, names: Option<&Names>) -> Syscall {
         key(a).cmp(&key(b))
     });
     let (descriptors, closes) = descriptors(&calls);
-    Syscall { cgroups, processes: processes(raw.processes, names), in_flight: vec![], descriptors, closes, own_calls, calls }
+    Syscall {
+        cgroups,
+        processes: processes(raw.processes, names),
+        in_flight: vec![],
+        in_flight_total: 0,
+        descriptors,
+        closes,
+        own_calls,
+        calls,
+    }
 }
 
 /// Numbers that this machine has no call for are told as one.

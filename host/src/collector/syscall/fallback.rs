@@ -88,8 +88,9 @@ impl Collector for SyscallFallback {
             // The last look was at a part: who slept then may be awake.
             self.hung.check(&self.root, moment.now_ns, CHECKED);
         }
-        let in_flight = hung::in_flight(&self.root, moment, &[], &self.hung);
-        families.syscall = Some(Syscall { in_flight, ..Syscall::default() });
+        let mut family = Syscall::default();
+        hung::tell(&mut family, hung::in_flight(&self.root, moment, &[], &self.hung));
+        families.syscall = Some(family);
         let source = "/proc/<pid>/task/<tid>/{syscall,stat,wchan}: only calls that hang";
         Ok(report::partial(report::fallback(NAME, self.events, source.to_owned()), unseen.map(not_seen)))
     }

@@ -11,7 +11,7 @@ use std::{
 use kerno_ebpf_common::syscall::{
     ASLEEP, CLASS, CLONE, CLONE3, DESCRIPTOR, FILE, FIRST, IDLE, OPEN, PREEMPTED, SLOW_NS, SavedCall, UNJUDGED,
 };
-use kerno_signals::{CallInFlight, Caller, Cgroup};
+use kerno_signals::{CallInFlight, Caller, Cgroup, Syscall};
 
 use super::names;
 use crate::{
@@ -183,8 +183,14 @@ pub fn in_flight(root: &Root, moment: &Moment<'_>, saved: &[SavedCall], hung: &H
     told.retain(|call| known.insert(call.tid));
     told.extend(hung.told(root, moment).filter(|call| !known.contains(&call.tid)));
     told.sort_by_key(|call| (Reverse(call.judged_ns), call.tid));
-    told.truncate(TOLD);
     told
+}
+
+/// Tells as many of them as there is room for, and how many there are.
+pub fn tell(family: &mut Syscall, mut in_flight: Vec<CallInFlight>) {
+    family.in_flight_total = in_flight.len() as u64;
+    in_flight.truncate(TOLD);
+    family.in_flight = in_flight;
 }
 
 /// A saved call, if its thread is still in it and the sleep counts.

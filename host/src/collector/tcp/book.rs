@@ -16,8 +16,9 @@ use crate::collector::context::command;
 
 /// Flows kept singly; past twice as many the smaller half is folded together.
 const FLOWS: usize = 4096;
-/// Connections that are kept one by one: of all that the window needs to know of them, about 16 MiB. Of each, 33 bytes are kept from
-/// its beginning and 112 at its end; a table is full at seven eighths of a power of two.
+/// Connections that are kept one by one: of all that the window needs to know of them, about 16 MiB, and a few more where each has
+/// another other side. Of each, 33 bytes are kept from its beginning, 49 of its other side, 112 at its end; a table is full at seven
+/// eighths of a power of two.
 pub const CONNECTIONS: usize = 57_344;
 /// Births of which the kernel had no room to remember anything, 65 bytes each.
 const BIRTHS: usize = 57_344;
@@ -89,6 +90,8 @@ pub struct Book {
     pub folded: HashMap<Fold, Tally>,
     /// Births that could not be kept.
     pub lost: u64,
+    /// Connections that ended, and of which it is not known what they sent in the window.
+    pub untold: u64,
     /// Connections found beyond those that are kept. One that has several descriptors may be counted several times.
     pub beyond: u64,
 }
@@ -192,7 +195,7 @@ impl Book {
                     tally.sent += older.sent.saturating_sub(older.retransmitted);
                     tally.retransmitted += older.retransmitted;
                 }
-                None => self.lost += sums.older,
+                None => self.untold += sums.older,
             }
         }
     }

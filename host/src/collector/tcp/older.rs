@@ -56,6 +56,9 @@ impl Older {
             account.connections = account.connections.saturating_sub(1);
             account.sent = account.sent.saturating_sub(sent.into());
             account.retransmitted = account.retransmitted.saturating_sub(retransmitted.into());
+            if account.connections == 0 {
+                self.0.remove(&(told.namespace, told.remote));
+            }
         }
     }
 
@@ -87,14 +90,19 @@ impl Older {
                 u64::try_from(upto(after) - upto(*before)).unwrap_or(u64::MAX)
             };
             let told = Within {
-                sent: part(end.sent.saturating_sub(start.sent)),
-                retransmitted: part(end.retransmitted.saturating_sub(start.retransmitted)),
+                sent: part(since(end.sent, start.sent)),
+                retransmitted: part(since(end.retransmitted, start.retransmitted)),
             };
             *before = after;
             Some(told)
         };
         all.iter().map(share).collect()
     }
+}
+
+/// Each connection's counter has 32 bits: a sum of them is known by that much, which is more than a window can send.
+fn since(end: u64, start: u64) -> u64 {
+    u64::from(end.wrapping_sub(start) as u32)
 }
 
 #[cfg(test)]
@@ -129,6 +137,15 @@ mod tests {
         (0..4).for_each(|socket| older.note(&of(socket as u32, socket, 10)));
         let within = older.within(&[summed(Some(0), 1, 1, 15), summed(None, 0, 3, 60)]);
         assert_eq!(within, [Some(Within { sent: 5, retransmitted: 1 }), Some(Within { sent: 30, retransmitted: 3 })]);
+    }
+
+    #[test]
+    fn a_counter_that_begins_anew_hides_nothing() {
+        let mut older = Older::default();
+        older.note(&of(9, 1, u32::MAX - 4));
+        older.note(&of(9, 2, 100));
+        let within = older.within(&[summed(Some(9), 1, 2, 5 + 130)]);
+        assert_eq!(within.first().unwrap().unwrap().sent, 10 + 30);
     }
 
     #[test]
