@@ -147,4 +147,24 @@ fn tens_of_thousands_of_sleeping_threads_are_all_counted_in_little_memory() {
     println!("measured: {} waits for a CPU, {} tasks named", waits.delay.count, sched.tasks.len());
     assert!(waits.delay.count >= threads, "{waits:?}");
     assert!(grown < 24 << 20, "{grown} bytes");
+
+    // Without eBPF they are looked at in turn, which a tick does not become long for, and which is told.
+    let mut collectors = Collectors::start(&Options { ebpf: false, ..Options::default() });
+    let mut longest = Duration::ZERO;
+    for _ in 0..4 {
+        sleep(1_000);
+        let begun = Instant::now();
+        collectors.tick();
+        longest = longest.max(begun.elapsed());
+    }
+    let collected = collectors.finish();
+    println!("measured: without eBPF a tick takes {longest:?}");
+    for name in ["syscall", "sched"] {
+        let report = collected.reports.iter().find(|report| report.name == name).unwrap();
+        println!("measured: {report:?}");
+        assert_eq!(report.coverage, Some(Coverage::Fallback), "{report:?}");
+        assert!(report.reason.as_ref().is_some_and(|reason| reason.contains("too many to be")), "{report:?}");
+    }
+    // All of them would take a guest several times as long.
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
 }

@@ -459,8 +459,10 @@ fn a_memory_controller_on_v1() {
         println!("measured: this kernel has no memory controller for v1");
         return;
     }
-    fs::create_dir_all(mount.join("a/b")).unwrap();
+    fs::create_dir_all(mount.join("a")).unwrap();
+    // Before 5.11 only a group without others below may change it.
     fs::write(mount.join("a/memory.use_hierarchy"), "1").unwrap();
+    fs::create_dir_all(mount.join("a/b")).unwrap();
     fs::write(mount.join("a/memory.limit_in_bytes"), "33554432").unwrap();
     let told = window(|| {
         let process = Process::start(|| {

@@ -26,7 +26,7 @@ pub enum Error {
     Hidden(&'static str),
 }
 
-/// What a reading may cost, in the units of [`Threads::go_on`], about 5 µs each.
+/// What a reading may cost, in the units of [`Threads::go_on`].
 #[derive(Clone, Copy, Debug)]
 struct Budget {
     /// At the window's start and end.

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What a look may cost, in units of a thread, of about 20 µs each.
+/// What a look may cost, in the units of [`Threads::go_on`](crate::platform::threads::Threads::go_on).
 const BUDGET: usize = 2_048;
 
 /// Sleeping threads that are looked at again at the end.
