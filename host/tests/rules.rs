@@ -11,6 +11,7 @@ use kerno::check::NEEDS;
 use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
+use kerno_rule_oom_kill::OomKill;
 use kerno_rule_scheduler_contention::SchedulerContention;
 use kerno_rules_sdk::testing::Window;
 use kerno_rules_sdk::{Rule, Verdict};
@@ -19,7 +20,7 @@ use kerno_signals::{Coverage, Snapshot};
 /// A check runs no rule, so it has a list of its own of what they need.
 #[test]
 fn checks_know_what_each_rule_needs() {
-    let rules = [DiskIoBottleneck::describe(), SchedulerContention::describe()];
+    let rules = [DiskIoBottleneck::describe(), OomKill::describe(), SchedulerContention::describe()];
     let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
     let known: Vec<(String, Vec<String>)> =
         NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
@@ -31,6 +32,11 @@ fn checks_know_what_each_rule_needs() {
 #[test]
 fn disk_io_bottleneck() {
     same_answers::<DiskIoBottleneck>();
+}
+
+#[test]
+fn oom_kill() {
+    same_answers::<OomKill>();
 }
 
 #[test]

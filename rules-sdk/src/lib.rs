@@ -24,6 +24,7 @@ use alloc::string::String;
 pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, Verdict};
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
+pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
@@ -77,7 +78,7 @@ pub mod prelude {
     pub use crate::format::{bytes, count, percent, seconds, shell_quote};
     pub use crate::{
         CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
-        FileSystem, FileSystemSync, Finding, Latency, MachineInfo, Operation, Rule, Runner, Severity, Signals, Unit, Urgency,
-        Verdict, WaitingTask, export,
+        FileSystem, FileSystemSync, Finding, GroupKills, Latency, MachineInfo, Operation, Rule, Runner, Severity, Shortage,
+        Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
     };
 }

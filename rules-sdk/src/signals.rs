@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner,
-    Verdict, WaitingTask, confidence,
+    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation,
+    Runner, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -112,6 +112,24 @@ impl Signals {
     #[must_use]
     pub fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
         self.0.callers(major, minor, limit)
+    }
+
+    /// Processes killed for lack of memory, by the kernel's own count; `None` when that was not measured.
+    #[must_use]
+    pub fn oom_kills(&self) -> Option<u64> {
+        self.0.oom_kills()
+    }
+
+    /// Kills by control group and shortage, most first. What is missing to the sum of all is of groups that are not known.
+    #[must_use]
+    pub fn oom_groups(&self, limit: u32) -> Vec<GroupKills> {
+        self.0.oom_groups(limit)
+    }
+
+    /// Victims of which more is known, the largest first; of one control group, or of all.
+    #[must_use]
+    pub fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
+        self.0.victims(cgroup, limit)
     }
 
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.

@@ -2,6 +2,7 @@
 //! the contract in `wit/v1`, one view per record.
 
 mod block;
+mod oom;
 mod sched;
 
 use serde::Serialize;
@@ -10,6 +11,7 @@ use crate::{Cgroup, Coverage, Latency, Snapshot};
 
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
+pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
 

@@ -89,7 +89,8 @@ mod tests {
             ("off, aya=info", None),
             ("foo", Some("foo")),
             ("debug,foo", Some("foo")),
-            ("kerno", Some("kerno")),
+            ("kerno", None),
+            ("kerno::engine", None),
         ] {
             assert_eq!(unknown_level(filter), unknown, "{filter}");
         }

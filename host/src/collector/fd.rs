@@ -60,7 +60,8 @@ impl FdCollector {
         let mut object = Object::open(&context.kernel, NAME, bytes, &globals, &[])?;
         object.load_iterator(&context.kernel, PROGRAM, "task")?;
         let root = context.root.clone();
-        let mut collector = Self { root, object, tracker: Tracker::default(), proof: Proof::Pending, failed: 0, error: None };
+        let mut collector =
+            Self { root, object, tracker: Tracker::beside(std::process::id()), proof: Proof::Pending, failed: 0, error: None };
         collector.read()?;
         Ok(collector)
     }

@@ -1,6 +1,7 @@
 //! Answers the contract's functions from the snapshot, through `kerno_signals::query`.
 
 mod block;
+mod oom;
 mod sched;
 
 use kerno_signals::{Snapshot, query};

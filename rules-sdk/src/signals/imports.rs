@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, host, log, params, sched};
+use crate::bindings::kerno::rules::{block, host, log, oom, params, sched};
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner, WaitingTask,
+    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
+    Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -64,5 +65,17 @@ impl Source {
 
     pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
         block::callers(major, minor, limit)
+    }
+
+    pub(crate) fn oom_kills(&self) -> Option<u64> {
+        oom::kills()
+    }
+
+    pub(crate) fn oom_groups(&self, limit: u32) -> Vec<GroupKills> {
+        oom::groups(limit)
+    }
+
+    pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
+        oom::victims(cgroup, limit)
     }
 }

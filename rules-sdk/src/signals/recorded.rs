@@ -7,7 +7,8 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, Latency, MachineInfo, Operation, Runner, WaitingTask,
+    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
+    Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -86,6 +87,18 @@ impl Source {
 
     pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
         same(self.snapshot.families.block.as_ref().map_or_else(Vec::new, |block| query::callers(block, major, minor, limit)))
+    }
+
+    pub(crate) fn oom_kills(&self) -> Option<u64> {
+        self.snapshot.families.oom.as_ref().map(|oom| oom.total)
+    }
+
+    pub(crate) fn oom_groups(&self, limit: u32) -> Vec<GroupKills> {
+        same(self.snapshot.families.oom.as_ref().map_or_else(Vec::new, |oom| query::group_kills(oom, limit)))
+    }
+
+    pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
+        same(self.snapshot.families.oom.as_ref().map_or_else(Vec::new, |oom| query::victims(oom, cgroup, limit)))
     }
 }
 

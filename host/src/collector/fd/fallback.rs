@@ -46,7 +46,7 @@ impl FdFallback {
         let own = std::process::id();
         descriptors::count(&root, own)?;
         let sized = descriptors::size(&root, own).is_ok_and(|size| size > 0);
-        let mut fallback = Self { root, tracker: Tracker::default(), sized, next: 0, refused: 0 };
+        let mut fallback = Self { root, tracker: Tracker::beside(std::process::id()), sized, next: 0, refused: 0 };
         fallback.read();
         Ok(fallback)
     }

@@ -42,6 +42,8 @@ pub struct Count {
 /// All processes over the window.
 #[derive(Debug, Default)]
 pub struct Tracker {
+    /// Process whose descriptors are not in the totals.
+    own: Option<u32>,
     moments: Moments,
     followed: HashMap<u32, Followed>,
     total: FdTotal,
@@ -74,6 +76,11 @@ pub struct Names<'a> {
 }
 
 impl Tracker {
+    /// Of all processes but kerno in the totals.
+    pub fn beside(own: u32) -> Self {
+        Self { own: Some(own), ..Self::default() }
+    }
+
     /// Takes one reading of all processes.
     pub fn note(&mut self, at: u64, counts: Vec<Count>) {
         let step = self.moments.note(at);
@@ -83,7 +90,7 @@ impl Tracker {
         for count in counts {
             self.counts += 1;
             self.failed += u64::from(count.open.is_none());
-            let is_own = count.pid == std::process::id();
+            let is_own = Some(count.pid) == self.own;
             let is_new_table = count.table.is_none_or(|table| tables.insert(table));
             total.sharing += u64::from(!is_new_table);
             let open = self.follow(at, step, reading, count);

@@ -72,6 +72,15 @@ fn what_could_not_be_counted_keeps_its_last_count_and_is_told_as_lost() {
 }
 
 #[test]
+fn the_totals_are_those_of_the_others() {
+    let mut tracker = Tracker::beside(2);
+    tracker.note(0, vec![count(1, 10), count(2, 90)]);
+    tracker.note(SECOND, vec![count(1, 12), count(2, 300)]);
+    let told = tell(&tracker);
+    assert_eq!((told.total.first, told.total.last, told.processes.len()), (10, 12, 2));
+}
+
+#[test]
 fn a_host_full_of_processes_is_told_in_a_bounded_list_with_right_totals() {
     let mut tracker = Tracker::default();
     let processes = FOLLOWED as u32 + 1_000;
