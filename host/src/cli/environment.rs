@@ -60,9 +60,7 @@ impl Environment {
 /// A word of a log filter that stands for a level and is none: it would be taken for a part of some program, of which nothing is heard.
 fn unknown_level(filter: &str) -> Option<&str> {
     let words = filter.split(',').map(str::trim);
-    let is_part = |word: &str| {
-        word.contains(['=', '[', ']', '}', ':']) || ["kerno", "aya", "wasmtime"].iter().any(|part| word.starts_with(part))
-    };
+    let is_part = |word: &str| word.contains(['=', '[', ']', '}', ':']) || word.starts_with("kerno");
     words.into_iter().find(|word| !is_part(word) && word.parse::<LevelFilter>().is_err())
 }
 

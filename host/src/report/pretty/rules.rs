@@ -67,8 +67,8 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
         let mut before = report.collectors.iter().map(|other| &other.parts).take_while(|other| other.name != parts.name);
         let same = before.find(|other| parts.fix.is_some() && (&other.reason, &other.fix) == (&parts.reason, &parts.fix));
         sentences.extend(parts.reason.clone().filter(|_| same.is_none()));
-        // Where they matter, the reason tells them.
-        if collector.lost > 0 && parts.reason.is_none() {
+        let is_told = parts.reason.as_deref().is_some_and(|reason| reason.contains("were lost"));
+        if collector.lost > 0 && !is_told {
             sentences.push(format!("{} of {} events lost", count(collector.lost), count(collector.events + collector.lost)));
         }
         sentences.extend(same.map(|same| format!("reason and fix as for {}", same.name)));
