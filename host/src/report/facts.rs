@@ -77,7 +77,7 @@ fn fd(fd: &Fd) -> String {
         count(total.processes),
         count(total.first)
     );
-    if let Some(most) = fd.processes.iter().max_by_key(|process| process.last) {
+    if let Some(most) = fd.processes.iter().filter(|process| !process.own).max_by_key(|process| process.last) {
         text += &format!("; most: {} of {}", count(most.last), process(&most.comm, most.pid));
         text += &most.limit.map_or_else(String::new, |limit| format!(", limit {}", count(limit)));
     }
