@@ -8,6 +8,7 @@ mod sums;
 mod walk;
 
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_smp_processor_id, bpf_ktime_get_ns,
         generated::{bpf_get_current_cgroup_id, bpf_get_current_comm},
@@ -98,49 +99,66 @@ fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
     counters.changes += 1;
     if new == CLOSE {
         ended::<A>(counters, tcp, old);
-    } else if let Some(life) = born::<A>(tcp, old, new) {
-        remember(counters, tcp.sock().address(), &life);
+    } else if new == SYN_SENT {
+        remember(counters, tcp.sock().address(), &connecting::<A>(tcp));
+    } else if old == SYN_RECV {
+        let (address, life) = (tcp.sock().address(), accepted::<A>(tcp));
+        // It is known where both sides have connected to each other.
+        if LIVE.insert(address, life, u64::from(BPF_NOEXIST)).is_err() && !answered::<A>(tcp) {
+            remember(counters, address, &life);
+        }
+    } else {
+        answered::<A>(tcp);
     }
 }
 
-/// What to remember of a connection from now on; `None` when it is remembered already, or nothing is known of its birth.
-///
-/// `connect` itself makes the state `SYN_SENT`, so the task that asked for it is the current one. When the other side has answered,
-/// the state is `ESTABLISHED`; so it is when this side has accepted a connection.
+/// `connect` itself makes the state `SYN_SENT`, so the task that asked for it is the current one.
 #[inline(always)]
-fn born<A: Access>(tcp: TcpSock, old: u8, new: u8) -> Option<Life> {
-    let mut life = Life {
+fn connecting<A: Access>(tcp: TcpSock) -> Life {
+    let owner = current();
+    let own = owner.tgid == own_tgid() && u32::from(tcp.sock().remote_port::<A>()) == canary_port();
+    Life {
+        since: now(),
+        handshake_ns: 0,
+        owner,
+        // A socket may have failed to connect before.
+        base_sent: tcp.sent::<A>(),
+        base_retransmitted: tcp.retransmitted::<A>(),
+        syn_retransmitted: 0,
+        birth: if own { OWN } else { CONNECTING },
+        padding: [0; 3],
+    }
+}
+
+/// A connection that the other side began.
+#[inline(always)]
+fn accepted<A: Access>(tcp: TcpSock) -> Life {
+    Life {
         since: now(),
         handshake_ns: 0,
         owner: NOBODY,
         base_sent: 0,
         base_retransmitted: 0,
-        syn_retransmitted: 0,
+        // SYN-ACKs are sent, and sent again, before there is a socket; the latter are handed down to it.
+        syn_retransmitted: tcp.retransmitted::<A>(),
         birth: ACCEPTED,
         padding: [0; 3],
-    };
-    if new == SYN_SENT {
-        life.owner = current();
-        let own = life.owner.tgid == own_tgid() && u32::from(tcp.sock().remote_port::<A>()) == canary_port();
-        life.birth = if own { OWN } else { CONNECTING };
-        // A socket may have failed to connect before.
-        life.base_sent = tcp.sent::<A>();
-        life.base_retransmitted = tcp.retransmitted::<A>();
-        return Some(life);
     }
-    if let Some(known) = LIVE.get_ptr_mut(tcp.sock().address()) {
-        // SAFETY: the socket's lock is held.
-        let known = unsafe { &mut *known };
-        if known.birth == CONNECTING {
-            known.handshake_ns = life.since - known.since;
-            known.syn_retransmitted = tcp.retransmitted::<A>().wrapping_sub(known.base_retransmitted);
-            known.birth = CONNECTED;
-            return None;
-        }
+}
+
+/// The other side has answered a connect, if one is known of.
+#[inline(always)]
+fn answered<A: Access>(tcp: TcpSock) -> bool {
+    let Some(known) = LIVE.get_ptr_mut(tcp.sock().address()) else { return false };
+    // SAFETY: the socket's lock is held.
+    let known = unsafe { &mut *known };
+    if known.birth != CONNECTING {
+        return false;
     }
-    // SYN-ACKs are sent, and sent again, before there is a socket; the latter are handed down to it.
-    life.syn_retransmitted = tcp.retransmitted::<A>();
-    (old == SYN_RECV).then_some(life)
+    known.handshake_ns = now() - known.since;
+    known.syn_retransmitted = tcp.retransmitted::<A>().wrapping_sub(known.base_retransmitted);
+    known.birth = CONNECTED;
+    true
 }
 
 /// This side has closed: the last moment at which the process that did is known.

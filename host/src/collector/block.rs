@@ -72,7 +72,7 @@ impl BlockCollector {
     }
 
     fn counters(&self) -> Result<Counters, LoadError> {
-        (0..self.cpus).try_fold(Counters::default(), |sum, cpu| Ok(decode::add(sum, self.object.get("COUNTERS", cpu)?)))
+        Ok(self.object.rows("COUNTERS", 0..self.cpus)?.into_iter().fold(Counters::default(), decode::add))
     }
 }
 

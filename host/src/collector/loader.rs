@@ -1,6 +1,7 @@
 //! Loads kernel objects, attaches their programs and reads their maps. The only user of aya.
 
 mod attach;
+mod batch;
 mod iterator;
 mod kernel;
 
@@ -129,18 +130,6 @@ impl Object {
         let found = self.ebpf.map(map).ok_or(LoadError::Absent(map))?;
         let array: Array<_, V> = Array::try_from(found).map_err(map_error(map))?;
         array.get(&index, 0).map_err(map_error(map))
-    }
-
-    /// All entries of a hash. Entries that come and go meanwhile may be left out, or be there twice.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such map or it cannot be read.
-    pub fn entries<K: Pod, V: Pod>(&self, map: &'static str) -> Result<Vec<(K, V)>, LoadError> {
-        let found = self.ebpf.map(map).ok_or(LoadError::Absent(map))?;
-        let hash: HashMap<_, K, V> = HashMap::try_from(found).map_err(map_error(map))?;
-        // A key that is removed between two steps of the walk is no error.
-        Ok(hash.iter().filter_map(Result::ok).collect())
     }
 
     /// Takes all records out of a ring buffer, oldest first.

@@ -15,7 +15,7 @@ use super::{
     context::{Context, StartError},
     loader::LoadError,
     report::{self, Counted},
-    tasks::{FOLLOW, MOMENT, Shared, Tasks},
+    tasks::{FOLLOW, MOMENT, Shared},
 };
 use crate::platform::{
     Root,
@@ -73,24 +73,15 @@ impl SchedCollector {
 fn drain(tasks: &Shared) -> Result<Raw, LoadError> {
     let tasks = &tasks.borrow();
     let known = tasks.object.entries::<u64, u32>("GROUP_ROWS")?;
-    let groups = known.into_iter().map(|(id, row)| (Some(id), row)).chain([(None, OTHER)]);
-    Ok(Raw {
-        groups: groups.map(|(id, row)| group(tasks, id, row)).collect::<Result<_, _>>()?,
-        cpus: tasks.cpu_records()?,
-        tasks: tasks.object.entries::<TaskKey, TaskWaits>("TASKS")?,
-    })
-}
-
-/// One group's numbers, summed over CPUs.
-fn group(tasks: &Tasks, id: Option<u64>, row: u32) -> Result<Group, LoadError> {
-    let mut group = Group::new(id);
-    for shard in 0..tasks.wait_shards {
-        group.add_counts(&tasks.object.get::<Counts>("HISTOGRAMS", shard * ROWS + row)?);
+    let rows = OTHER..known.iter().map(|(_, row)| row + 1).max().unwrap_or(OTHER + 1);
+    let mut groups: Vec<Group> = rows.clone().map(|_| Group::new(None)).collect();
+    for (id, row) in known {
+        groups[row as usize] = Group::new(Some(id));
     }
-    for cpu in 0..tasks.cpus {
-        group.add_totals(&tasks.object.get::<GroupTotals>("TOTALS", cpu * ROWS + row)?);
-    }
-    Ok(group)
+    let (shards, cpus) = ((tasks.wait_shards, ROWS), (tasks.cpus, ROWS));
+    tasks.object.copies("HISTOGRAMS", shards, rows.clone(), |row, counts: &Counts| groups[row].add_counts(counts))?;
+    tasks.object.copies("TOTALS", cpus, rows, |row, totals: &GroupTotals| groups[row].add_totals(totals))?;
+    Ok(Raw { groups, cpus: tasks.cpu_records()?, tasks: tasks.object.entries::<TaskKey, TaskWaits>("TASKS")? })
 }
 
 impl Collector for SchedCollector {

@@ -7,7 +7,10 @@ pub mod fallback;
 mod hung;
 pub mod names;
 
+use std::collections::HashMap;
+
 use kerno_ebpf_common::{
+    histogram::BUCKETS,
     sched::{Cpu, ROWS as GROUPS},
     syscall::{
         CallTotals, Counts, FIRST_GROUP, Failures, HISTOGRAMS, MAX_SHARDS, NUMBERS, OWN_GROUP, OWN_HISTOGRAM, Place, ProcessKey,
@@ -114,52 +117,47 @@ impl Ended {
     fn drain(tasks: &Tasks, cpus: &[Cpu]) -> Result<Raw, LoadError> {
         let object = &tasks.object;
         let places: Vec<&Place> = cpus.iter().flat_map(|cpu| &cpu.slot.places).filter(|place| place.key != 0).collect();
-        let sum = |row: u32| {
-            let mut placed = CallTotals::default();
-            places.iter().filter(|place| place.row == row).for_each(|place| decode::add_place(&mut placed, place));
-            (0..tasks.shards).try_fold(placed, |mut sum, shard| {
-                decode::add(&mut sum, &object.get("CALL_TOTALS", shard * ROWS + row)?);
-                Ok::<_, LoadError>(sum)
-            })
-        };
         let groups: Vec<(u64, u32)> = object.entries("GROUP_ROWS")?;
-        let mut rows = Vec::new();
-        for (key, row) in object.entries::<u32, u32>("CALL_ROWS")? {
+        let known = object.entries::<u32, u32>("CALL_ROWS")?;
+        // Rows of a number alone are for calls that found no other.
+        let rows_are_full = cpus.iter().any(|cpu| cpu.slot.rows_full > 0);
+        let used = if rows_are_full { 0 } else { NUMBERS }..end(&known).max(NUMBERS);
+        let mut sums = vec![CallTotals::default(); used.end as usize];
+        for place in &places {
+            sums.get_mut(place.row as usize).into_iter().for_each(|sum| decode::add_place(sum, place));
+        }
+        object.copies("CALL_TOTALS", (tasks.shards, ROWS), used, |row, totals| decode::add(&mut sums[row], totals))?;
+        let of_group = |(key, row): (u32, u32)| {
             let group = match key >> 16 {
                 OWN_GROUP => Group::Own,
                 group => Group::Row(group - FIRST_GROUP),
             };
-            rows.push(Row { row, number: key & 0xffff, group, totals: sum(row)? });
+            Row { row, number: key & 0xffff, group, totals: sums[row as usize] }
+        };
+        let of_number = |row: u32| Row { row, number: row, group: Group::None, totals: sums[row as usize] };
+        let numbers = (0..NUMBERS).map(of_number).filter(|row| row.totals.calls > 0);
+        let rows = known.into_iter().map(of_group).chain(numbers).collect();
+
+        let known = object.entries::<u32, u32>("NUMBER_ROWS")?;
+        let mut counts = histograms(&known);
+        for place in &places {
+            counts.get_mut(place.histogram as usize).into_iter().for_each(|counts| decode::add_units(counts, place));
         }
-        // Rows of a number alone are for calls that found no other.
-        let rows_are_full = cpus.iter().any(|cpu| cpu.slot.rows_full > 0);
-        for number in 0..if rows_are_full { NUMBERS } else { 0 } {
-            let totals = sum(number)?;
-            if totals.calls > 0 {
-                rows.push(Row { row: number, number, group: Group::None, totals });
-            }
-        }
-        let mut histograms = Vec::new();
-        for (number, row) in object.entries::<u32, u32>("NUMBER_ROWS")? {
-            let mut counts = vec![0; kerno_ebpf_common::histogram::BUCKETS];
-            for shard in 0..tasks.shards {
-                decode::add_counts(&mut counts, &object.get::<Counts>("NUMBER_HIST", shard * HISTOGRAMS + row)?);
-            }
-            let of_row = places.iter().filter(|place| place.histogram == row);
-            of_row.for_each(|place| decode::add_units(&mut counts, place));
-            histograms.push((number, counts));
-        }
-        let mut slow = Vec::new();
-        for (row, histogram) in object.entries::<u32, u32>("SLOW_ROWS")? {
-            let mut counts = vec![0; kerno_ebpf_common::histogram::BUCKETS];
-            decode::add_counts(&mut counts, &object.get::<Counts>("SLOW_HIST", histogram)?);
-            slow.push((row, counts));
-        }
+        let used = OWN_HISTOGRAM + 1..end(&known).max(OWN_HISTOGRAM + 1);
+        object.copies("NUMBER_HIST", (tasks.shards, HISTOGRAMS), used, |row, more: &Counts| {
+            decode::add_counts(&mut counts[row], more);
+        })?;
+        let histograms_of_numbers = by_key(known, counts);
+
+        let known = object.entries::<u32, u32>("SLOW_ROWS")?;
+        let mut counts = histograms(&known);
+        object.each("SLOW_HIST", 0..end(&known), |row, more: &Counts| decode::add_counts(&mut counts[row as usize], more))?;
+        let slow = by_key(known, counts);
         Ok(Raw {
             groups: groups.into_iter().map(|(id, row)| (row, id)).collect(),
             rows,
-            histograms: histograms.into_iter().collect(),
-            slow: slow.into_iter().collect(),
+            histograms: histograms_of_numbers,
+            slow,
             failures: object.entries::<u32, Failures>("FAILURES")?,
             processes: object.entries::<ProcessKey, SlowCalls>("PROCESSES")?,
         })
@@ -171,6 +169,21 @@ impl Ended {
         let seated = seats.iter().filter(|seat| seat.task != 0).map(|seat| seat.saved);
         Ok(saved.into_iter().map(|(_, call)| call).chain(seated).collect())
     }
+}
+
+/// Behind the last row that was given out: rows are given out in order.
+fn end(given: &[(u32, u32)]) -> u32 {
+    given.iter().map(|(_, row)| row + 1).max().unwrap_or(0)
+}
+
+/// A histogram for each row up to the last that was given out.
+fn histograms(given: &[(u32, u32)]) -> Vec<Vec<u64>> {
+    vec![vec![0; BUCKETS]; end(given) as usize]
+}
+
+/// Each key's histogram.
+fn by_key(given: Vec<(u32, u32)>, mut counts: Vec<Vec<u64>>) -> HashMap<u32, Vec<u64>> {
+    given.into_iter().map(|(key, row)| (key, std::mem::take(&mut counts[row as usize]))).collect()
 }
 
 impl Collector for SyscallCollector {

@@ -125,6 +125,6 @@ impl Tasks {
     ///
     /// When the map cannot be read.
     pub fn cpu_records(&self) -> Result<Vec<Cpu>, LoadError> {
-        (0..self.cpus).map(|cpu| self.object.get("CPUS", cpu)).collect()
+        self.object.rows("CPUS", 0..self.cpus)
     }
 }

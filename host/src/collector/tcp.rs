@@ -98,7 +98,7 @@ impl TcpCollector {
     }
 
     fn counters(&self) -> Result<Counters, LoadError> {
-        (0..self.cpus).try_fold(Counters::default(), |sum, cpu| Ok(add(sum, self.object.get("COUNTERS", cpu)?)))
+        Ok(self.object.rows("COUNTERS", 0..self.cpus)?.into_iter().fold(Counters::default(), add))
     }
 
     /// What the ring holds now.

@@ -1,5 +1,6 @@
 //! Sums over connections that ended when the ring was nearly full: by flow, and by network namespace when there is no room for one.
 use aya_ebpf::{
+    bindings::BPF_NOEXIST,
     macros::map,
     maps::{Array, HashMap},
 };
@@ -21,18 +22,17 @@ static NOTHING: Array<Sums> = Array::with_max_entries(1, 0);
 #[inline(always)]
 pub fn add(told: &Connection) -> bool {
     let flow = Flow { group: told.owner.group, remote: told.remote, namespace: told.namespace, padding: 0 };
-    let Some(nothing) = NOTHING.get_ptr(0) else { return false };
-    // SAFETY: nobody writes this entry.
-    let nothing = unsafe { &*nothing };
-    if FLOWS.get_ptr_mut(flow).is_none() {
-        let _ = FLOWS.insert(flow, nothing, 1);
+    let mut sums = FLOWS.get_ptr_mut(flow);
+    if sums.is_none() {
+        let Some(nothing) = NOTHING.get_ptr(0) else { return false };
+        // SAFETY: nobody writes this entry.
+        let nothing = unsafe { &*nothing };
+        let _ = FLOWS.insert(flow, nothing, u64::from(BPF_NOEXIST));
+        sums = FLOWS.get_ptr_mut(flow).or_else(|| {
+            let _ = NAMESPACES.insert(told.namespace, nothing, u64::from(BPF_NOEXIST));
+            NAMESPACES.get_ptr_mut(told.namespace)
+        });
     }
-    let sums = FLOWS.get_ptr_mut(flow).or_else(|| {
-        if NAMESPACES.get_ptr_mut(told.namespace).is_none() {
-            let _ = NAMESPACES.insert(told.namespace, nothing, 1);
-        }
-        NAMESPACES.get_ptr_mut(told.namespace)
-    });
     let Some(sums) = sums else { return false };
     // SAFETY: a map's value; no entry is ever removed.
     unsafe { count(sums, told) };

@@ -48,6 +48,7 @@ impl Operations {
 }
 
 /// Numbers of one row, summed over CPUs.
+#[derive(Clone)]
 pub struct Sums {
     counts: Vec<u64>,
     sum_ns: u64,

@@ -49,10 +49,13 @@ pub fn is_program(program: &str) -> bool {
 /// Latency of every device and operation. `now` is the window's end.
 pub fn drain(collector: &BlockCollector, counters: &Counters, now: u64) -> Result<Vec<DeviceLatency>, LoadError> {
     let object = &collector.object;
-    let mut rows = Vec::new();
-    for (key, row) in object.entries::<RequestKey, u32>("REQUEST_ROW")? {
-        rows.push((key, row_of(collector, row)?));
-    }
+    let known = object.entries::<RequestKey, u32>("REQUEST_ROW")?;
+    let used = 0..known.iter().map(|(_, row)| row + 1).max().unwrap_or(0);
+    let mut sums = vec![Requests::default(); used.end as usize];
+    let (shards, cpus) = ((collector.shards, REQUEST_ROWS), (collector.cpus, REQUEST_ROWS));
+    object.copies("REQUEST_HIST", shards, used.clone(), |row, counts: &Counts| sums[row].add_counts(counts))?;
+    object.copies("REQUEST_TOTALS", cpus, used, |row, totals: &RequestTotals| sums[row].add_totals(totals))?;
+    let rows = known.into_iter().map(|(key, row)| (key, std::mem::take(&mut sums[row as usize]))).collect();
     let issued = object.entries::<u64, Issued>("ISSUED")?;
     let certain = counters.completion_missed == 0 && object.missed_by(|program| program == "complete") == Some(0);
     let in_flight = if certain && !issued.is_empty() {
@@ -64,15 +67,4 @@ pub fn drain(collector: &BlockCollector, counters: &Counters, now: u64) -> Resul
     let host = mounts::of_host(&collector.root);
     let name = |number| block_device::device_among(&collector.root, number, &host);
     Ok(decode::devices(rows, &in_flight, &collector.operations, now, name))
-}
-
-fn row_of(collector: &BlockCollector, row: u32) -> Result<Requests, LoadError> {
-    let mut requests = Requests::default();
-    for shard in 0..collector.shards {
-        requests.add_counts(&collector.object.get::<Counts>("REQUEST_HIST", shard * REQUEST_ROWS + row)?);
-    }
-    for cpu in 0..collector.cpus {
-        requests.add_totals(&collector.object.get::<RequestTotals>("REQUEST_TOTALS", cpu * REQUEST_ROWS + row)?);
-    }
-    Ok(requests)
 }

@@ -107,14 +107,16 @@ impl Syncs {
         let mut all: BTreeMap<SyncKey, Sync> = BTreeMap::new();
         let mut views = Views::new(root);
         let mut named = |key: &SyncKey, comm, sums: &Sums| self.sync(root, &mut views, key, comm, names, sums);
-        for (key, row) in object.entries::<SyncKey, u32>("SYNC_ROW")? {
-            let mut sums = Sums::default();
-            sums.add_counts(&object.get::<Counts>("SYNC_HIST", row)?);
-            for cpu in 0..cpus {
-                sums.add_sync_totals(&object.get::<SyncTotals>("SYNC_TOTALS", cpu * SYNC_ROWS + row)?);
-            }
-            let comm = command(&object.get("SYNC_COMM", row)?);
-            all.insert(key, named(&key, comm, &sums));
+        let known = object.entries::<SyncKey, u32>("SYNC_ROW")?;
+        let used = 0..known.iter().map(|(_, row)| row + 1).max().unwrap_or(0);
+        let mut rows = vec![Sums::default(); used.end as usize];
+        object.each("SYNC_HIST", used.clone(), |row, counts: &Counts| rows[row as usize].add_counts(counts))?;
+        object.copies("SYNC_TOTALS", (cpus, SYNC_ROWS), used.clone(), |row, totals: &SyncTotals| {
+            rows[row].add_sync_totals(totals);
+        })?;
+        let comms = object.rows::<[u8; 16]>("SYNC_COMM", used)?;
+        for (key, row) in known {
+            all.insert(key, named(&key, command(&comms[row as usize]), &rows[row as usize]));
         }
         let certain = object.missed_by(is_return) == Some(0);
         for (thread, syncing) in object.entries::<u64, Syncing>("SYNCING")? {
