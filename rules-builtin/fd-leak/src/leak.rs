@@ -79,7 +79,7 @@ fn sustained(signals: &Signals, process: &FdProcess) -> Option<f64> {
         // What tails off is a pool that is nearly full.
         && last as f64 * 2.0 * PARTS as f64 >= net_gain;
     // A median hides what is given back at once now and then.
-    (lasts && net(process) > growth.per_second / 2.0).then_some(growth.per_second)
+    lasts.then(|| growth.per_second.min(net(process)))
 }
 
 /// What it gained a second until it had no more to gain, if it grew in all parts but one until then.

@@ -139,7 +139,7 @@ fn without(call: &mut FailingCall, faults: &[Fault]) {
 fn add(signals: &Signals, faults: &mut Vec<Fault>, call: FailingCall) {
     let FailingCall { name, cgroup, calls, errors, .. } = call;
     let failed = errors.iter().map(|error| error.count).fold(0, u64::saturating_add);
-    let lead = errors.iter().max_by_key(|error| error.count).map(|error| error.name.clone());
+    let lead = errors.iter().rev().max_by_key(|error| error.count).map(|error| error.name.clone());
     let mut is_told = false;
     for error in errors {
         let CallError { name: error, count, caller } = error;

@@ -81,15 +81,16 @@ pub fn fd_processes(fd: &Fd, min_gained: u64, limit: u32) -> Vec<FdProcessView> 
         last: process.last,
         peak: process.peak,
         limit: process.limit,
-        growth: process.trend.map(|Trend { slope_per_second, low, high, .. }| FdGrowthView {
-            per_second: slope_per_second,
-            low,
-            high,
-        }),
+        growth: process.trend.and_then(growth),
         gained: process.gained.clone(),
         shared_with: process.shared_with,
         own: process.own,
     })
+}
+
+fn growth(trend: Trend) -> Option<FdGrowthView> {
+    let Trend { slope_per_second: per_second, low, high, .. } = trend;
+    [per_second, low, high].iter().all(|slope| slope.is_finite()).then_some(FdGrowthView { per_second, low, high })
 }
 
 #[cfg(test)]
