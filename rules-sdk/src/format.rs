@@ -33,6 +33,12 @@ pub fn bytes(value: u64) -> String {
     format!("{} {}", digits(scaled), UNITS[unit])
 }
 
+/// A number that need not be whole, such as so many a second; from a thousand on with separators.
+#[must_use]
+pub fn number(value: f64) -> String {
+    if value >= 999.5 { count((value + 0.5) as u64) } else { digits(value) }
+}
+
 /// A count, with separators of thousands.
 #[must_use]
 pub fn count(value: u64) -> String {
@@ -105,5 +111,6 @@ mod tests {
         assert_eq!([0.02, 0.123_4, 1.0, 0.0].map(percent), ["2 %", "12.3 %", "100 %", "0 %"]);
         assert_eq!([0, 1023, 1536, 20 << 20].map(bytes), ["0 B", "1023 B", "1.5 KiB", "20 MiB"]);
         assert_eq!([0, 999, 1_000, 12_044, 1_234_567].map(count), ["0", "999", "1,000", "12,044", "1,234,567"]);
+        assert_eq!([0.0, 10.04, 12.34, 999.7, 52_000.4].map(number), ["0", "10", "12.3", "1,000", "52,000"]);
     }
 }

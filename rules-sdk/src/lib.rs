@@ -23,9 +23,14 @@ use alloc::string::String;
 
 pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, Verdict};
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
+pub use bindings::kerno::rules::fd::{FdGrowth, FdProcess, FdTotals, OpenFiles};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
+pub use bindings::kerno::rules::syscall::{
+    CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, DescriptorKind, DescriptorsMade, ErrorsOf,
+    FailingCall, FailureFilter, SlowCaller,
+};
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
 };
@@ -75,10 +80,12 @@ pub mod prelude {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
 
-    pub use crate::format::{bytes, count, percent, seconds, shell_quote};
+    pub use crate::format::{bytes, count, number, percent, seconds, shell_quote};
     pub use crate::{
-        CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
-        FileSystem, FileSystemSync, Finding, GroupKills, Latency, MachineInfo, Operation, Rule, Runner, Severity, Shortage,
-        Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupDelay, Coverage,
+        Description, DescriptorKind, DescriptorsMade, Device, DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall,
+        FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, Finding, GroupKills, Latency,
+        MachineInfo, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals, SlowCaller, Trigger, Unit, Urgency,
+        Verdict, Victim, WaitingTask, export,
     };
 }

@@ -13,8 +13,9 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation,
-    Runner, Verdict, Victim, WaitingTask, confidence,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, Coverage, DescriptorsMade, DeviceLatency, FailingCall,
+    FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation,
+    Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -130,6 +131,61 @@ impl Signals {
     #[must_use]
     pub fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         self.0.victims(cgroup, limit)
+    }
+
+    /// How many system calls there were; `None` when not measured at all.
+    #[must_use]
+    pub fn call_counts(&self) -> Option<CallCounts> {
+        self.0.call_counts()
+    }
+
+    /// Calls with at least `min_calls` judged and a p99 of at least `min_p99` (0: any), the longest p99 first: of each control group,
+    /// or of all together.
+    #[must_use]
+    pub fn call_times(&self, by_cgroup: bool, min_calls: u64, min_p99: f64, limit: u32) -> Vec<CallTime> {
+        self.0.call_times(by_cgroup, min_calls, min_p99, limit)
+    }
+
+    /// Processes with the longest calls, longest first; of one call, of one control group, or of all.
+    #[must_use]
+    pub fn slow_callers(&self, name: Option<&str>, cgroup: Option<u64>, limit: u32) -> Vec<SlowCaller> {
+        self.0.slow_callers(name, cgroup, limit)
+    }
+
+    /// Calls in flight at the window's end with a judged time of at least `min_judged`, longest first.
+    #[must_use]
+    pub fn calls_in_flight(&self, min_judged: f64, limit: u32) -> Vec<CallInFlight> {
+        self.0.calls_in_flight(min_judged, limit)
+    }
+
+    /// Calls that failed as the filter asks for, most failures first.
+    #[must_use]
+    pub fn failing_calls(&self, filter: &FailureFilter, limit: u32) -> Vec<FailingCall> {
+        self.0.failing_calls(filter, limit)
+    }
+
+    /// Descriptors by kind that successful calls of a control group, or of all, made, most first.
+    #[must_use]
+    pub fn descriptors_made(&self, cgroup: Option<u64>) -> Vec<DescriptorsMade> {
+        self.0.descriptors_made(cgroup)
+    }
+
+    /// Descriptors of all processes but kerno; `None` when not measured.
+    #[must_use]
+    pub fn fd_totals(&self) -> Option<FdTotals> {
+        self.0.fd_totals()
+    }
+
+    /// The kernel's table of open files; `None` when it cannot be read.
+    #[must_use]
+    pub fn open_files(&self) -> Option<OpenFiles> {
+        self.0.open_files()
+    }
+
+    /// Processes that gained at least `min_gained` descriptors while they were watched (0: also those that gained none), most first.
+    #[must_use]
+    pub fn fd_processes(&self, min_gained: u64, limit: u32) -> Vec<FdProcess> {
+        self.0.fd_processes(min_gained, limit)
     }
 
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.

@@ -14,6 +14,9 @@ pub struct Fd {
     pub others: u64,
     /// Of all processes.
     pub total: FdTotal,
+    /// Processes at the last count whose descriptors could not be counted, as far as they are known: they are in nothing else here.
+    #[serde(default)]
+    pub unseen: u64,
     /// Of the whole system; `None` when it cannot be read.
     pub system: Option<FileTable>,
     /// How many times descriptors were counted, start and end included.

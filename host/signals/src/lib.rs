@@ -7,6 +7,7 @@
 mod block;
 mod collector;
 mod cpu;
+mod descriptor;
 mod entity;
 mod errno;
 mod families;
@@ -25,6 +26,7 @@ mod trend;
 pub use block::{Block, Device, DeviceLatency, FileSystem, Operation, Sync};
 pub use collector::{CollectorReport, CollectorStatus, Coverage, THEN};
 pub use cpu::{CgroupCpu, Cpu, CpuLimit, HostCpu, Quota, Throttling};
+pub use descriptor::closes_descriptors;
 pub use entity::{Cgroup, Environment, Process, Runtime};
 pub use errno::errno_name;
 pub use families::Families;

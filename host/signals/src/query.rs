@@ -2,8 +2,11 @@
 //! the contract in `wit/v1`, one view per record.
 
 mod block;
+mod failures;
+mod fd;
 mod oom;
 mod sched;
+mod syscall;
 
 use serde::Serialize;
 
@@ -11,9 +14,13 @@ use crate::{Cgroup, Coverage, Latency, Snapshot};
 
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
+pub use failures::{CallErrorView, CallProcessView, ErrorsOf, FailingCallView, FailureFilter, failing_calls};
+pub use fd::{FdGrowthView, FdProcessView, FdTotalsView, OpenFilesView, fd_processes, fd_totals, open_files};
 pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
+pub use syscall::{CallCountsView, CallInFlightView, CallPartsView, CallTimeView, DescriptorKindView, DescriptorsMadeView};
+pub use syscall::{SlowCallerView, call_counts, call_times, calls_in_flight, descriptors_made, slow_callers};
 
 /// A duration's distribution, seconds.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,8 +1,10 @@
 //! Answers the contract's functions from the snapshot, through `kerno_signals::query`.
 
 mod block;
+mod fd;
 mod oom;
 mod sched;
+mod syscall;
 
 use kerno_signals::{Snapshot, query};
 

@@ -7,9 +7,8 @@ use kerno::findings::{
 };
 use kerno::report::Report;
 use kerno_signals::{
-    Call, CallParts, Caller, Cgroup, CgroupCpu, CollectorReport, CollectorStatus, Connections, Coverage, Cpu, Environment,
-    Families, Fd, FdProcess, FdTotal, Host, HostCpu, HostMemory, Memory, SlowProcess, Snapshot, Syscall, THEN, Tcp, Throttling,
-    Traffic, Window,
+    Cgroup, CgroupCpu, CollectorReport, CollectorStatus, Connections, Coverage, Cpu, Environment, Families, Host, HostCpu,
+    HostMemory, Memory, Snapshot, THEN, Tcp, Throttling, Traffic, Window,
 };
 
 /// Every constructed report by name.
@@ -110,45 +109,13 @@ pub fn hostile_names() -> Report {
 
 /// Families that no rule judges, one of them not measured.
 fn measured() -> Report {
-    let caller = Caller { pid: 4_121, comm: "postgres".into() };
-    let slow = SlowProcess {
-        caller: caller.clone(),
-        cgroup: Cgroup::default(),
-        name: "fdatasync".into(),
-        count: 12,
-        judged_ns: 900_000_000,
-        max_ns: 312_000_000,
-        parts: CallParts::default(),
-    };
-    let call = Call { name: "read".into(), count: 1_204_331, failed: 31_204, ..Call::default() };
     let connections = Connections { connected: 120, accepted: 44, refused: 2, timed_out: 1, ..Connections::default() };
-    let process = FdProcess {
-        pid: caller.pid,
-        comm: caller.comm,
-        cgroup: None,
-        start_ns: 1,
-        watched_ns: 30_000_000_000,
-        first: 900,
-        last: 1_020,
-        peak: 1_020,
-        limit: Some(1_024),
-        trend: None,
-        gained: vec![],
-        shared_with: None,
-        own: false,
-    };
     let throttling = Throttling { periods: 300, throttled_periods: 240, throttled_ns: 12_000_000_000 };
     let group = Cgroup { id: 9, unit: Some("api.service".into()), ..Cgroup::default() };
     let families = Families {
-        syscall: Some(Syscall { calls: vec![call], processes: vec![slow], ..Syscall::default() }),
         tcp: Some(Tcp {
             total: Traffic { connections: Some(connections), sent: 40_112, retransmitted: 12, ..Traffic::default() },
             ..Tcp::default()
-        }),
-        fd: Some(Fd {
-            processes: vec![process],
-            total: FdTotal { processes: 210, first: 12_001, last: 12_121, sharing: 0 },
-            ..Fd::default()
         }),
         memory: Some(Memory {
             host: HostMemory { total_bytes: 16 << 30, working_set_bytes: 3 << 30, major_faults: 12, ..HostMemory::default() },

@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, host, log, oom, params, sched};
+use crate::bindings::kerno::rules::{block, fd, host, log, oom, params, sched, syscall};
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, DescriptorsMade, DeviceLatency, FailingCall, FailureFilter,
+    FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation, Runner, SlowCaller,
     Victim, WaitingTask,
 };
 
@@ -77,5 +78,41 @@ impl Source {
 
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         oom::victims(cgroup, limit)
+    }
+
+    pub(crate) fn call_counts(&self) -> Option<CallCounts> {
+        syscall::counts()
+    }
+
+    pub(crate) fn call_times(&self, by_cgroup: bool, min_calls: u64, min_p99: f64, limit: u32) -> Vec<CallTime> {
+        syscall::times(by_cgroup, min_calls, min_p99, limit)
+    }
+
+    pub(crate) fn slow_callers(&self, name: Option<&str>, cgroup: Option<u64>, limit: u32) -> Vec<SlowCaller> {
+        syscall::slow_callers(name, cgroup, limit)
+    }
+
+    pub(crate) fn calls_in_flight(&self, min_judged: f64, limit: u32) -> Vec<CallInFlight> {
+        syscall::in_flight(min_judged, limit)
+    }
+
+    pub(crate) fn failing_calls(&self, filter: &FailureFilter, limit: u32) -> Vec<FailingCall> {
+        syscall::failing(filter, limit)
+    }
+
+    pub(crate) fn descriptors_made(&self, cgroup: Option<u64>) -> Vec<DescriptorsMade> {
+        syscall::descriptors(cgroup)
+    }
+
+    pub(crate) fn fd_totals(&self) -> Option<FdTotals> {
+        fd::totals()
+    }
+
+    pub(crate) fn open_files(&self) -> Option<OpenFiles> {
+        fd::open_files_now()
+    }
+
+    pub(crate) fn fd_processes(&self, min_gained: u64, limit: u32) -> Vec<FdProcess> {
+        fd::processes(min_gained, limit)
     }
 }

@@ -7,8 +7,9 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
-    Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, DescriptorsMade, DeviceLatency, ErrorsOf, FailingCall,
+    FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation,
+    Runner, SlowCaller, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -99,6 +100,57 @@ impl Source {
 
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         same(self.snapshot.families.oom.as_ref().map_or_else(Vec::new, |oom| query::victims(oom, cgroup, limit)))
+    }
+
+    fn syscall(&self) -> Option<&kerno_signals::Syscall> {
+        self.snapshot.families.syscall.as_ref()
+    }
+
+    pub(crate) fn call_counts(&self) -> Option<CallCounts> {
+        same(self.syscall().map(query::call_counts))
+    }
+
+    pub(crate) fn call_times(&self, by_cgroup: bool, min_calls: u64, min_p99: f64, limit: u32) -> Vec<CallTime> {
+        same(self.syscall().map_or_else(Vec::new, |calls| query::call_times(calls, by_cgroup, min_calls, min_p99, limit)))
+    }
+
+    pub(crate) fn slow_callers(&self, name: Option<&str>, cgroup: Option<u64>, limit: u32) -> Vec<SlowCaller> {
+        same(self.syscall().map_or_else(Vec::new, |calls| query::slow_callers(calls, name, cgroup, limit)))
+    }
+
+    pub(crate) fn calls_in_flight(&self, min_judged: f64, limit: u32) -> Vec<CallInFlight> {
+        same(self.syscall().map_or_else(Vec::new, |calls| query::calls_in_flight(calls, min_judged, limit)))
+    }
+
+    pub(crate) fn failing_calls(&self, filter: &FailureFilter, limit: u32) -> Vec<FailingCall> {
+        let errors = |all: &[ErrorsOf]| {
+            all.iter().map(|of| query::ErrorsOf { errors: of.errors.clone(), calls: of.calls.clone() }).collect()
+        };
+        let filter = query::FailureFilter {
+            by_cgroup: filter.by_cgroup,
+            only: errors(&filter.only),
+            except: errors(&filter.except),
+            min_calls: filter.min_calls,
+            min_failed: filter.min_failed,
+            above_share: filter.above_share,
+        };
+        same(self.syscall().map_or_else(Vec::new, |calls| query::failing_calls(calls, &filter, limit)))
+    }
+
+    pub(crate) fn descriptors_made(&self, cgroup: Option<u64>) -> Vec<DescriptorsMade> {
+        same(self.syscall().map_or_else(Vec::new, |calls| query::descriptors_made(calls, cgroup)))
+    }
+
+    pub(crate) fn fd_totals(&self) -> Option<FdTotals> {
+        same(self.snapshot.families.fd.as_ref().map(query::fd_totals))
+    }
+
+    pub(crate) fn open_files(&self) -> Option<OpenFiles> {
+        same(self.snapshot.families.fd.as_ref().and_then(query::open_files))
+    }
+
+    pub(crate) fn fd_processes(&self, min_gained: u64, limit: u32) -> Vec<FdProcess> {
+        same(self.snapshot.families.fd.as_ref().map_or_else(Vec::new, |fd| query::fd_processes(fd, min_gained, limit)))
     }
 }
 

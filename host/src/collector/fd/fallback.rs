@@ -1,7 +1,7 @@
 //! Descriptors without eBPF: `/proc/<pid>/fd` of every process. Since 6.2 its size is the count; before, it is listed, which costs
 //! so much that it is done more seldom than at each tick where there are many descriptors.
 
-use kerno_signals::{CollectorReport, Families};
+use kerno_signals::{CollectorReport, Families, Fd};
 
 use super::{
     NAME,
@@ -109,13 +109,15 @@ impl Collector for FdFallback {
             limit_of: &|pid| descriptors::limit(&self.root, pid).ok(),
             own: std::process::id(),
         };
-        families.fd = Some(self.tracker.tell(&names, descriptors::file_table(&self.root).ok()));
+        let hidden = process::hidden(&self.root).map(why_hidden);
+        let family = self.tracker.tell(&names, descriptors::file_table(&self.root).ok());
+        // Of those that are hidden nobody knows how many there are.
+        families.fd = Some(Fd { unseen: self.refused.max(u64::from(hidden.is_some())), ..family });
         let report = report::fallback(NAME, self.tracker.counts(), self.source());
         let refused = (self.refused > 0).then(|| Explained {
             reason: format!("descriptors of {} processes may not be counted", self.refused),
             fix: "run kerno as root, or grant it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH".to_owned(),
         });
-        let hidden = process::hidden(&self.root).map(why_hidden);
         Ok(report::partial(report::partial(report, hidden), refused))
     }
 }

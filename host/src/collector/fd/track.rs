@@ -158,6 +158,7 @@ impl Tracker {
             others: self.total.processes.saturating_sub(processes.len() as u64),
             processes,
             total: self.total,
+            unseen: 0,
             system,
             readings: self.moments.readings(),
         }

@@ -10,7 +10,7 @@ use kerno_ebpf_common::{
 };
 use kerno_signals::{
     Call, CallFailure, CallParts, Caller, CgroupCall, DescriptorCalls, DescriptorKind, Histogram, Latency, SlowProcess, Syscall,
-    errno_name,
+    closes_descriptors, errno_name,
 };
 
 use super::names;
@@ -301,10 +301,10 @@ fn descriptors(calls: &[Call]) -> (Vec<DescriptorCalls>, u64) {
     let mut closes = 0;
     for call in calls.iter().filter(|call| call.number.is_some()) {
         let succeeded = call.count.saturating_sub(call.failed + call.restarted);
-        if let Some((kind, each)) = names::makes(&call.name) {
+        if let Some((kind, each)) = DescriptorKind::made_by(&call.name) {
             *made.entry(kind).or_default() += succeeded * each;
         }
-        if names::closes(&call.name) {
+        if closes_descriptors(&call.name) {
             closes += succeeded;
         }
     }

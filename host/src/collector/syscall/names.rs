@@ -1,4 +1,4 @@
-//! Names of this machine's system calls, and what each does with the time and the descriptors of its caller.
+//! Names of this machine's system calls, and what each does with the time of its caller.
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod aarch64;
@@ -10,7 +10,6 @@ use std::sync::LazyLock;
 use kerno_ebpf_common::syscall::{
     ASLEEP, CLONE, CLONE3, COMPAT, Classes, DESCRIPTOR, FILE, NO_RESULT, NUMBERS, OPEN, OTHER, TWICE, UNJUDGED,
 };
-use kerno_signals::DescriptorKind;
 
 #[cfg(target_arch = "x86_64")]
 use x86_64::NAMES;
@@ -86,43 +85,6 @@ fn class_of(name: &str) -> u8 {
     }
 }
 
-/// What descriptors a successful call makes, and how many.
-#[must_use]
-pub fn makes(name: &str) -> Option<(DescriptorKind, u64)> {
-    Some(match name {
-        "open" | "openat" | "openat2" | "creat" | "open_by_handle_at" | "mq_open" => (DescriptorKind::Open, 1),
-        "socket" => (DescriptorKind::Socket, 1),
-        "socketpair" => (DescriptorKind::Socket, 2),
-        "accept" | "accept4" => (DescriptorKind::Accept, 1),
-        "pipe" | "pipe2" => (DescriptorKind::Pipe, 2),
-        "dup" | "dup2" | "dup3" => (DescriptorKind::Dup, 1),
-        "eventfd" | "eventfd2" => (DescriptorKind::Event, 1),
-        "memfd_create" | "memfd_secret" => (DescriptorKind::Memory, 1),
-        "epoll_create" | "epoll_create1" => (DescriptorKind::Epoll, 1),
-        "timerfd_create" => (DescriptorKind::Timer, 1),
-        "signalfd" | "signalfd4" => (DescriptorKind::Signal, 1),
-        "inotify_init" | "inotify_init1" | "fanotify_init" => (DescriptorKind::Notify, 1),
-        "io_uring_setup" => (DescriptorKind::Ring, 1),
-        "pidfd_open"
-        | "pidfd_getfd"
-        | "perf_event_open"
-        | "userfaultfd"
-        | "fsopen"
-        | "fsmount"
-        | "fspick"
-        | "open_tree"
-        | "open_tree_attr"
-        | "landlock_create_ruleset" => (DescriptorKind::Other, 1),
-        _ => return None,
-    })
-}
-
-/// Whether a successful call closes descriptors.
-#[must_use]
-pub fn closes(name: &str) -> bool {
-    matches!(name, "close" | "close_range")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,8 +122,9 @@ mod tests {
     #[test]
     fn every_name_that_is_looked_for_exists_on_one_of_the_machines() {
         let known = |name: &str| X86_64.iter().chain(ARM64).any(|(_, known)| *known == name);
-        let source = include_str!("names.rs");
-        let quoted = source.split("mod tests {").next().unwrap().split('"').skip(1).step_by(2);
+        let classes = include_str!("names.rs").split("mod tests {").next().unwrap();
+        let descriptors = include_str!("../../../signals/src/descriptor.rs");
+        let quoted = [classes, descriptors].into_iter().flat_map(|source| source.split('"').skip(1).step_by(2));
         let words: Vec<_> = quoted.filter(|word| !["x86_64", "32-bit", "unknown"].contains(word)).collect();
         assert!(words.len() > 150 && words.iter().all(|word| known(word)), "{:?}", words.iter().find(|word| !known(word)));
     }

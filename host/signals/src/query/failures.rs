@@ -1,0 +1,188 @@
+//! Questions about calls that failed.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::syscall::every;
+use super::{CgroupView, first};
+use crate::{Call, CallFailure, Syscall};
+
+/// Errors of the calls named; of every call when none is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct ErrorsOf {
+    pub errors: Vec<String>,
+    pub calls: Vec<String>,
+}
+
+/// Which failures are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct FailureFilter {
+    pub by_cgroup: bool,
+    pub only: Vec<ErrorsOf>,
+    pub except: Vec<ErrorsOf>,
+    pub min_calls: u64,
+    pub min_failed: u64,
+    pub above_share: f64,
+}
+
+/// A process that makes calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct CallProcessView {
+    pub pid: u32,
+    pub comm: String,
+}
+
+/// How often a call failed with one error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct CallErrorView {
+    pub name: String,
+    pub count: u64,
+    pub caller: Option<CallProcessView>,
+}
+
+/// One call that failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct FailingCallView {
+    pub name: String,
+    pub cgroup: Option<CgroupView>,
+    pub calls: u64,
+    pub failed: u64,
+    pub errors: Vec<CallErrorView>,
+}
+
+/// Pairs of call and error that are meant; no call: every one.
+struct Pairs<'a>(HashSet<(Option<&'a str>, &'a str)>);
+
+impl<'a> Pairs<'a> {
+    fn of(all: &'a [ErrorsOf]) -> Self {
+        let mut pairs = HashSet::new();
+        for ErrorsOf { errors, calls } in all {
+            for error in errors {
+                if calls.is_empty() {
+                    pairs.insert((None, error.as_str()));
+                }
+                pairs.extend(calls.iter().map(|call| (Some(call.as_str()), error.as_str())));
+            }
+        }
+        Self(pairs)
+    }
+
+    fn have(&self, call: &'a str, error: &'a str) -> bool {
+        self.0.contains(&(None, error)) || self.0.contains(&(Some(call), error))
+    }
+}
+
+/// Calls that failed as the filter asks for, most failures first.
+#[must_use]
+pub fn failing_calls(syscall: &Syscall, filter: &FailureFilter, limit: u32) -> Vec<FailingCallView> {
+    let (only, except) = (Pairs::of(&filter.only), Pairs::of(&filter.except));
+    let is_asked_for = |call: &Call, error: &CallFailure| {
+        (filter.only.is_empty() || only.have(&call.name, &error.name)) && !except.have(&call.name, &error.name)
+    };
+    let mut failing: Vec<_> = every(syscall, filter.by_cgroup)
+        .into_iter()
+        .filter(|(_, call)| call.count >= filter.min_calls && !call.errors.is_empty())
+        .filter_map(|(cgroup, call)| {
+            let errors: Vec<&CallFailure> = call.errors.iter().filter(|error| is_asked_for(call, error)).collect();
+            let failed = errors.iter().map(|error| error.count).fold(0, u64::saturating_add);
+            let is_many = failed >= filter.min_failed.max(1) && failed as f64 > filter.above_share * call.count as f64;
+            is_many.then_some((failed, cgroup, call, errors))
+        })
+        .collect();
+    failing.sort_by(|(a, of, x, _), (b, than, y, _)| {
+        b.cmp(a).then_with(|| x.name.cmp(&y.name)).then_with(|| of.map(|group| group.id).cmp(&than.map(|group| group.id)))
+    });
+    first(&failing, limit, |(failed, cgroup, call, errors)| FailingCallView {
+        name: call.name.clone(),
+        cgroup: cgroup.map(CgroupView::from),
+        calls: call.count,
+        failed: *failed,
+        errors: views(errors),
+    })
+}
+
+fn views(errors: &[&CallFailure]) -> Vec<CallErrorView> {
+    let mut errors: Vec<_> = errors.to_vec();
+    errors.sort_by_key(|error| (Reverse(error.count), error.errno));
+    errors
+        .into_iter()
+        .map(|error| CallErrorView {
+            name: error.name.clone(),
+            count: error.count,
+            caller: error.caller.as_ref().map(|caller| CallProcessView { pid: caller.pid, comm: caller.comm.clone() }),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Caller, Cgroup, CgroupCall};
+
+    fn call(name: &str, count: u64, errors: &[(u32, &str, u64)]) -> Call {
+        let failure = |(errno, name, count): &(u32, &str, u64)| CallFailure {
+            errno: *errno,
+            name: (*name).to_owned(),
+            count: *count,
+            caller: (*errno == 13).then(|| Caller { pid: 7, comm: "cat".to_owned() }),
+        };
+        Call { name: name.to_owned(), count, errors: errors.iter().map(failure).collect(), ..Call::default() }
+    }
+
+    fn errors_of(errors: &[&str], calls: &[&str]) -> ErrorsOf {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        ErrorsOf { errors: own(errors), calls: own(calls) }
+    }
+
+    fn names(failing: &[FailingCallView]) -> Vec<(&str, u64)> {
+        failing.iter().map(|call| (call.name.as_str(), call.failed)).collect()
+    }
+
+    #[test]
+    fn errors_that_are_excepted_do_not_count_of_the_calls_named_alone() {
+        let calls = vec![
+            call("openat", 1_000, &[(2, "ENOENT", 900), (13, "EACCES", 30)]),
+            call("getpid", 1_000, &[(2, "ENOENT", 50), (11, "EAGAIN", 500)]),
+        ];
+        let syscall = Syscall { calls, ..Syscall::default() };
+        let except = vec![errors_of(&["ENOENT"], &["openat", "stat"]), errors_of(&["EAGAIN", "EINTR"], &[])];
+        let filter = FailureFilter { except, ..FailureFilter::default() };
+        let failing = failing_calls(&syscall, &filter, 9);
+        assert_eq!(names(&failing), [("getpid", 50), ("openat", 30)]);
+        assert_eq!(failing[1].errors[0].caller, Some(CallProcessView { pid: 7, comm: "cat".to_owned() }));
+        let only = FailureFilter { only: vec![errors_of(&["EACCES"], &[])], ..FailureFilter::default() };
+        assert_eq!(names(&failing_calls(&syscall, &only, 9)), [("openat", 30)]);
+        assert_eq!(names(&failing_calls(&syscall, &FailureFilter::default(), 1)), [("openat", 930)]);
+    }
+
+    #[test]
+    fn few_calls_few_failures_and_small_shares_are_left_out() {
+        let syscall = Syscall { calls: vec![call("write", 1_000, &[(28, "ENOSPC", 10)])], ..Syscall::default() };
+        let passes = |filter: FailureFilter| !failing_calls(&syscall, &filter, 9).is_empty();
+        let all = FailureFilter::default;
+        assert!(passes(FailureFilter { min_calls: 1_000, ..all() }) && !passes(FailureFilter { min_calls: 1_001, ..all() }));
+        assert!(passes(FailureFilter { min_failed: 10, ..all() }) && !passes(FailureFilter { min_failed: 11, ..all() }));
+        assert!(passes(FailureFilter { above_share: 0.009, ..all() }) && !passes(FailureFilter { above_share: 0.01, ..all() }));
+    }
+
+    #[test]
+    fn groups_are_told_apart() {
+        let of = |id, failed| CgroupCall {
+            cgroup: Cgroup { id, ..Cgroup::default() },
+            call: call("write", 100, &[(28, "ENOSPC", failed)]),
+        };
+        let syscall = Syscall { cgroups: vec![of(1, 3), of(2, 70)], calls: vec![call("write", 200, &[])], ..Syscall::default() };
+        let filter = FailureFilter { by_cgroup: true, ..FailureFilter::default() };
+        let groups: Vec<_> =
+            failing_calls(&syscall, &filter, 9).into_iter().filter_map(|call| call.cgroup).map(|group| group.id).collect();
+        assert_eq!(groups, [2, 1]);
+        assert!(failing_calls(&syscall, &FailureFilter::default(), 9).is_empty());
+    }
+}

@@ -1,0 +1,96 @@
+//! The words of a finding.
+
+use kerno_rules_sdk::{Signal, prelude::*};
+
+use crate::fault::{Failure, Fault};
+use crate::meaning;
+
+/// Calls that are told at most.
+const CALLS: usize = 4;
+
+pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Finding {
+    let (worst, error) = (fault.worst(), fault.error.as_str());
+    let place = fault.cgroup.as_ref().map_or_else(|| "this host".to_owned(), Cgroup::display_name);
+    let entity = fault.cgroup.as_ref().map_or_else(|| Entity::node(&signals.machine()), Entity::of_cgroup);
+    let meaning = meaning::of(error, &worst.call);
+    let mut finding = Finding::new(fault.severity(), title(fault, &place), entity.name("error", error), signal(signals, fault))
+        .cause(format!("{} {}", meaning.cause, who(worst)))
+        .impact(impact(fault, &place))
+        .confidence(family.confidence(worst.calls.max(worst.failed)));
+    for failure in fault.failures.iter().take(CALLS) {
+        finding = finding
+            .evidence(&format!("{} of {place} that failed with {error}", failure.call), failure.failed as f64, Unit::Count)
+            .evidence(&format!("{} of {place}", failure.call), failure.calls as f64, Unit::Count);
+    }
+    with_fixes(finding, fault, &meaning)
+}
+
+fn signal(signals: &Signals, fault: &Fault) -> Signal {
+    let worst = fault.worst();
+    let name = format!("{} {}", worst.call, fault.error);
+    if worst.by_count {
+        return Signal::new(&format!("{name} errors"), worst.failed as f64, signals.parameter("few_are_many"), Unit::Count);
+    }
+    let threshold = if worst.severity == Severity::Critical { "share_critical" } else { "share_warning" };
+    Signal::new(&format!("{name} share"), worst.share(), signals.parameter(threshold), Unit::Ratio)
+}
+
+fn title(fault: &Fault, place: &str) -> String {
+    let (worst, error) = (fault.worst(), &fault.error);
+    let of = if worst.by_count {
+        format!("{} of {}", count(worst.failed), count(worst.calls))
+    } else {
+        format!("{} of {}", percent(worst.share()), count(worst.calls))
+    };
+    format!("{} of {place} fails with {error}: {of} calls", worst.call)
+}
+
+fn who(worst: &Failure) -> String {
+    match &worst.caller {
+        Some(caller) => format!("Most of them are those of {} (pid {}).", caller.comm, caller.pid),
+        None => "No process got more than half of them.".to_owned(),
+    }
+}
+
+fn impact(fault: &Fault, place: &str) -> String {
+    let others: Vec<&str> = fault.failures.iter().skip(1).take(CALLS).map(|failure| failure.call.as_str()).collect();
+    let also = if others.is_empty() { String::new() } else { format!(", also at {}", others.join(", ")) };
+    format!(
+        "{} times in the window {place} did not get what it asked for{also}: it fails there, loses data, or tries again and again.",
+        count(fault.failed())
+    )
+}
+
+fn with_fixes(finding: Finding, fault: &Fault, meaning: &meaning::Meaning) -> Finding {
+    let worst = fault.worst();
+    let mut finding = finding;
+    let pid = worst.caller.as_ref().map(|caller| caller.pid);
+    if let Some((title, command)) = meaning.look {
+        let command = match pid {
+            Some(pid) => Some(command.replace("PID", &pid.to_string())),
+            None => (!command.contains("PID")).then(|| command.to_owned()),
+        };
+        if let Some(command) = command {
+            finding = finding.fix(Urgency::Now, title, &command);
+        }
+    }
+    let is_named = worst.call != "32-bit" && worst.call != "unknown";
+    let calls = worst.call.as_str();
+    finding = match pid {
+        Some(pid) => {
+            let of = if is_named { format!(" -e trace={calls}") } else { String::new() };
+            finding.fix(Urgency::Now, "see with what arguments it fails", &format!("timeout 5 strace -f -y -Z{of} -p {pid}"))
+        }
+        None if is_named => finding.fix(
+            Urgency::Now,
+            "see who fails, and with what arguments",
+            &format!("timeout 5 perf trace -a --failure -e {calls}"),
+        ),
+        None => finding,
+    };
+    if let Some(Cgroup { unit: Some(unit), container: None, .. }) = &fault.cgroup {
+        let command = format!("journalctl -u {} -n 50 --no-pager", shell_quote(unit));
+        finding = finding.fix(Urgency::WithinFiveMinutes, "see what it says itself", &command);
+    }
+    finding
+}
