@@ -2,15 +2,21 @@
 //! the contract in `wit/v1`, one view per record.
 
 mod block;
+mod cpu;
+mod memory;
 mod oom;
 mod sched;
 
 use serde::Serialize;
 
-use crate::{Cgroup, Coverage, Latency, Snapshot};
+use crate::{Cgroup, Coverage, Latency, Snapshot, Stall};
 
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
+pub use cpu::{CgroupCpuView, CpuLimitView, CpuQuotaView, HostCpuView, ThrottlingView};
+pub use cpu::{busiest, host_cpu, throttled};
+pub use memory::{CgroupMemoryView, HostMemoryView, LimitKindView, MemoryEventsView, MemoryGrowthView, MemoryLimitView};
+pub use memory::{fullest, growing, host_memory, largest};
 pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
@@ -126,6 +132,25 @@ fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
+/// Some and full stall time as shares of a time in nanoseconds; `None` when it is not known.
+fn shares(stall: Option<&Stall>, duration_ns: u64) -> (Option<f64>, Option<f64>) {
+    let share = |ns: u64| (duration_ns > 0).then(|| ns as f64 / duration_ns as f64);
+    (stall.and_then(|stall| share(stall.some_ns)), stall.and_then(|stall| share(stall.full_ns?)))
+}
+
+/// Whether a group is below a path; every group but the root is below none.
+fn is_below(cgroup: &Cgroup, above: Option<&str>) -> bool {
+    let Some(above) = above else { return cgroup.path.as_deref() != Some("/") };
+    let rest = cgroup.path.as_deref().and_then(|path| path.strip_prefix(above.trim_end_matches('/')));
+    rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+}
+
+/// The group that has a path among those that are told; else with its path alone.
+fn at_path<'a>(path: &str, mut told: impl Iterator<Item = &'a Cgroup>) -> CgroupView {
+    told.find(|cgroup| cgroup.path.as_deref() == Some(path))
+        .map_or_else(|| CgroupView { id: 0, path: Some(path.to_owned()), unit: None, container: None }, CgroupView::from)
+}
+
 fn first<T, V>(sorted: &[T], limit: u32, view: impl Fn(&T) -> V) -> Vec<V> {
     sorted.iter().take(limit as usize).map(view).collect()
 }
@@ -138,6 +163,20 @@ mod tests {
     fn an_empty_distribution_has_a_count_and_nothing_else() {
         let view = LatencyView::from(&Latency::default());
         assert_eq!(view, LatencyView { count: 0, mean: 0.0, p50: None, p95: None, p99: None, max: None });
+    }
+
+    #[test]
+    fn a_group_is_below_those_on_its_way_up_and_no_namesake() {
+        let at = |path: &str| Cgroup { path: Some(path.to_owned()), ..Cgroup::default() };
+        assert!(is_below(&at("/a/b"), Some("/a")) && is_below(&at("/a"), Some("/")) && is_below(&at("/a"), None));
+        assert!(!is_below(&at("/a"), Some("/a")) && !is_below(&at("/ab"), Some("/a")) && !is_below(&at("/"), Some("/")));
+        assert!(!is_below(&at("/"), None) && !is_below(&Cgroup::default(), Some("/")));
+    }
+
+    #[test]
+    fn stall_of_no_time_is_not_known() {
+        let stall = Stall { some_ns: 5, full_ns: None };
+        assert_eq!((shares(Some(&stall), 10), shares(Some(&stall), 0)), ((Some(0.5), None), (None, None)));
     }
 
     #[test]
