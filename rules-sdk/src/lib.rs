@@ -13,6 +13,7 @@ mod description;
 mod entity;
 mod finding;
 pub mod format;
+mod memory;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 mod signals;
@@ -23,13 +24,16 @@ use alloc::string::String;
 
 pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, Verdict};
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
+pub use bindings::kerno::rules::cpu::{CgroupCpu, CpuLimit, CpuQuota, CpuThrottling, HostCpu};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
+pub use bindings::kerno::rules::memory::{CgroupMemory, HostMemory, LimitKind, MemoryEvents, MemoryGrowth, MemoryLimit};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
 };
 pub use finding::confidence;
+pub use memory::FilledLimit;
 pub use signals::Signals;
 
 /// A rule: a pure function of one window of kernel data.
@@ -77,8 +81,9 @@ pub mod prelude {
 
     pub use crate::format::{bytes, count, percent, seconds, shell_quote};
     pub use crate::{
-        CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
-        FileSystem, FileSystemSync, Finding, GroupKills, Latency, MachineInfo, Operation, Rule, Runner, Severity, Shortage,
-        Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        CallerSync, Cgroup, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
+        Device, DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills,
+        HostCpu, HostMemory, Latency, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, Operation, Rule, Runner,
+        Severity, Shortage, Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
     };
 }

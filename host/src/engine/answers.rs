@@ -1,6 +1,8 @@
 //! Answers the contract's functions from the snapshot, through `kerno_signals::query`.
 
 mod block;
+mod cpu;
+mod memory;
 mod oom;
 mod sched;
 

@@ -1,11 +1,12 @@
 //! Signals from kerno: the functions that a component imports.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, host, log, oom, params, sched};
+use crate::bindings::kerno::rules::{block, cpu, host, log, memory, oom, params, sched};
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
-    Victim, WaitingTask,
+    CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
+    Latency, MachineInfo, Operation, Runner, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -77,5 +78,41 @@ impl Source {
 
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         oom::victims(cgroup, limit)
+    }
+
+    pub(crate) fn host_memory(&self) -> Option<HostMemory> {
+        memory::host()
+    }
+
+    pub(crate) fn fullest(&self, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemory> {
+        memory::fullest(hard, min_use, limit)
+    }
+
+    pub(crate) fn largest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupMemory> {
+        memory::largest(below, limit)
+    }
+
+    pub(crate) fn growing(&self, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemory> {
+        memory::growing(below, min_points, limit)
+    }
+
+    pub(crate) fn unseen_memory(&self) -> Option<String> {
+        memory::unseen()
+    }
+
+    pub(crate) fn host_cpu(&self) -> Option<HostCpu> {
+        cpu::host()
+    }
+
+    pub(crate) fn throttled(&self, min_periods: u64, min_share: f64, limit: u32) -> Vec<CgroupCpu> {
+        cpu::throttled(min_periods, min_share, limit)
+    }
+
+    pub(crate) fn busiest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupCpu> {
+        cpu::busiest(below, limit)
+    }
+
+    pub(crate) fn unseen_cpu(&self) -> Option<String> {
+        cpu::unseen()
     }
 }

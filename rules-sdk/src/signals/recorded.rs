@@ -7,8 +7,8 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
-    Victim, WaitingTask,
+    CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
+    Latency, MachineInfo, Operation, Runner, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -99,6 +99,47 @@ impl Source {
 
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         same(self.snapshot.families.oom.as_ref().map_or_else(Vec::new, |oom| query::victims(oom, cgroup, limit)))
+    }
+
+    pub(crate) fn host_memory(&self) -> Option<HostMemory> {
+        same(self.snapshot.families.memory.as_ref().map(query::host_memory))
+    }
+
+    pub(crate) fn fullest(&self, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemory> {
+        let memory = self.snapshot.families.memory.as_ref();
+        same(memory.map_or_else(Vec::new, |memory| query::fullest(memory, hard, min_use, limit)))
+    }
+
+    pub(crate) fn largest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupMemory> {
+        let memory = self.snapshot.families.memory.as_ref();
+        same(memory.map_or_else(Vec::new, |memory| query::largest(memory, below, limit)))
+    }
+
+    pub(crate) fn growing(&self, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemory> {
+        let memory = self.snapshot.families.memory.as_ref();
+        same(memory.map_or_else(Vec::new, |memory| query::growing(memory, below, min_points, limit)))
+    }
+
+    pub(crate) fn unseen_memory(&self) -> Option<String> {
+        self.snapshot.families.memory.as_ref().and_then(|memory| memory.unseen.clone())
+    }
+
+    pub(crate) fn host_cpu(&self) -> Option<HostCpu> {
+        same(self.snapshot.families.cpu.as_ref().map(query::host_cpu))
+    }
+
+    pub(crate) fn throttled(&self, min_periods: u64, min_share: f64, limit: u32) -> Vec<CgroupCpu> {
+        let cpu = self.snapshot.families.cpu.as_ref();
+        same(cpu.map_or_else(Vec::new, |cpu| query::throttled(cpu, min_periods, min_share, limit)))
+    }
+
+    pub(crate) fn busiest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupCpu> {
+        let cpu = self.snapshot.families.cpu.as_ref();
+        same(cpu.map_or_else(Vec::new, |cpu| query::busiest(cpu, below, limit)))
+    }
+
+    pub(crate) fn unseen_cpu(&self) -> Option<String> {
+        self.snapshot.families.cpu.as_ref().and_then(|cpu| cpu.unseen.clone())
     }
 }
 
