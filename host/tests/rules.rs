@@ -10,7 +10,10 @@ use kerno::artifacts::BUILT_IN_RULES;
 use kerno::check::NEEDS;
 use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
+use kerno_rule_cpu_throttling::CpuThrottling;
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
+use kerno_rule_memory_pressure::MemoryPressure;
+use kerno_rule_oom_imminent::OomImminent;
 use kerno_rule_oom_kill::OomKill;
 use kerno_rule_scheduler_contention::SchedulerContention;
 use kerno_rules_sdk::testing::Window;
@@ -20,7 +23,14 @@ use kerno_signals::{Coverage, Snapshot};
 /// A check runs no rule, so it has a list of its own of what they need.
 #[test]
 fn checks_know_what_each_rule_needs() {
-    let rules = [DiskIoBottleneck::describe(), OomKill::describe(), SchedulerContention::describe()];
+    let rules = [
+        CpuThrottling::describe(),
+        DiskIoBottleneck::describe(),
+        MemoryPressure::describe(),
+        OomImminent::describe(),
+        OomKill::describe(),
+        SchedulerContention::describe(),
+    ];
     let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
     let known: Vec<(String, Vec<String>)> =
         NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
@@ -30,8 +40,23 @@ fn checks_know_what_each_rule_needs() {
 }
 
 #[test]
+fn cpu_throttling() {
+    same_answers::<CpuThrottling>();
+}
+
+#[test]
 fn disk_io_bottleneck() {
     same_answers::<DiskIoBottleneck>();
+}
+
+#[test]
+fn memory_pressure() {
+    same_answers::<MemoryPressure>();
+}
+
+#[test]
+fn oom_imminent() {
+    same_answers::<OomImminent>();
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub extern crate alloc;
 
 #[doc(hidden)]
 pub mod bindings;
+mod commands;
 mod description;
 mod entity;
 mod finding;
@@ -79,7 +80,7 @@ pub mod prelude {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
 
-    pub use crate::format::{bytes, count, percent, seconds, shell_quote};
+    pub use crate::format::{about, bytes, count, percent, seconds, shell_quote};
     pub use crate::{
         CallerSync, Cgroup, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
         Device, DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills,
