@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kerno_signals::{Cgroup, Coverage, Cpu, Families, Fd, Memory, Snapshot, Syscall, Tcp};
+use kerno_signals::{Coverage, Families, Fd, Snapshot, Syscall, Tcp};
 
-use super::units::{bytes, count, human, human_seconds};
+use super::units::{count, human_seconds};
 
 /// The lines by family, in the contract's order. A family leaves the list when a built-in rule judges it.
 pub(super) fn of(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
@@ -20,8 +20,6 @@ fn totals(families: &Families) -> Vec<(&'static str, String)> {
         ("syscall", families.syscall.as_ref().map(syscall)),
         ("tcp", families.tcp.as_ref().map(tcp)),
         ("fd", families.fd.as_ref().map(fd)),
-        ("memory", families.memory.as_ref().map(memory)),
-        ("cpu", families.cpu.as_ref().map(cpu)),
     ];
     all.into_iter().filter_map(|(family, text)| Some((family, text?))).collect()
 }
@@ -84,35 +82,6 @@ fn fd(fd: &Fd) -> String {
     text
 }
 
-fn memory(memory: &Memory) -> String {
-    let host = &memory.host;
-    let size = |value: u64| bytes(value as f64);
-    let swap = match host.swap_total_bytes {
-        0 => "no swap".to_owned(),
-        total => format!("{} of {} swap used", size(host.swap_used_bytes), size(total)),
-    };
-    let (used, all, faults) = (size(host.working_set_bytes), size(host.total_bytes), count(host.major_faults));
-    format!("working set {used} of {all}; {swap}; {faults} major faults")
-}
-
-fn cpu(cpu: &Cpu) -> String {
-    let host = &cpu.host;
-    let time = host.busy_ns.saturating_add(host.idle_ns).saturating_add(host.steal_ns);
-    let share = |part: u64| human(part as f64 / time.max(1) as f64, "ratio");
-    let held = |group: &&kerno_signals::CgroupCpu| group.throttling.is_some_and(|quota| quota.throttled_ns > 0);
-    let number = cpu.cgroups.iter().filter(held).count();
-    let most = cpu.cgroups.iter().filter_map(|group| Some((group, group.throttling?.throttled_ns)));
-    let quota = match most.max_by_key(|(_, throttled_ns)| *throttled_ns).filter(|_| number > 0) {
-        Some((most, throttled_ns)) => {
-            let groups = if number == 1 { "1 control group".to_owned() } else { format!("{number} control groups") };
-            format!("{groups} held back by a quota, most {} {}", name(&most.cgroup), ns(throttled_ns))
-        }
-        None if cpu.cgroups.is_empty() => "quotas of control groups not read".to_owned(),
-        None => "no control group that was read held back by a quota".to_owned(),
-    };
-    format!("{} of {} CPUs used, {} stolen; {quota}", share(host.busy_ns), host.cpus, share(host.steal_ns))
-}
-
 fn ns(nanoseconds: u64) -> String {
     human_seconds(nanoseconds as f64 / 1e9)
 }
@@ -121,14 +90,9 @@ fn process(comm: &str, pid: u32) -> String {
     format!("{comm} (pid {pid})")
 }
 
-fn name(cgroup: &Cgroup) -> String {
-    let container = cgroup.container.as_deref().map(|id| format!("container {}", id.get(..12).unwrap_or(id)));
-    container.or(cgroup.unit.clone()).or(cgroup.path.clone()).unwrap_or_else(|| format!("id {}", cgroup.id))
-}
-
 #[cfg(test)]
 mod tests {
-    use kerno_signals::{Call, CallInFlight, Caller, CgroupCpu, Connections, HostCpu, Throttling, Traffic};
+    use kerno_signals::{Call, CallInFlight, Caller, Cgroup, Connections, Traffic};
 
     use super::*;
 
@@ -164,22 +128,5 @@ mod tests {
         let calls = vec![Call { count: 1_200, failed: 3, ..Call::default() }, Call { count: 34, ..Call::default() }];
         let text = syscall(&Syscall { calls, in_flight: vec![open], in_flight_total: 500, ..Syscall::default() });
         assert_eq!(text, "1,234 calls, 3 returned an error; 500 held up at the end, longest 12 s in read by dd (pid 7)");
-    }
-
-    #[test]
-    fn groups_that_a_quota_held_back_are_counted_and_the_worst_named() {
-        let group = |unit: &str, throttled_ns| CgroupCpu {
-            cgroup: Cgroup { unit: Some(unit.to_owned()), ..Cgroup::default() },
-            throttling: Some(Throttling { throttled_ns, ..Throttling::default() }),
-            ..CgroupCpu::default()
-        };
-        let host = HostCpu { cpus: 4, busy_ns: 30, idle_ns: 70, ..HostCpu::default() };
-        let cgroups = vec![group("a.service", 0), group("b.service", 2_000_000_000), group("c.service", 9)];
-        let told = cpu(&Cpu { host: host.clone(), cgroups, ..Cpu::default() });
-        let quota = "2 control groups held back by a quota, most b.service 2 s";
-        assert_eq!(told, format!("30 % of 4 CPUs used, 0 % stolen; {quota}"));
-        let told = cpu(&Cpu { host, cgroups: vec![group("a.service", 0)], ..Cpu::default() });
-        assert!(told.ends_with("; no control group that was read held back by a quota"), "{told}");
-        assert!(cpu(&Cpu::default()).ends_with("; quotas of control groups not read"));
     }
 }
