@@ -27,7 +27,9 @@ pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, V
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
 pub use bindings::kerno::rules::cpu::{CgroupCpu, CpuLimit, CpuQuota, CpuThrottling, HostCpu};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
-pub use bindings::kerno::rules::memory::{CgroupMemory, HostMemory, LimitKind, MemoryEvents, MemoryGrowth, MemoryLimit};
+pub use bindings::kerno::rules::memory::{
+    CgroupMemory, HostMemory, LimitKind, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder,
+};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::types::{
@@ -84,7 +86,7 @@ pub mod prelude {
     pub use crate::{
         CallerSync, Cgroup, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
         Device, DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills,
-        HostCpu, HostMemory, Latency, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, Operation, Rule, Runner,
-        Severity, Shortage, Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        HostCpu, HostMemory, Latency, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, Operation,
+        Rule, Runner, Severity, Shortage, Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
     };
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Cgroup, CgroupMemory, MemoryLimit, Signals};
+use crate::{Cgroup, CgroupMemory, MemoryLimit, MemoryOrder, Signals};
 
 /// Groups that are asked for.
 const ASKED: u32 = 64;
@@ -39,7 +39,8 @@ impl Signals {
     #[must_use]
     pub fn filled_limits(&self, hard: bool, min_use: f64) -> Vec<FilledLimit> {
         let mut filled: Vec<FilledLimit> = Vec::new();
-        for group in self.fullest(hard, min_use, ASKED) {
+        let order = if hard { MemoryOrder::UseOfHardLimit } else { MemoryOrder::UseOfLimit };
+        for group in self.memory_groups(order, None, min_use, ASKED) {
             let Some(limit) = (if hard { &group.hard_limit } else { &group.limit }) else { continue };
             if !filled.iter().any(|known| known.limit.cgroup.path == limit.cgroup.path) {
                 filled.push(FilledLimit { limit: limit.clone(), group });
@@ -54,10 +55,10 @@ impl Signals {
     #[must_use]
     pub fn memory_holder(&self, group: &CgroupMemory) -> Option<CgroupMemory> {
         let is_named = |cgroup: &Cgroup| cgroup.unit.is_some() || cgroup.container.is_some();
-        let mut below = self.largest(group.cgroup.path.as_deref(), ASKED);
+        let mut below =
+            self.memory_groups(MemoryOrder::WorkingSet, group.cgroup.path.as_deref(), group.working_set as f64 * 0.8, ASKED);
         below.retain(|one| {
-            one.working_set.saturating_mul(5) >= group.working_set.saturating_mul(4)
-                && group.working_set > 0
+            group.working_set > 0
                 && (is_named(&one.cgroup) || !is_named(&group.cgroup))
                 // A container is the unit of what happens in it.
                 && (one.cgroup.container.is_some() || group.cgroup.container.is_none())
@@ -123,7 +124,7 @@ mod tests {
     fn the_holder_is_the_lowest_with_most_of_it_and_never_loses_a_name() {
         let holder = |all: Vec<CgroupMemory>| {
             let signals = signals(all);
-            let top = signals.largest(None, 1).remove(0);
+            let top = signals.memory_groups(MemoryOrder::WorkingSet, None, 0.0, 1).remove(0);
             signals.memory_holder(&top).map(|group| path(&group).to_owned())
         };
         let slice = || group("/x.slice", 100, None);

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use crate::format::{count, percent};
 use crate::{
     CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu,
-    HostMemory, Latency, MachineInfo, Operation, Runner, Verdict, Victim, WaitingTask, confidence,
+    HostMemory, Latency, MachineInfo, MemoryOrder, Operation, Runner, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -138,24 +138,11 @@ impl Signals {
         self.0.host_memory()
     }
 
-    /// Groups that fill at least `min_use` (a ratio) of the smallest limit on their way up, fullest first; with `hard` of the
-    /// smallest hard limit. See `filled_limits` for each limit once.
+    /// Groups below a path (`None`: all but the root) that have at least `at_least` of what they are ordered by, the largest first.
+    /// See `filled_limits` for each limit once.
     #[must_use]
-    pub fn fullest(&self, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemory> {
-        self.0.fullest(hard, min_use, limit)
-    }
-
-    /// Groups below a path (`None`: all but the root) by their working set, largest first.
-    #[must_use]
-    pub fn largest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupMemory> {
-        self.0.largest(below, limit)
-    }
-
-    /// Groups below a path (`None`: all but the root) whose working set surely grows, of at least `min_points` readings, fastest
-    /// first.
-    #[must_use]
-    pub fn growing(&self, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemory> {
-        self.0.growing(below, min_points, limit)
+    pub fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        self.0.memory_groups(order, below, at_least, limit)
     }
 
     /// Why the memory of some control groups, or limits above those that are visible, were not seen.

@@ -7,6 +7,9 @@ mod memory;
 mod oom;
 mod sched;
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::{Cgroup, Coverage, Latency, Snapshot, Stall};
@@ -16,7 +19,7 @@ pub use block::{callers, devices, file_systems};
 pub use cpu::{CgroupCpuView, CpuLimitView, CpuQuotaView, HostCpuView, ThrottlingView};
 pub use cpu::{busiest, host_cpu, throttled};
 pub use memory::{CgroupMemoryView, HostMemoryView, LimitKindView, MemoryEventsView, MemoryGrowthView, MemoryLimitView};
-pub use memory::{fullest, growing, host_memory, largest};
+pub use memory::{MemoryOrder, host_memory, memory_groups};
 pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
@@ -145,10 +148,29 @@ fn is_below(cgroup: &Cgroup, above: Option<&str>) -> bool {
     rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
-/// The group that has a path among those that are told; else with its path alone.
-fn at_path<'a>(path: &str, mut told: impl Iterator<Item = &'a Cgroup>) -> CgroupView {
-    told.find(|cgroup| cgroup.path.as_deref() == Some(path))
-        .map_or_else(|| CgroupView { id: 0, path: Some(path.to_owned()), unit: None, container: None }, CgroupView::from)
+/// Groups by their paths, of a family that tells limits by the path of the group that has them.
+struct ByPath<'a, T> {
+    told: &'a [T],
+    cgroup: fn(&T) -> &Cgroup,
+    /// Made when a limit is not the group's own.
+    index: OnceCell<HashMap<&'a str, &'a Cgroup>>,
+}
+
+impl<'a, T> ByPath<'a, T> {
+    fn new(told: &'a [T], cgroup: fn(&T) -> &Cgroup) -> Self {
+        Self { told, cgroup, index: OnceCell::new() }
+    }
+
+    /// The group that has a path, `group` itself or one above it; with its path alone where it is not told.
+    fn at(&self, path: &str, group: &Cgroup) -> CgroupView {
+        if group.path.as_deref() == Some(path) {
+            return group.into();
+        }
+        let named = |one: &'a T| (self.cgroup)(one).path.as_deref().map(|path| (path, (self.cgroup)(one)));
+        let index = self.index.get_or_init(|| self.told.iter().filter_map(named).collect());
+        let unknown = || CgroupView { id: 0, path: Some(path.to_owned()), unit: None, container: None };
+        index.get(path).map_or_else(unknown, |cgroup| CgroupView::from(*cgroup))
+    }
 }
 
 fn first<T, V>(sorted: &[T], limit: u32, view: impl Fn(&T) -> V) -> Vec<V> {

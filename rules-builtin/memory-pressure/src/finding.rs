@@ -112,7 +112,7 @@ fn impact(one: &Pressure, name: &str) -> String {
 
 /// The largest groups, each told by the lowest that holds most of it.
 fn largest(signals: &Signals) -> Vec<(String, u64)> {
-    let all = signals.largest(None, 12);
+    let all = signals.memory_groups(MemoryOrder::WorkingSet, None, 0.0, 12);
     let is_passed_on = |upper: &CgroupMemory| {
         all.iter().any(|lower| lower.cgroup.is_below(&upper.cgroup) && lower.working_set >= upper.working_set / 2)
     };

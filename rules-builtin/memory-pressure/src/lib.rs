@@ -68,7 +68,7 @@ impl Rule for MemoryPressure {
 fn why_quiet(signals: &Signals, host: &HostMemory, threshold: f64) -> String {
     let used = host.working_set as f64 / host.total.max(1) as f64;
     let mut reason = format!("host uses {} of {}", percent(used), bytes(host.total));
-    if let Some(group) = signals.fullest(false, 0.0, 2).into_iter().find(|group| !group.own)
+    if let Some(group) = signals.memory_groups(MemoryOrder::UseOfLimit, None, 0.0, 2).into_iter().find(|group| !group.own)
         && let Some(limit) = &group.limit
     {
         let share = percent(group.working_set as f64 / limit.bytes.max(1) as f64);

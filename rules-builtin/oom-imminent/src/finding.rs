@@ -86,7 +86,9 @@ fn cause(signals: &Signals, host: &HostMemory, one: &Imminent<'_>, who: Option<&
 /// Groups below that grow, each told by the lowest group that grows as fast.
 fn growers(signals: &Signals, below: Option<&CgroupMemory>) -> Vec<(String, f64)> {
     let path = below.and_then(|group| group.cgroup.path.as_deref());
-    let all = signals.growing(path, signals.parameter("min_points") as u32, GROWING);
+    let mut all = signals.memory_groups(MemoryOrder::Growth, path, 0.0, GROWING);
+    let min_points = signals.parameter("min_points");
+    all.retain(|group| group.growth.is_some_and(|growth| f64::from(growth.points) >= min_points));
     let slope = |group: &CgroupMemory| group.growth.map_or(0.0, |growth| growth.slope);
     let is_passed_on =
         |upper: &CgroupMemory| all.iter().any(|lower| lower.cgroup.is_below(&upper.cgroup) && slope(lower) >= 0.8 * slope(upper));

@@ -44,7 +44,7 @@ impl Rule for OomImminent {
 fn why_quiet(signals: &Signals, host: &HostMemory, over: &[Limit], thresholds: &Thresholds) -> String {
     let mut reason = format!("host uses {} of {}", percent(Limit::of_host(host).share()), bytes(host.total));
     if over.is_empty()
-        && let Some(group) = signals.fullest(true, 0.0, 2).into_iter().find(|group| !group.own)
+        && let Some(group) = signals.memory_groups(MemoryOrder::UseOfHardLimit, None, 0.0, 2).into_iter().find(|group| !group.own)
         && let Some(limit) = &group.hard_limit
     {
         let share = percent(group.working_set as f64 / limit.bytes.max(1) as f64);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::bindings::kerno::rules::{block, cpu, host, log, memory, oom, params, sched};
 use crate::{
     CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
-    Latency, MachineInfo, Operation, Runner, Victim, WaitingTask,
+    Latency, MachineInfo, MemoryOrder, Operation, Runner, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -84,16 +84,8 @@ impl Source {
         memory::host()
     }
 
-    pub(crate) fn fullest(&self, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemory> {
-        memory::fullest(hard, min_use, limit)
-    }
-
-    pub(crate) fn largest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupMemory> {
-        memory::largest(below, limit)
-    }
-
-    pub(crate) fn growing(&self, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemory> {
-        memory::growing(below, min_points, limit)
+    pub(crate) fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        memory::groups(order, below, at_least, limit)
     }
 
     pub(crate) fn unseen_memory(&self) -> Option<String> {

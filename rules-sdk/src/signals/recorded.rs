@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
-    Latency, MachineInfo, Operation, Runner, Victim, WaitingTask,
+    Latency, MachineInfo, MemoryOrder, Operation, Runner, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -105,19 +105,15 @@ impl Source {
         same(self.snapshot.families.memory.as_ref().map(query::host_memory))
     }
 
-    pub(crate) fn fullest(&self, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemory> {
+    pub(crate) fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        let order = match order {
+            MemoryOrder::UseOfLimit => query::MemoryOrder::UseOfLimit,
+            MemoryOrder::UseOfHardLimit => query::MemoryOrder::UseOfHardLimit,
+            MemoryOrder::WorkingSet => query::MemoryOrder::WorkingSet,
+            MemoryOrder::Growth => query::MemoryOrder::Growth,
+        };
         let memory = self.snapshot.families.memory.as_ref();
-        same(memory.map_or_else(Vec::new, |memory| query::fullest(memory, hard, min_use, limit)))
-    }
-
-    pub(crate) fn largest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupMemory> {
-        let memory = self.snapshot.families.memory.as_ref();
-        same(memory.map_or_else(Vec::new, |memory| query::largest(memory, below, limit)))
-    }
-
-    pub(crate) fn growing(&self, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemory> {
-        let memory = self.snapshot.families.memory.as_ref();
-        same(memory.map_or_else(Vec::new, |memory| query::growing(memory, below, min_points, limit)))
+        same(memory.map_or_else(Vec::new, |memory| query::memory_groups(memory, order, below, at_least, limit)))
     }
 
     pub(crate) fn unseen_memory(&self) -> Option<String> {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use super::{CgroupView, at_path, first, is_below, seconds, shares};
+use super::{ByPath, CgroupView, first, is_below, seconds, shares};
 use crate::{CgroupCpu, Cpu, Throttling};
 
 /// CPU time of the host.
@@ -91,7 +91,8 @@ pub fn throttled(cpu: &Cpu, min_periods: u64, min_share: f64, limit: u32) -> Vec
     let of = |group: &&CgroupCpu| group.throttling.filter(is_held).is_some();
     let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(of).collect();
     groups.sort_by_key(|group| (Reverse(group.throttling.map(|quota| (quota.throttled_ns, quota.periods))), &group.cgroup.path));
-    first(&groups, limit, |group| view(cpu, group))
+    let paths = paths(cpu);
+    first(&groups, limit, |group| view(cpu, &paths, group))
 }
 
 /// Groups below a path by the CPU time that they used, most first.
@@ -99,10 +100,15 @@ pub fn throttled(cpu: &Cpu, min_periods: u64, min_share: f64, limit: u32) -> Vec
 pub fn busiest(cpu: &Cpu, below: Option<&str>, limit: u32) -> Vec<CgroupCpuView> {
     let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(|group| is_below(&group.cgroup, below)).collect();
     groups.sort_by_key(|group| (Reverse(group.usage_ns), &group.cgroup.path));
-    first(&groups, limit, |group| view(cpu, group))
+    let paths = paths(cpu);
+    first(&groups, limit, |group| view(cpu, &paths, group))
 }
 
-fn view(cpu: &Cpu, group: &CgroupCpu) -> CgroupCpuView {
+fn paths(cpu: &Cpu) -> ByPath<'_, CgroupCpu> {
+    ByPath::new(&cpu.cgroups, |group| &group.cgroup)
+}
+
+fn view(cpu: &Cpu, paths: &ByPath<'_, CgroupCpu>, group: &CgroupCpu) -> CgroupCpuView {
     let (stall_some, stall_full) = shares(group.stall.as_ref(), cpu.duration_ns);
     let limit = group.limit.as_ref().filter(|limit| limit.cpus.is_finite());
     CgroupCpuView {
@@ -113,10 +119,7 @@ fn view(cpu: &Cpu, group: &CgroupCpu) -> CgroupCpuView {
             period: seconds(quota.period_ns),
             burst: seconds(quota.burst_ns),
         }),
-        limit: limit.map(|limit| CpuLimitView {
-            cpus: limit.cpus,
-            cgroup: at_path(&limit.path, cpu.cgroups.iter().map(|group| &group.cgroup)),
-        }),
+        limit: limit.map(|limit| CpuLimitView { cpus: limit.cpus, cgroup: paths.at(&limit.path, &group.cgroup) }),
         throttling: group.throttling.map(|quota| ThrottlingView {
             periods: quota.periods,
             throttled_periods: quota.throttled_periods,

@@ -1,10 +1,8 @@
 //! Questions about memory.
 
-use std::cmp::Reverse;
-
 use serde::Serialize;
 
-use super::{CgroupView, at_path, first, is_below, seconds, shares};
+use super::{ByPath, CgroupView, first, is_below, seconds, shares};
 use crate::{CgroupMemory, LimitKind, Memory, MemoryEvents, MemoryLimit, Trend};
 
 /// Growth of a working set.
@@ -117,40 +115,51 @@ pub fn host_memory(memory: &Memory) -> HostMemoryView {
     }
 }
 
-/// Groups that fill at least `min_use` of the smallest limit on their way up (of the smallest hard one), fullest first.
+/// What groups are ordered by; spelled as the contract spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "wit/v1/memory.wit says it")]
+pub enum MemoryOrder {
+    UseOfLimit,
+    UseOfHardLimit,
+    WorkingSet,
+    Growth,
+}
+
+impl MemoryOrder {
+    fn of(self, group: &CgroupMemory) -> Option<f64> {
+        let used = group.working_set_bytes as f64;
+        let share = |limit: &Option<MemoryLimit>| limit.as_ref().map(|limit| used / limit.bytes.max(1) as f64);
+        match self {
+            Self::UseOfLimit => share(&group.limit),
+            Self::UseOfHardLimit => share(&group.hard_limit),
+            Self::WorkingSet => Some(used),
+            Self::Growth => growth(group.growth).filter(|growth| growth.low > 0.0).map(|growth| growth.slope),
+        }
+    }
+}
+
+/// Groups below a path that have at least `at_least` of what they are ordered by, the largest first.
 #[must_use]
-pub fn fullest(memory: &Memory, hard: bool, min_use: f64, limit: u32) -> Vec<CgroupMemoryView> {
-    let filled = |group: &CgroupMemory| {
-        let limit = if hard { &group.hard_limit } else { &group.limit };
-        limit.as_ref().map(|limit| group.working_set_bytes as f64 / limit.bytes.max(1) as f64)
-    };
-    let filled = memory.cgroups.iter().filter_map(|group| Some((filled(group)?, group)));
-    let mut groups: Vec<(f64, &CgroupMemory)> = filled.filter(|(filled, _)| *filled >= min_use).collect();
+pub fn memory_groups(
+    memory: &Memory,
+    order: MemoryOrder,
+    below: Option<&str>,
+    at_least: f64,
+    limit: u32,
+) -> Vec<CgroupMemoryView> {
+    let asked = memory.cgroups.iter().filter(|group| is_below(&group.cgroup, below));
+    let asked = asked.filter_map(|group| Some((order.of(group).filter(|value| *value >= at_least)?, group)));
+    let mut groups: Vec<(f64, &CgroupMemory)> = asked.collect();
     groups.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cgroup.path.cmp(&b.1.cgroup.path)));
-    first(&groups, limit, |(_, group)| view(memory, group))
+    let paths = paths(memory);
+    first(&groups, limit, |(_, group)| view(memory, &paths, group))
 }
 
-/// Groups below a path by their working set, largest first.
-#[must_use]
-pub fn largest(memory: &Memory, below: Option<&str>, limit: u32) -> Vec<CgroupMemoryView> {
-    let mut groups: Vec<&CgroupMemory> = memory.cgroups.iter().filter(|group| is_below(&group.cgroup, below)).collect();
-    groups.sort_by_key(|group| (Reverse(group.working_set_bytes), &group.cgroup.path));
-    first(&groups, limit, |group| view(memory, group))
+fn paths(memory: &Memory) -> ByPath<'_, CgroupMemory> {
+    ByPath::new(&memory.cgroups, |group| &group.cgroup)
 }
 
-/// Groups below a path that surely grow, of at least `min_points` readings, fastest first.
-#[must_use]
-pub fn growing(memory: &Memory, below: Option<&str>, min_points: u32, limit: u32) -> Vec<CgroupMemoryView> {
-    let grows = |group: &CgroupMemory| {
-        let growth = growth(group.growth).filter(|growth| growth.low > 0.0 && growth.points >= min_points)?;
-        is_below(&group.cgroup, below).then_some(growth.slope)
-    };
-    let mut groups: Vec<(f64, &CgroupMemory)> = memory.cgroups.iter().filter_map(|group| Some((grows(group)?, group))).collect();
-    groups.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cgroup.path.cmp(&b.1.cgroup.path)));
-    first(&groups, limit, |(_, group)| view(memory, group))
-}
-
-fn view(memory: &Memory, group: &CgroupMemory) -> CgroupMemoryView {
+fn view(memory: &Memory, paths: &ByPath<'_, CgroupMemory>, group: &CgroupMemory) -> CgroupMemoryView {
     let (stall_some, stall_full) = shares(group.stall.as_ref(), memory.duration_ns);
     let limit = |limit: &MemoryLimit| MemoryLimitView {
         bytes: limit.bytes,
@@ -158,7 +167,7 @@ fn view(memory: &Memory, group: &CgroupMemory) -> CgroupMemoryView {
             LimitKind::High => LimitKindView::High,
             LimitKind::Max => LimitKindView::Max,
         },
-        cgroup: at_path(&limit.path, memory.cgroups.iter().map(|group| &group.cgroup)),
+        cgroup: paths.at(&limit.path, &group.cgroup),
     };
     CgroupMemoryView {
         cgroup: CgroupView::from(&group.cgroup),
@@ -223,11 +232,14 @@ mod tests {
     #[test]
     fn the_fullest_come_first_the_upper_of_two_and_none_without_a_limit() {
         let memory = memory();
-        assert_eq!(paths(&fullest(&memory, false, 0.0, 9)), ["/full", "/pod", "/pod/app", "/podium"]);
-        assert_eq!(paths(&fullest(&memory, false, 0.9, 9)), ["/full", "/pod", "/pod/app"]);
-        assert_eq!(paths(&fullest(&memory, true, 0.46, 9)), ["/full"]);
-        assert_eq!(paths(&fullest(&memory, false, 0.0, 1)), ["/full"]);
-        let app = &fullest(&memory, false, 0.9, 9)[2];
+        assert_eq!(
+            paths(&memory_groups(&memory, MemoryOrder::UseOfLimit, None, 0.0, 9)),
+            ["/full", "/pod", "/pod/app", "/podium"]
+        );
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::UseOfLimit, None, 0.9, 9)), ["/full", "/pod", "/pod/app"]);
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::UseOfHardLimit, None, 0.46, 9)), ["/full"]);
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::UseOfLimit, None, 0.0, 1)), ["/full"]);
+        let app = &memory_groups(&memory, MemoryOrder::UseOfLimit, None, 0.9, 9)[2];
         let limit = app.limit.as_ref().map(|limit| (limit.bytes, limit.kind, limit.cgroup.unit.as_deref()));
         assert_eq!(limit, Some((100, LimitKindView::High, Some("pod.slice"))));
     }
@@ -235,19 +247,19 @@ mod tests {
     #[test]
     fn the_largest_below_a_path() {
         let memory = memory();
-        assert_eq!(paths(&largest(&memory, Some("/pod"), 9)), ["/pod/app"]);
-        assert_eq!(paths(&largest(&memory, None, 2)), ["/free", "/pod"]);
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::WorkingSet, Some("/pod"), 0.0, 9)), ["/pod/app"]);
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::WorkingSet, None, 0.0, 2)), ["/free", "/pod"]);
     }
 
     #[test]
     fn growth_counts_when_it_is_sure() {
         let mut memory = memory();
         let trend = |slope_per_second, low, points| Some(Trend { slope_per_second, low, high: 9.0, points });
-        let trends = [trend(5.0, 1.0, 5), trend(7.0, 1.0, 5), trend(8.0, 0.0, 5), trend(8.0, 1.0, 4), trend(8.0, f64::NAN, 5)];
+        let trends = [trend(5.0, 1.0, 5), trend(7.0, 1.0, 5), trend(8.0, 0.0, 5), trend(3.0, 1.0, 4), trend(8.0, f64::NAN, 5)];
         memory.cgroups.iter_mut().zip(trends).for_each(|(group, growth)| group.growth = growth);
-        assert_eq!(paths(&growing(&memory, None, 5, 9)), ["/pod", "/pod/app"]);
-        assert_eq!(paths(&growing(&memory, Some("/pod"), 5, 9)), ["/pod/app"]);
-        assert!(largest(&memory, None, 9).iter().any(|group| group.growth.is_none()));
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::Growth, None, 5.0, 9)), ["/pod", "/pod/app"]);
+        assert_eq!(paths(&memory_groups(&memory, MemoryOrder::Growth, Some("/pod"), 0.0, 9)), ["/pod/app"]);
+        assert!(memory_groups(&memory, MemoryOrder::WorkingSet, None, 0.0, 9).iter().any(|group| group.growth.is_none()));
     }
 
     #[test]

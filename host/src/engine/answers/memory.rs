@@ -31,19 +31,21 @@ impl memory::Host for State {
         }))
     }
 
-    fn fullest(&mut self, hard: bool, min_use: f64, limit: u32) -> wasmtime::Result<Vec<memory::CgroupMemory>> {
+    fn groups(
+        &mut self,
+        order: memory::MemoryOrder,
+        below: Option<String>,
+        at_least: f64,
+        limit: u32,
+    ) -> wasmtime::Result<Vec<memory::CgroupMemory>> {
         let Some(memory) = &self.window()?.families.memory else { return Ok(Vec::new()) };
-        Ok(query::fullest(memory, hard, min_use, limit).into_iter().map(group).collect())
-    }
-
-    fn largest(&mut self, below: Option<String>, limit: u32) -> wasmtime::Result<Vec<memory::CgroupMemory>> {
-        let Some(memory) = &self.window()?.families.memory else { return Ok(Vec::new()) };
-        Ok(query::largest(memory, below.as_deref(), limit).into_iter().map(group).collect())
-    }
-
-    fn growing(&mut self, below: Option<String>, min_points: u32, limit: u32) -> wasmtime::Result<Vec<memory::CgroupMemory>> {
-        let Some(memory) = &self.window()?.families.memory else { return Ok(Vec::new()) };
-        Ok(query::growing(memory, below.as_deref(), min_points, limit).into_iter().map(group).collect())
+        let order = match order {
+            memory::MemoryOrder::UseOfLimit => query::MemoryOrder::UseOfLimit,
+            memory::MemoryOrder::UseOfHardLimit => query::MemoryOrder::UseOfHardLimit,
+            memory::MemoryOrder::WorkingSet => query::MemoryOrder::WorkingSet,
+            memory::MemoryOrder::Growth => query::MemoryOrder::Growth,
+        };
+        Ok(query::memory_groups(memory, order, below.as_deref(), at_least, limit).into_iter().map(group).collect())
     }
 
     fn unseen(&mut self) -> wasmtime::Result<Option<String>> {
