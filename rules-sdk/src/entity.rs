@@ -49,7 +49,9 @@ impl Cgroup {
     #[must_use]
     pub fn is_below(&self, above: &Self) -> bool {
         let (Some(path), Some(above)) = (&self.path, &above.path) else { return false };
-        path.strip_prefix(above.trim_end_matches('/')).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+        // Searching by a pattern is code of its own size.
+        let rest = if above == "/" { Some(path.as_str()) } else { path.strip_prefix(above.as_str()) };
+        rest.is_some_and(|rest| rest.len() > 1 && rest.as_bytes().first() == Some(&b'/'))
     }
 
     /// For a title: `nginx.service`, `container 0123456789ab`, or the path.

@@ -1,5 +1,6 @@
 //! Whose limit of memory is filled, and who fills it: control groups nest, and one fault is to be told once.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{Cgroup, CgroupMemory, MemoryLimit, MemoryOrder, Signals};
@@ -63,7 +64,8 @@ impl Signals {
                 // A container is the unit of what happens in it.
                 && (one.cgroup.container.is_some() || group.cgroup.container.is_none())
         });
-        below.into_iter().max_by_key(|one| one.cgroup.path.as_ref().map_or(0, |path| path.matches('/').count()))
+        // On one way down the lowest has the longest path.
+        below.into_iter().max_by_key(|one| one.cgroup.path.as_ref().map_or(0, String::len))
     }
 }
 

@@ -95,11 +95,11 @@ pub(crate) fn find(signals: &Signals, host: &HostCpu, thresholds: &Thresholds) -
     for group in signals.throttled(thresholds.min_periods, thresholds.periods_warning, ASKED) {
         let Some(share) = Share::of(&group, host).filter(|_| !group.own) else { continue };
         if let Some(severity) = thresholds.severity(&share) {
-            all.push(Throttle { group, share, severity, also: Vec::new() });
+            // By insertion: the longest held back stay first among equals.
+            let at = all.iter().position(|known| known.severity < severity).unwrap_or(all.len());
+            all.insert(at, Throttle { group, share, severity, also: Vec::new() });
         }
     }
-    // The longest held back stay first among equals.
-    all.sort_by_key(|one| core::cmp::Reverse(one.severity));
     let mut told: Vec<Throttle> = Vec::new();
     for one in all {
         let is_related = |known: &&mut Throttle| {

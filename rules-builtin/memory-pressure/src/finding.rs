@@ -11,7 +11,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one:
     let holder = group.and_then(|filled| signals.memory_holder(&filled.group));
     let who = holder.as_ref().or(group.map(|filled| &filled.group));
     let entity = who.map_or_else(|| Entity::node(&signals.machine()), |who| Entity::of_cgroup(&who.cgroup));
-    let name = who.map_or_else(|| "this host".to_owned(), |who| who.cgroup.display_name());
+    let name = who.map_or_else(|| "the host".to_owned(), |who| who.cgroup.display_name());
     let whose = match group.map(|filled| filled.limit.cgroup.display_name()) {
         None => "its memory".to_owned(),
         Some(owner) if owner == name => "its memory limit".to_owned(),
@@ -22,7 +22,6 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one:
         Severity::Info => format!("{name} uses {share} of {whose}, and nothing waits for it"),
         _ => format!("{name} is short of memory: {share} of {whose} in use, {}", first_sign(one)),
     };
-    let title = title.replacen("this host", "This host", 1);
     let signal = Signal::new("memory used of the limit", one.share(), thresholds.used, Unit::Ratio);
     let mut finding = Finding::new(severity, title, entity, signal)
         .confidence(family.confidence(100))

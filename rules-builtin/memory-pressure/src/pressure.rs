@@ -36,15 +36,19 @@ pub(crate) fn find(signals: &Signals, host: &HostMemory, thresholds: &Thresholds
         let (used, bytes) = (filled.group.working_set, filled.limit.bytes);
         all.push(Pressure { group: Some(filled), used, bytes, signs });
     }
-    all.retain(|one| one.share() > thresholds.used);
-    let depth = |one: &Pressure| {
+    let order = |one: &Pressure| {
         let path = one.group.as_ref().and_then(|filled| filled.group.cgroup.path.as_ref());
-        path.map_or(0, |path| path.matches('/').count())
+        // On one way down the lowest has the longest path.
+        (one.severity(), one.signs.met, path.map_or(0, String::len))
     };
-    let order = |one: &Pressure| (one.severity(), one.signs.met, depth(one));
-    all.sort_by_key(|one| core::cmp::Reverse(order(one)));
+    // By insertion: code that sorts is a good part of a small component.
+    let mut sorted: Vec<Pressure> = Vec::new();
+    for one in all.into_iter().filter(|one| one.share() > thresholds.used) {
+        let at = sorted.iter().position(|known| order(known) < order(&one)).unwrap_or(sorted.len());
+        sorted.insert(at, one);
+    }
     let mut told: Vec<Pressure> = Vec::new();
-    for one in all {
+    for one in sorted {
         let is_same = |known: &Pressure| match (&known.group, &one.group) {
             (Some(known), Some(group)) => known.is_same_use(group),
             _ => false,

@@ -87,7 +87,8 @@ fn met(signals: &Signals, group: &CgroupMemory) -> u64 {
         return 0;
     }
     let below = signals.memory_groups(MemoryOrder::WorkingSet, group.cgroup.path.as_deref(), 0.0, ASKED);
-    let depth = |group: &CgroupMemory| group.cgroup.path.as_ref().map_or(0, |path| path.matches('/').count());
+    let depth =
+        |group: &CgroupMemory| group.cgroup.path.as_ref().map_or(0, |path| path.bytes().filter(|byte| *byte == b'/').count());
     let children = below.iter().filter(|child| depth(child) == depth(group) + 1);
     own.saturating_sub(children.map(of).fold(0, u64::saturating_add))
 }

@@ -100,9 +100,11 @@ pub(crate) fn imminent<'a>(over: &'a [Limit], thresholds: &Thresholds) -> Vec<Im
     for limit in over {
         let Course::Imminent { eta, growth } = limit.course(thresholds) else { continue };
         let severity = if limit.share() >= thresholds.critical { Severity::Critical } else { Severity::Warning };
-        all.push(Imminent { limit, severity, eta, growth });
+        // By insertion: code that sorts is a good part of a small component.
+        let is_after = |known: &Imminent<'a>| known.severity < severity || known.severity == severity && known.eta > eta;
+        let at = all.iter().position(is_after).unwrap_or(all.len());
+        all.insert(at, Imminent { limit, severity, eta, growth });
     }
-    all.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.eta.total_cmp(&b.eta)));
     let mut told: Vec<Imminent<'a>> = Vec::new();
     for one in all {
         let is_same = |known: &Imminent<'a>| match (&known.limit.group, &one.limit.group) {
