@@ -24,7 +24,17 @@ mod tests {
         let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
         assert_eq!(
             ids,
-            ["disk-io-bottleneck", "fd-leak", "oom-kill", "scheduler-contention", "syscall-error-rate", "syscall-latency"]
+            [
+                "cpu-throttling",
+                "disk-io-bottleneck",
+                "fd-leak",
+                "memory-pressure",
+                "oom-imminent",
+                "oom-kill",
+                "scheduler-contention",
+                "syscall-error-rate",
+                "syscall-latency"
+            ]
         );
     }
 

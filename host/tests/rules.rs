@@ -10,8 +10,11 @@ use kerno::artifacts::BUILT_IN_RULES;
 use kerno::check::NEEDS;
 use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
+use kerno_rule_cpu_throttling::CpuThrottling;
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
 use kerno_rule_fd_leak::FdLeak;
+use kerno_rule_memory_pressure::MemoryPressure;
+use kerno_rule_oom_imminent::OomImminent;
 use kerno_rule_oom_kill::OomKill;
 use kerno_rule_scheduler_contention::SchedulerContention;
 use kerno_rule_syscall_error_rate::SyscallErrorRate;
@@ -24,8 +27,11 @@ use kerno_signals::{Coverage, Snapshot};
 #[test]
 fn checks_know_what_each_rule_needs() {
     let rules = [
+        CpuThrottling::describe(),
         DiskIoBottleneck::describe(),
         FdLeak::describe(),
+        MemoryPressure::describe(),
+        OomImminent::describe(),
         OomKill::describe(),
         SchedulerContention::describe(),
         SyscallErrorRate::describe(),
@@ -40,6 +46,11 @@ fn checks_know_what_each_rule_needs() {
 }
 
 #[test]
+fn cpu_throttling() {
+    same_answers::<CpuThrottling>();
+}
+
+#[test]
 fn disk_io_bottleneck() {
     same_answers::<DiskIoBottleneck>();
 }
@@ -47,6 +58,16 @@ fn disk_io_bottleneck() {
 #[test]
 fn fd_leak() {
     same_answers::<FdLeak>();
+}
+
+#[test]
+fn memory_pressure() {
+    same_answers::<MemoryPressure>();
+}
+
+#[test]
+fn oom_imminent() {
+    same_answers::<OomImminent>();
 }
 
 #[test]

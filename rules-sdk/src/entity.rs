@@ -45,6 +45,15 @@ impl Entity {
 }
 
 impl Cgroup {
+    /// Whether it is below another group, at any depth.
+    #[must_use]
+    pub fn is_below(&self, above: &Self) -> bool {
+        let (Some(path), Some(above)) = (&self.path, &above.path) else { return false };
+        // Searching by a pattern is code of its own size.
+        let rest = if above == "/" { Some(path.as_str()) } else { path.strip_prefix(above.as_str()) };
+        rest.is_some_and(|rest| rest.len() > 1 && rest.as_bytes().first() == Some(&b'/'))
+    }
+
     /// For a title: `nginx.service`, `container 0123456789ab`, or the path.
     #[must_use]
     pub fn display_name(&self) -> String {
@@ -77,6 +86,15 @@ mod tests {
         );
         let unit = cgroup(Some("/system.slice/a.service"), Some("a.service"), None);
         assert_eq!((Entity::of_cgroup(&unit).kind, unit.display_name()), (EntityKind::Unit, "a.service".into()));
+    }
+
+    #[test]
+    fn a_namesake_is_not_below() {
+        let [top, lower, namesake] = ["/a", "/a/b", "/ab"].map(|path| cgroup(Some(path), None, None));
+        let root = cgroup(Some("/"), None, None);
+        assert!(lower.is_below(&top) && lower.is_below(&root) && top.is_below(&root));
+        assert!(!top.is_below(&top) && !namesake.is_below(&top) && !root.is_below(&root) && !top.is_below(&lower));
+        assert!(!cgroup(None, None, None).is_below(&root));
     }
 
     #[test]

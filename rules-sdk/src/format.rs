@@ -15,6 +15,18 @@ pub fn seconds(value: f64) -> String {
     format!("{} {unit}", digits(scaled))
 }
 
+/// A duration to come, given in seconds, as roughly as it can be known: `42 s`, `12 min`, `3 h`, `5 days`.
+#[must_use]
+pub fn about(value: f64) -> String {
+    let (scaled, unit) = match value {
+        v if v < 120.0 => (v, "s"),
+        v if v < 7_200.0 => (v / 60.0, "min"),
+        v if v < 172_800.0 => (v / 3_600.0, "h"),
+        v => (v / 86_400.0, "days"),
+    };
+    format!("{} {unit}", count((scaled + 0.5) as u64))
+}
+
 /// A ratio (0–1), as a percentage.
 #[must_use]
 pub fn percent(ratio: f64) -> String {
@@ -95,6 +107,12 @@ mod tests {
     fn durations_choose_their_unit() {
         let texts = [0.0, 2.5e-7, 0.000_012_34, 0.005, 0.0123, 0.2, 0.999_9, 1.5, 240.0].map(seconds);
         assert_eq!(texts, ["0 ns", "250 ns", "12.3 µs", "5 ms", "12.3 ms", "200 ms", "1 s", "1.5 s", "240 s"]);
+    }
+
+    #[test]
+    fn times_to_come_are_rough() {
+        let texts = [0.4, 42.4, 119.9, 150.0, 7_199.0, 9_000.0, 1e6].map(about);
+        assert_eq!(texts, ["0 s", "42 s", "120 s", "3 min", "120 min", "3 h", "12 days"]);
     }
 
     #[test]

@@ -9,10 +9,12 @@ pub extern crate alloc;
 
 #[doc(hidden)]
 pub mod bindings;
+mod commands;
 mod description;
 mod entity;
 mod finding;
 pub mod format;
+mod memory;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 mod signals;
@@ -24,7 +26,11 @@ use alloc::string::String;
 pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, Verdict};
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
 pub use bindings::kerno::rules::fd::{FdGrowth, FdProcess, FdTotals, OpenFiles};
+pub use bindings::kerno::rules::cpu::{CgroupCpu, CpuLimit, CpuQuota, CpuThrottling, HostCpu};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
+pub use bindings::kerno::rules::memory::{
+    CgroupMemory, HostMemory, LimitKind, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder,
+};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::syscall::{
@@ -35,6 +41,7 @@ pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
 };
 pub use finding::confidence;
+pub use memory::FilledLimit;
 pub use signals::Signals;
 
 /// A rule: a pure function of one window of kernel data.
@@ -80,12 +87,6 @@ pub mod prelude {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
 
-    pub use crate::format::{bytes, count, number, percent, seconds, shell_quote};
-    pub use crate::{
-        CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupDelay, Coverage,
-        Description, DescriptorKind, DescriptorsMade, Device, DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall,
-        FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, Finding, GroupKills, Latency,
-        MachineInfo, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals, SlowCaller, Trigger, Unit, Urgency,
-        Verdict, Victim, WaitingTask, export,
-    };
+    pub use crate::format::{about, bytes, count, number, percent, seconds, shell_quote};
+    pub use crate::{CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description, DescriptorKind, DescriptorsMade, Device, DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills, HostCpu, HostMemory, Latency, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals, SlowCaller, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export};
 }

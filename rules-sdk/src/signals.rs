@@ -13,9 +13,7 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, Coverage, DescriptorsMade, DeviceLatency, FailingCall,
-    FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation,
-    Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, DescriptorsMade, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -188,6 +186,50 @@ impl Signals {
         self.0.fd_processes(min_gained, limit)
     }
 
+    /// Memory of the whole host; `None` when not measured.
+    #[must_use]
+    pub fn host_memory(&self) -> Option<HostMemory> {
+        self.0.host_memory()
+    }
+
+    /// Groups below a path (`None`: all but the root) that have at least `at_least` of what they are ordered by, the largest first.
+    /// See `filled_limits` for each limit once.
+    #[must_use]
+    pub fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        self.0.memory_groups(order, below, at_least, limit)
+    }
+
+    /// Why the memory of some control groups, or limits above those that are visible, were not seen.
+    #[must_use]
+    pub fn unseen_memory(&self) -> Option<String> {
+        self.0.unseen_memory()
+    }
+
+    /// CPU time of the whole host; `None` when not measured.
+    #[must_use]
+    pub fn host_cpu(&self) -> Option<HostCpu> {
+        self.0.host_cpu()
+    }
+
+    /// Groups whose own quota was in force in at least `min_periods` periods and held them back in at least `min_share` of those,
+    /// the longest held back first.
+    #[must_use]
+    pub fn throttled(&self, min_periods: u64, min_share: f64, limit: u32) -> Vec<CgroupCpu> {
+        self.0.throttled(min_periods, min_share, limit)
+    }
+
+    /// Groups below a path (`None`: all but the root) by the CPU time that they used, most first.
+    #[must_use]
+    pub fn busiest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupCpu> {
+        self.0.busiest(below, limit)
+    }
+
+    /// Why some control groups, or quotas above those that are visible, were not seen.
+    #[must_use]
+    pub fn unseen_cpu(&self) -> Option<String> {
+        self.0.unseen_cpu()
+    }
+
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.
     ///
     /// # Errors
@@ -231,6 +273,15 @@ impl FamilyInfo {
         }
         let (lost, all) = (count(self.lost), count(self.events + self.lost));
         Verdict::NotEvaluated(format!("incomplete: {lost} of {all} events lost; of the rest {reason}"))
+    }
+
+    /// Nothing crossed a threshold, for this reason, in what was seen: `quiet` when that was all. `unseen` says why it was not.
+    #[must_use]
+    pub fn quiet_unless(&self, unseen: Option<String>, reason: String) -> Verdict {
+        match unseen {
+            Some(why) => Verdict::NotEvaluated(format!("incomplete: {why}; of what was seen {reason}")),
+            None => self.quiet(reason),
+        }
     }
 
     /// Weight of a measurement of this family from its sample size, its coverage and its losses.

@@ -17,6 +17,9 @@ pub struct Cpu {
     pub left_out: u64,
     /// Groups that ended in the window. They are told as far as they were last read, which is once in a while.
     pub vanished: u64,
+    /// Why some groups, or quotas above those that are visible, were not seen.
+    #[serde(default)]
+    pub unseen: Option<String>,
 }
 
 /// CPU time of the host, summed over CPUs. Source: `/proc/stat`, in steps of 10 ms.
@@ -60,6 +63,9 @@ pub struct CgroupCpu {
     pub idle: bool,
     /// Time that its tasks waited for a CPU, time held back by a quota included. `None` without PSI and on v1.
     pub stall: Option<Stall>,
+    /// Nothing but kerno runs in it.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// CPU time that a group may use in each period, summed over CPUs.

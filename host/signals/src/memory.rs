@@ -17,6 +17,9 @@ pub struct Memory {
     pub left_out: u64,
     /// Groups that ended in the window. They are told as they were last read, which is once in a while.
     pub vanished: u64,
+    /// Why some groups, or limits above those that are visible, were not seen.
+    #[serde(default)]
+    pub unseen: Option<String>,
 }
 
 /// Memory of the host. Sources: `/proc/meminfo`, `/proc/vmstat`, `/proc/pressure/memory`.
@@ -87,6 +90,9 @@ pub struct CgroupMemory {
     pub major_faults: Option<u64>,
     /// Anonymous pages that were swapped out and soon needed again. `None` before 5.9 and where v1 does not count them.
     pub refaults_anon: Option<u64>,
+    /// Nothing but kerno runs in it.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// A limit of memory and whose it is.

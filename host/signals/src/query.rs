@@ -2,20 +2,30 @@
 //! the contract in `wit/v1`, one view per record.
 
 mod block;
+mod cpu;
 mod failures;
 mod fd;
+mod memory;
 mod oom;
 mod sched;
 mod syscall;
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use serde::Serialize;
 
-use crate::{Cgroup, Coverage, Latency, Snapshot};
+use crate::{Cgroup, Coverage, Latency, Snapshot, Stall};
 
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
+pub use cpu::{CgroupCpuView, CpuLimitView, CpuQuotaView, HostCpuView, ThrottlingView, busiest, host_cpu, throttled};
 pub use failures::{CallErrorView, CallProcessView, ErrorsOf, FailingCallView, FailureFilter, failing_calls};
 pub use fd::{FdGrowthView, FdProcessView, FdTotalsView, OpenFilesView, fd_processes, fd_totals, open_files};
+pub use memory::{
+    CgroupMemoryView, HostMemoryView, LimitKindView, MemoryEventsView, MemoryGrowthView, MemoryLimitView, MemoryOrder,
+    host_memory, memory_groups,
+};
 pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
@@ -133,6 +143,44 @@ fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
+/// Some and full stall time as shares of a time in nanoseconds; `None` when it is not known.
+fn shares(stall: Option<&Stall>, duration_ns: u64) -> (Option<f64>, Option<f64>) {
+    let share = |ns: u64| (duration_ns > 0).then(|| ns as f64 / duration_ns as f64);
+    (stall.and_then(|stall| share(stall.some_ns)), stall.and_then(|stall| share(stall.full_ns?)))
+}
+
+/// Whether a group is below a path; every group but the root is below none.
+fn is_below(cgroup: &Cgroup, above: Option<&str>) -> bool {
+    let Some(above) = above else { return cgroup.path.as_deref() != Some("/") };
+    let rest = cgroup.path.as_deref().and_then(|path| path.strip_prefix(above.trim_end_matches('/')));
+    rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+}
+
+/// Groups by their paths, of a family that tells limits by the path of the group that has them.
+struct ByPath<'a, T> {
+    told: &'a [T],
+    cgroup: fn(&T) -> &Cgroup,
+    /// Made when a limit is not the group's own.
+    index: OnceCell<HashMap<&'a str, &'a Cgroup>>,
+}
+
+impl<'a, T> ByPath<'a, T> {
+    fn new(told: &'a [T], cgroup: fn(&T) -> &Cgroup) -> Self {
+        Self { told, cgroup, index: OnceCell::new() }
+    }
+
+    /// The group that has a path, `group` itself or one above it; with its path alone where it is not told.
+    fn at(&self, path: &str, group: &Cgroup) -> CgroupView {
+        if group.path.as_deref() == Some(path) {
+            return group.into();
+        }
+        let named = |one: &'a T| (self.cgroup)(one).path.as_deref().map(|path| (path, (self.cgroup)(one)));
+        let index = self.index.get_or_init(|| self.told.iter().filter_map(named).collect());
+        let unknown = || CgroupView { id: 0, path: Some(path.to_owned()), unit: None, container: None };
+        index.get(path).map_or_else(unknown, |cgroup| CgroupView::from(*cgroup))
+    }
+}
+
 fn first<T, V>(sorted: &[T], limit: u32, view: impl Fn(&T) -> V) -> Vec<V> {
     sorted.iter().take(limit as usize).map(view).collect()
 }
@@ -145,6 +193,20 @@ mod tests {
     fn an_empty_distribution_has_a_count_and_nothing_else() {
         let view = LatencyView::from(&Latency::default());
         assert_eq!(view, LatencyView { count: 0, mean: 0.0, p50: None, p95: None, p99: None, max: None });
+    }
+
+    #[test]
+    fn a_group_is_below_those_on_its_way_up_and_no_namesake() {
+        let at = |path: &str| Cgroup { path: Some(path.to_owned()), ..Cgroup::default() };
+        assert!(is_below(&at("/a/b"), Some("/a")) && is_below(&at("/a"), Some("/")) && is_below(&at("/a"), None));
+        assert!(!is_below(&at("/a"), Some("/a")) && !is_below(&at("/ab"), Some("/a")) && !is_below(&at("/"), Some("/")));
+        assert!(!is_below(&at("/"), None) && !is_below(&Cgroup::default(), Some("/")));
+    }
+
+    #[test]
+    fn stall_of_no_time_is_not_known() {
+        let stall = Stall { some_ns: 5, full_ns: None };
+        assert_eq!((shares(Some(&stall), 10), shares(Some(&stall), 0)), ((Some(0.5), None), (None, None)));
     }
 
     #[test]

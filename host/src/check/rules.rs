@@ -5,9 +5,12 @@ use serde::Serialize;
 
 /// The built-in rules and the families that each says it needs. They stand here as well because a check runs no rule; a test
 /// compares them with what the rules say.
-pub const NEEDS: [(&str, &[&str]); 6] = [
+pub const NEEDS: &[(&str, &[&str])] = &[
+    ("cpu-throttling", &["cpu"]),
     ("disk-io-bottleneck", &["block"]),
     ("fd-leak", &["fd"]),
+    ("memory-pressure", &["memory"]),
+    ("oom-imminent", &["memory"]),
     ("oom-kill", &["oom"]),
     ("scheduler-contention", &["sched"]),
     ("syscall-error-rate", &["syscall"]),
@@ -31,5 +34,5 @@ pub(super) fn rules(reports: &[CollectorReport]) -> Vec<Rule> {
         let lacks: Vec<String> = needs.iter().filter(|family| !full(family)).map(|family| (*family).to_owned()).collect();
         Rule { id: id.to_owned(), ready: lacks.is_empty(), lacks }
     };
-    NEEDS.into_iter().map(rule).collect()
+    NEEDS.iter().copied().map(rule).collect()
 }

@@ -12,7 +12,7 @@ use kerno_signals::{CollectorReport, Families, HostCpu};
 
 use super::{
     Collector, Failure, Moment,
-    groups::{Unread, missing, no_pressure, outside},
+    groups::{self, Unread, missing, no_pressure, outside},
     load_error::Explained,
     report,
 };
@@ -96,18 +96,21 @@ impl Collector for CpuCollector {
         let mut family = match (moment.names, &self.controllers) {
             (Some(names), Some(controllers)) => {
                 self.groups.read_last(names, controllers, &mut self.unread);
-                family::told(&self.groups, names, controllers, &mut self.unread)
+                let own = groups::own(&self.root, names);
+                family::told(&self.groups, names, controllers, own, &mut self.unread)
             }
             _ => kerno_signals::Cpu::default(),
         };
         family.duration_ns = duration_ns;
         let no_stall = host.stall.is_none().then(no_pressure);
         family.host = host;
+        let unseen = [missing(moment.names), outside(moment.names), self.unread.told()];
+        family.unseen = groups::told(&unseen);
         families.cpu = Some(family);
         let source = "/proc/stat, cpu.stat and other files of control groups".to_owned();
         let report = report::files(NAME, self.groups.readings(), source);
-        let gaps = [missing(moment.names), outside(moment.names), self.uncounted(), self.unread.told(), no_stall];
-        Ok(gaps.into_iter().fold(report, report::partial))
+        let gaps = unseen.into_iter().chain([self.uncounted(), no_stall]);
+        Ok(gaps.fold(report, report::partial))
     }
 }
 

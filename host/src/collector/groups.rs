@@ -3,7 +3,7 @@
 use super::load_error::Explained;
 use crate::platform::{
     Error, Root,
-    cgroup::{Hierarchy, Names},
+    cgroup::{Hierarchy, Names, file},
 };
 
 /// The groups of one controller: those of the other families where it is in their hierarchy, else (v1) its own.
@@ -117,6 +117,29 @@ pub(super) fn nameless(names: Option<&Names>) -> Option<Explained> {
     })
 }
 
+/// What was not seen of the groups, in one text.
+pub(super) fn told(gaps: &[Option<Explained>]) -> Option<String> {
+    let reasons: Vec<&str> = gaps.iter().flatten().map(|why| why.reason.as_str()).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// kerno's own group, where nothing else runs in it or below it: what it uses is no workload's. Never the root.
+pub(super) fn own(root: &Root, names: &Names) -> Option<u64> {
+    let pid = std::process::id();
+    let path = names.hierarchy().path_of(root, pid).ok().filter(|path| path != "/")?;
+    let is_within = |id: &u64| {
+        let rest = names.path(*id).and_then(|other| other.strip_prefix(path.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_kernos = |id: u64| {
+        let directory = names.directory(id)?;
+        let processes = file::read(&directory, "cgroup.procs").ok().flatten()?;
+        Some(processes.lines().all(|line| line.parse() == Ok(pid)))
+    };
+    let is_alone = names.living().filter(is_within).all(|id| is_kernos(id) == Some(true));
+    names.id(&path).filter(|_| is_alone)
+}
+
 /// Why stall times are missing.
 pub(super) fn no_pressure() -> Explained {
     Explained {
@@ -155,6 +178,41 @@ mod tests {
         let told = outside(Some(&names())).unwrap();
         assert!(told.reason.contains("cgroup namespace") && told.fix.contains("hostPath") && missing(Some(&names())).is_none());
         assert!(nameless(Some(&names())).is_some_and(|why| why.reason.contains("by number")));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_one_text() {
+        let why = |reason: &str| Some(Explained { reason: reason.to_owned(), fix: String::new() });
+        assert_eq!(told(&[None, why("one"), why("two")]).as_deref(), Some("one; two"));
+        assert_eq!(told(&[None, None]), None);
+    }
+
+    #[test]
+    fn a_group_is_kernos_own_only_when_kerno_is_alone_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let pid = std::process::id();
+        write("proc/self/mountinfo", "31 23 0:28 / /cg rw - cgroup2 cgroup2 rw\n");
+        write(&format!("proc/{pid}/cgroup"), "0::/kerno.service\n");
+        write("cg/kerno.service/cgroup.procs", &format!("{pid}\n"));
+        write("cg/other.service/cgroup.procs", "1\n");
+        let root = Root::new(directory.path());
+        let names = || Names::new(root.clone()).unwrap();
+        let kernos = names().id("/kerno.service");
+        assert!(kernos.is_some() && own(&root, &names()) == kernos);
+        write("cg/kerno.service/below/cgroup.procs", "1\n");
+        assert_eq!(own(&root, &names()), None);
+        write("cg/kerno.service/below/cgroup.procs", "");
+        assert_eq!(own(&root, &names()), kernos);
+        write("cg/kerno.service/cgroup.procs", &format!("{pid}\n1\n"));
+        assert_eq!(own(&root, &names()), None);
+        write("cg/cgroup.procs", &format!("{pid}\n"));
+        write(&format!("proc/{pid}/cgroup"), "0::/\n");
+        assert_eq!(own(&root, &names()), None, "the root is everybody's");
     }
 
     #[test]

@@ -10,11 +10,11 @@ mod points;
 
 use std::cell::OnceCell;
 
-use kerno_signals::{CollectorReport, Families, HostMemory};
+use kerno_signals::{CgroupMemory, CollectorReport, Families, HostMemory};
 
 use super::{
     Collector, Failure, Moment,
-    groups::{Controlled, Unread, missing, no_pressure, outside},
+    groups::{self, Controlled, Unread, missing, no_pressure, outside},
     load_error::Explained,
     report,
 };
@@ -140,13 +140,18 @@ impl Collector for MemoryCollector {
             // Other families know groups by the numbers of their own hierarchy.
             let joined = controlled.is_own().then_some(moment.names);
             family = family::told(groups, &controller, joined, unread);
+            let own = groups::own(root, names).and_then(|id| names.path(id));
+            let is_own = |group: &&mut CgroupMemory| own.is_some() && group.cgroup.path.as_deref() == own;
+            family.cgroups.iter_mut().filter(is_own).for_each(|group| group.own = true);
         }
         let no_stall = host.stall.is_none().then(no_pressure);
         let uncounted = (names.is_some_and(|names| names.living().count() > 1) && groups.is_empty()).then(uncounted);
-        let gaps = [missing(names), outside(names), uncounted, self.unread.told(), no_stall];
+        let unseen = [missing(names), outside(names), self.unread.told()];
+        family.unseen = groups::told(&unseen);
         families.memory = Some(kerno_signals::Memory { duration_ns, host, ..family });
+        let gaps = unseen.into_iter().chain([uncounted, no_stall]);
         let source = "/proc/meminfo, /proc/vmstat, memory.stat and other files of control groups".to_owned();
-        Ok(gaps.into_iter().fold(report::files(NAME, self.events(), source), report::partial))
+        Ok(gaps.fold(report::files(NAME, self.events(), source), report::partial))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Answers the contract's functions from the snapshot, through `kerno_signals::query`.
 
 mod block;
+mod cpu;
 mod fd;
+mod memory;
 mod oom;
 mod sched;
 mod syscall;

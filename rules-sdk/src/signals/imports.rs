@@ -1,5 +1,6 @@
 //! Signals from kerno: the functions that a component imports.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::bindings::kerno::rules::{block, fd, host, log, oom, params, sched, syscall};
@@ -7,6 +8,12 @@ use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, DescriptorsMade, DeviceLatency, FailingCall, FailureFilter,
     FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation, Runner, SlowCaller,
     Victim, WaitingTask,
+}
+
+use crate::bindings::kerno::rules::{block, cpu, host, log, memory, oom, params, sched};
+use crate::{
+    CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
+    Latency, MachineInfo, MemoryOrder, Operation, Runner, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -114,5 +121,33 @@ impl Source {
 
     pub(crate) fn fd_processes(&self, min_gained: u64, limit: u32) -> Vec<FdProcess> {
         fd::processes(min_gained, limit)
+    }
+
+    pub(crate) fn host_memory(&self) -> Option<HostMemory> {
+        memory::host()
+    }
+
+    pub(crate) fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        memory::groups(order, below, at_least, limit)
+    }
+
+    pub(crate) fn unseen_memory(&self) -> Option<String> {
+        memory::unseen()
+    }
+
+    pub(crate) fn host_cpu(&self) -> Option<HostCpu> {
+        cpu::host()
+    }
+
+    pub(crate) fn throttled(&self, min_periods: u64, min_share: f64, limit: u32) -> Vec<CgroupCpu> {
+        cpu::throttled(min_periods, min_share, limit)
+    }
+
+    pub(crate) fn busiest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupCpu> {
+        cpu::busiest(below, limit)
+    }
+
+    pub(crate) fn unseen_cpu(&self) -> Option<String> {
+        cpu::unseen()
     }
 }

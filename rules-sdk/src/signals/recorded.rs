@@ -7,9 +7,7 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, DescriptorsMade, DeviceLatency, ErrorsOf, FailingCall,
-    FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation,
-    Runner, SlowCaller, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -151,6 +149,43 @@ impl Source {
 
     pub(crate) fn fd_processes(&self, min_gained: u64, limit: u32) -> Vec<FdProcess> {
         same(self.snapshot.families.fd.as_ref().map_or_else(Vec::new, |fd| query::fd_processes(fd, min_gained, limit)))
+    }
+
+    pub(crate) fn host_memory(&self) -> Option<HostMemory> {
+        same(self.snapshot.families.memory.as_ref().map(query::host_memory))
+    }
+
+    pub(crate) fn memory_groups(&self, order: MemoryOrder, below: Option<&str>, at_least: f64, limit: u32) -> Vec<CgroupMemory> {
+        let order = match order {
+            MemoryOrder::UseOfLimit => query::MemoryOrder::UseOfLimit,
+            MemoryOrder::UseOfHardLimit => query::MemoryOrder::UseOfHardLimit,
+            MemoryOrder::WorkingSet => query::MemoryOrder::WorkingSet,
+            MemoryOrder::Growth => query::MemoryOrder::Growth,
+        };
+        let memory = self.snapshot.families.memory.as_ref();
+        same(memory.map_or_else(Vec::new, |memory| query::memory_groups(memory, order, below, at_least, limit)))
+    }
+
+    pub(crate) fn unseen_memory(&self) -> Option<String> {
+        self.snapshot.families.memory.as_ref().and_then(|memory| memory.unseen.clone())
+    }
+
+    pub(crate) fn host_cpu(&self) -> Option<HostCpu> {
+        same(self.snapshot.families.cpu.as_ref().map(query::host_cpu))
+    }
+
+    pub(crate) fn throttled(&self, min_periods: u64, min_share: f64, limit: u32) -> Vec<CgroupCpu> {
+        let cpu = self.snapshot.families.cpu.as_ref();
+        same(cpu.map_or_else(Vec::new, |cpu| query::throttled(cpu, min_periods, min_share, limit)))
+    }
+
+    pub(crate) fn busiest(&self, below: Option<&str>, limit: u32) -> Vec<CgroupCpu> {
+        let cpu = self.snapshot.families.cpu.as_ref();
+        same(cpu.map_or_else(Vec::new, |cpu| query::busiest(cpu, below, limit)))
+    }
+
+    pub(crate) fn unseen_cpu(&self) -> Option<String> {
+        self.snapshot.families.cpu.as_ref().and_then(|cpu| cpu.unseen.clone())
     }
 }
 

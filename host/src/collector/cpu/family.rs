@@ -12,8 +12,8 @@ use crate::platform::cgroup::{Names, cpu};
 /// Groups that are told.
 const MOST: usize = 1_024;
 
-/// The groups' part of the family. Settings are read now, of the groups that are told only.
-pub(super) fn told(groups: &Groups, names: &Names, controllers: &Controllers, unread: &mut Unread) -> Cpu {
+/// The groups' part of the family; `own` is kerno's. Settings are read now, of the groups that are told only.
+pub(super) fn told(groups: &Groups, names: &Names, controllers: &Controllers, own: Option<u64>, unread: &mut Unread) -> Cpu {
     let is_root = |id| names.path(id).is_none_or(|path| path == "/");
     let mut all: Vec<(u64, &Track)> = groups.tracks().filter(|(id, _)| !is_root(*id)).collect();
     let vanished = all.iter().filter(|(id, _)| names.directory(*id).is_none()).count();
@@ -24,7 +24,7 @@ pub(super) fn told(groups: &Groups, names: &Names, controllers: &Controllers, un
     let left_out = all.len().saturating_sub(MOST) as u64;
     all.truncate(MOST);
     let mut settings = Settings { names, controllers, unread, quotas: HashMap::new() };
-    let cgroups = all.into_iter().map(|(id, track)| settings.group(id, track)).collect();
+    let cgroups = all.into_iter().map(|(id, track)| CgroupCpu { own: own == Some(id), ..settings.group(id, track) }).collect();
     Cpu { cgroups, left_out, vanished: vanished as u64, ..Cpu::default() }
 }
 
@@ -57,6 +57,7 @@ impl Settings<'_> {
             weight: weight.value,
             idle: weight.idle,
             stall: track.first.pressure.zip(track.last.pressure).map(|(first, last)| last.since(first)),
+            own: false,
         }
     }
 

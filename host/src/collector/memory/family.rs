@@ -64,6 +64,7 @@ impl Settings<'_> {
             events: track.events().map(|Events { high, max, oom, oom_kill }| MemoryEvents { high, max, oom, oom_kill }),
             major_faults: added(last.usage.major_faults, first.usage.major_faults),
             refaults_anon: added(last.usage.refaults_anon, first.usage.refaults_anon),
+            own: false,
         }
     }
 

@@ -1,0 +1,120 @@
+//! The words of a finding.
+
+use kerno_rules_sdk::{Signal, prelude::*};
+
+use crate::fixes;
+use crate::pressure::Pressure;
+use crate::signs::Thresholds;
+
+pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one: &Pressure, thresholds: &Thresholds) -> Finding {
+    let group = one.group.as_ref();
+    let holder = group.and_then(|filled| signals.memory_holder(&filled.group));
+    let who = holder.as_ref().or(group.map(|filled| &filled.group));
+    let entity = who.map_or_else(|| Entity::node(&signals.machine()), |who| Entity::of_cgroup(&who.cgroup));
+    let name = who.map_or_else(|| "the host".to_owned(), |who| who.cgroup.display_name());
+    let whose = match group.map(|filled| filled.limit.cgroup.display_name()) {
+        None => "its memory".to_owned(),
+        Some(owner) if owner == name => "its memory limit".to_owned(),
+        Some(owner) => format!("the memory limit of {owner}"),
+    };
+    let (share, severity) = (percent(one.share()), one.severity());
+    let title = match severity {
+        Severity::Info => format!("{name} uses {share} of {whose}, and nothing waits for it"),
+        _ => format!("{name} is short of memory: {share} of {whose} in use, {}", first_sign(one)),
+    };
+    let signal = Signal::new("memory used of the limit", one.share(), thresholds.used, Unit::Ratio);
+    let mut finding = Finding::new(severity, title, entity, signal)
+        .confidence(family.confidence(100))
+        .cause(cause(one, host, who, &name))
+        .impact(impact(one, &name))
+        .evidence("in use, not reclaimable", one.used as f64, Unit::Bytes)
+        .evidence("limit", one.bytes as f64, Unit::Bytes);
+    let (anonymous, shared) = who.map_or((host.anonymous, host.shared), |who| (who.anonymous, who.shared));
+    finding = finding.evidence("anonymous memory", anonymous as f64, Unit::Bytes);
+    if shared > 0 {
+        finding = finding.evidence("tmpfs and shared memory", shared as f64, Unit::Bytes);
+    }
+    let stall = group.map_or(host.stall_some, |filled| filled.group.stall_some);
+    if let Some(stall) = stall {
+        finding = finding.evidence("share of the time that tasks waited for memory", stall, Unit::Ratio);
+    }
+    if let Some(met) = one.signs.met {
+        finding = finding.evidence("times the limit was met", met as f64, Unit::Count);
+    }
+    if let Some(faults) = one.signs.faults {
+        finding = finding.evidence("page faults a second that waited for swap", faults, Unit::Count);
+    }
+    if group.is_none() {
+        for (group, used) in largest(signals) {
+            finding = finding.evidence(&format!("in use by {group}"), used as f64, Unit::Bytes);
+        }
+    }
+    fixes::add(finding, who.map(|who| &who.cgroup), group.map(|filled| &filled.limit))
+}
+
+fn first_sign(one: &Pressure) -> String {
+    let signs = &one.signs;
+    match (signs.stalled, signs.faults, signs.met, signs.reclaims) {
+        (Some(share), ..) => format!("tasks wait for it {} of the time", percent(share)),
+        (_, Some(faults), ..) => format!("{} page faults a second wait for swap", count(faults as u64)),
+        (_, _, Some(met), _) => format!("met {} times", count(met)),
+        (.., reclaims) => format!("{} allocations a second reclaim memory themselves", count(reclaims.unwrap_or(0.0) as u64)),
+    }
+}
+
+fn cause(one: &Pressure, host: &HostMemory, who: Option<&CgroupMemory>, name: &str) -> String {
+    let (used, all) = (bytes(one.used), bytes(one.bytes));
+    let mut text = format!("{used} of {all} are in use and cannot be reclaimed without swapping, page cache aside.");
+    let (used, shared) = who.map_or((host.working_set, host.shared), |who| (who.working_set, who.shared));
+    if shared > used / 2 {
+        text += " Most of it are files in memory (tmpfs) and shared memory.";
+    }
+    let signs = &one.signs;
+    if let Some(share) = signs.stalled {
+        text += &format!(" Tasks of {name} waited for memory in {} of the time.", percent(share));
+    }
+    if let Some(met) = signs.met {
+        text += &format!(" The limit was met {} times.", count(met));
+    }
+    if let Some(faults) = signs.faults {
+        text += &format!(" It swaps: {} page faults a second waited for a disk.", count(faults as u64));
+    }
+    if one.severity() == Severity::Info {
+        let stall = one.group.as_ref().map_or(host.stall_some, |filled| filled.group.stall_some);
+        text += match stall {
+            Some(_) => " The kernel neither stalls nor reclaims for it: a heap of a fixed size looks like this.",
+            None => " No limit was met and nothing swaps; how long tasks wait for memory is not known here (PSI).",
+        };
+    }
+    text
+}
+
+fn impact(one: &Pressure, name: &str) -> String {
+    let kind = one.group.as_ref().map(|filled| filled.limit.kind);
+    match (one.severity(), kind) {
+        (Severity::Info, Some(LimitKind::High)) => format!("None yet. With little more {name} is slowed down (memory.high)."),
+        (Severity::Info, _) => "None yet. With little more the kernel reclaims first, then ends a process.".to_owned(),
+        (_, Some(LimitKind::High)) => {
+            format!(
+                "Tasks of {name} are slowed down and made to reclaim memory (memory.high): late answers. Nothing is killed there."
+            )
+        }
+        (_, Some(LimitKind::Max)) => format!(
+            "Tasks of {name} stand still while the kernel looks for memory to take back; if that is no help it ends one of its processes."
+        ),
+        (_, None) => {
+            "Any task that needs memory may stand still until some is taken back; if that is no help the kernel ends a process."
+                .to_owned()
+        }
+    }
+}
+
+/// The largest groups, each told by the lowest that holds most of it.
+fn largest(signals: &Signals) -> Vec<(String, u64)> {
+    let all = signals.memory_groups(MemoryOrder::WorkingSet, None, 0.0, 12);
+    let is_passed_on = |upper: &CgroupMemory| {
+        all.iter().any(|lower| lower.cgroup.is_below(&upper.cgroup) && lower.working_set >= upper.working_set / 2)
+    };
+    let told = all.iter().filter(|group| !is_passed_on(group)).take(3);
+    told.map(|group| (group.cgroup.display_name(), group.working_set)).collect()
+}
