@@ -13,6 +13,7 @@ mod description;
 mod entity;
 mod finding;
 pub mod format;
+pub mod order;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 mod signals;
@@ -81,6 +82,7 @@ pub mod prelude {
     pub use alloc::vec::Vec;
 
     pub use crate::format::{bytes, count, number, percent, seconds, shell_quote};
+    pub use crate::order::worst_first;
     pub use crate::{
         CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupDelay, Coverage,
         Description, DescriptorKind, DescriptorsMade, Device, DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall,
