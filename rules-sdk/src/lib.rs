@@ -15,6 +15,7 @@ mod entity;
 mod finding;
 pub mod format;
 mod memory;
+pub mod order;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 mod signals;
@@ -25,8 +26,8 @@ use alloc::string::String;
 
 pub use bindings::exports::kerno::rules::guest::{Description, Parameter, Unit, Verdict};
 pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileSystem, FileSystemSync, Operation};
-pub use bindings::kerno::rules::fd::{FdGrowth, FdProcess, FdTotals, OpenFiles};
 pub use bindings::kerno::rules::cpu::{CgroupCpu, CpuLimit, CpuQuota, CpuThrottling, HostCpu};
+pub use bindings::kerno::rules::fd::{FdGrowth, FdProcess, FdTotals, OpenFiles};
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
 pub use bindings::kerno::rules::memory::{
     CgroupMemory, HostMemory, LimitKind, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder,
@@ -88,5 +89,13 @@ pub mod prelude {
     pub use alloc::vec::Vec;
 
     pub use crate::format::{about, bytes, count, number, percent, seconds, shell_quote};
-    pub use crate::{CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description, DescriptorKind, DescriptorsMade, Device, DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills, HostCpu, HostMemory, Latency, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals, SlowCaller, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export};
+    pub use crate::order::worst_first;
+    pub use crate::{
+        CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay,
+        CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description, DescriptorKind, DescriptorsMade, Device,
+        DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals,
+        FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills, HostCpu, HostMemory, Latency, LimitKind, MachineInfo,
+        MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals,
+        SlowCaller, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+    };
 }

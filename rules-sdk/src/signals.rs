@@ -13,7 +13,9 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, DescriptorsMade, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, DescriptorsMade,
+    DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory,
+    Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;

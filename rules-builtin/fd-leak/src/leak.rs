@@ -32,10 +32,8 @@ pub(crate) fn growing(signals: &Signals) -> Vec<FdProcess> {
 pub(crate) fn find(signals: &Signals, growing: &[FdProcess]) -> Vec<Leak> {
     let mut leaks: Vec<Leak> =
         growing.iter().filter(|process| is_judged(signals, process)).filter_map(|process| leak(signals, process)).collect();
-    leaks.sort_by(|a, b| {
-        let eta = |leak: &Leak| leak.eta.unwrap_or(f64::MAX);
-        eta(a).total_cmp(&eta(b)).then(b.rate.total_cmp(&a.rate))
-    });
+    let eta = |leak: &Leak| leak.eta.unwrap_or(f64::MAX);
+    worst_first(&mut leaks, |a, b| eta(a) < eta(b));
     leaks
 }
 

@@ -50,75 +50,50 @@ impl Fault {
 }
 
 /// Worst first.
-pub(crate) fn find(signals: &Signals, table: &Table) -> Vec<Fault> {
+pub(crate) fn find(signals: &Signals, mut table: Table) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for call in of_groups(signals, table) {
-        add(signals, &mut faults, call);
-    }
-    let of_host = of_the_host(signals);
-    for mut call in of_host {
-        without(&mut call, &faults);
-        add(signals, &mut faults, call);
+    // First of groups; then of the host, for what is spread over many.
+    for by_cgroup in [true, false] {
+        if !by_cgroup {
+            table.normal.extend(table::of_the_host());
+        }
+        for mut call in failing(signals, by_cgroup, &table) {
+            if by_cgroup {
+                let allowed = signals.parameter("probes_per_second") * signals.window_seconds();
+                call.errors.retain(|error| !table::may_be_a_probe(&error.name) || error.count as f64 > allowed);
+            } else {
+                without(&mut call, &faults);
+            }
+            add(signals, &mut faults, call);
+        }
     }
     for fault in &mut faults {
-        fault.failures.sort_by(|a, b| (b.severity, b.failed).cmp(&(a.severity, a.failed)));
+        worst_first(&mut fault.failures, |a, b| (a.severity, a.failed) > (b.severity, b.failed));
     }
-    faults.sort_by(|a, b| (b.severity(), b.failed()).cmp(&(a.severity(), a.failed())));
+    worst_first(&mut faults, |a, b| (a.severity(), a.failed()) > (b.severity(), b.failed()));
     faults
 }
 
-/// Calls of groups that fail too often, and those that met an error of which few are too many.
-fn of_groups(signals: &Signals, table: &Table) -> Vec<FailingCall> {
-    let mut filter = by_share(signals, true, table.normal.clone());
-    let mut calls = signals.failing_calls(&filter, LIMIT);
-    let allowed = signals.parameter("probes_per_second") * signals.window_seconds();
-    for call in &mut calls {
-        call.errors.retain(|error| !table::may_be_a_probe(&error.name) || error.count as f64 > allowed);
-    }
-    filter = by_count(signals, filter, table);
-    with_serious(&mut calls, signals.failing_calls(&filter, LIMIT));
-    calls
-}
-
-/// The same of the host, for what is spread over many groups. Probes are not among it: many groups that each probe now and then
-/// are no storm.
-fn of_the_host(signals: &Signals) -> Vec<FailingCall> {
-    let table = Table::read().of_the_host();
-    let mut filter = by_share(signals, false, table.normal.clone());
-    let mut calls = signals.failing_calls(&filter, LIMIT);
-    filter = by_count(signals, filter, &table);
-    with_serious(&mut calls, signals.failing_calls(&filter, LIMIT));
-    calls
-}
-
-fn by_share(signals: &Signals, by_cgroup: bool, normal: Vec<ErrorsOf>) -> FailureFilter {
-    FailureFilter {
+/// Calls that fail too often, and those that met an error of which few are too many.
+fn failing(signals: &Signals, by_cgroup: bool, table: &Table) -> Vec<FailingCall> {
+    let mut filter = FailureFilter {
         by_cgroup,
         only: Vec::new(),
-        except: normal,
+        except: table.normal.clone(),
         min_calls: signals.parameter("min_calls") as u64,
         min_failed: 1,
         above_share: signals.parameter("share_warning"),
-    }
-}
-
-fn by_count(signals: &Signals, filter: FailureFilter, table: &Table) -> FailureFilter {
-    FailureFilter {
-        only: table.serious.clone(),
-        min_calls: 0,
-        min_failed: signals.parameter("few_are_many") as u64,
-        above_share: 0.0,
-        ..filter
-    }
-}
-
-/// Calls that are not among the others for their share.
-fn with_serious(calls: &mut Vec<FailingCall>, serious: Vec<FailingCall>) {
-    for call in serious {
+    };
+    let mut calls = signals.failing_calls(&filter, LIMIT);
+    filter.only.push(table::serious());
+    (filter.min_calls, filter.above_share) = (0, 0.0);
+    filter.min_failed = signals.parameter("few_are_many") as u64;
+    for call in signals.failing_calls(&filter, LIMIT) {
         if !calls.iter().any(|other| other.name == call.name && is_same(other.cgroup.as_ref(), call.cgroup.as_ref())) {
             calls.push(call);
         }
     }
+    calls
 }
 
 /// What groups have findings for is not the host's once more.

@@ -53,8 +53,11 @@ fn who(worst: &Failure) -> String {
 }
 
 fn impact(fault: &Fault, place: &str) -> String {
-    let others: Vec<&str> = fault.failures.iter().skip(1).take(CALLS).map(|failure| failure.call.as_str()).collect();
-    let also = if others.is_empty() { String::new() } else { format!(", also at {}", others.join(", ")) };
+    let mut also = String::new();
+    for failure in fault.failures.iter().skip(1).take(CALLS) {
+        also.push_str(if also.is_empty() { ", also at " } else { ", " });
+        also.push_str(&failure.call);
+    }
     format!(
         "{} times in the window {place} did not get what it asked for{also}: it fails there, loses data, or tries again and again.",
         count(fault.failed())
@@ -66,11 +69,7 @@ fn with_fixes(finding: Finding, fault: &Fault, meaning: &meaning::Meaning) -> Fi
     let mut finding = finding;
     let pid = worst.caller.as_ref().map(|caller| caller.pid);
     if let Some((title, command)) = meaning.look {
-        let command = match pid {
-            Some(pid) => Some(command.replace("PID", &pid.to_string())),
-            None => (!command.contains("PID")).then(|| command.to_owned()),
-        };
-        if let Some(command) = command {
+        if let Some(command) = with_pid(command, pid) {
             finding = finding.fix(Urgency::Now, title, &command);
         }
     }
@@ -93,4 +92,16 @@ fn with_fixes(finding: Finding, fault: &Fault, meaning: &meaning::Meaning) -> Fi
         finding = finding.fix(Urgency::WithinFiveMinutes, "see what it says itself", &command);
     }
     finding
+}
+
+/// A command with the process filled in where it has an `@`; `None` when there is none to fill in.
+fn with_pid(command: &str, pid: Option<u32>) -> Option<String> {
+    let mut whole = String::new();
+    for (index, part) in command.split('@').enumerate() {
+        if index > 0 {
+            whole.push_str(&pid?.to_string());
+        }
+        whole.push_str(part);
+    }
+    Some(whole)
 }

@@ -54,23 +54,22 @@ impl Rule for SyscallErrorRate {
         if let Err(reason) = signals.percentiles_of("syscall", signals.parameter("max_lost")) {
             return Ok(Verdict::NotEvaluated(reason));
         }
-        let table = Table::read();
-        let mut faults = fault::find(signals, &table);
+        let mut faults = fault::find(signals, Table::read());
         if faults.is_empty() {
-            return Ok(family.quiet(why_quiet(signals, table, returned)));
+            return Ok(family.quiet(why_quiet(signals, returned)));
         }
         faults.truncate(FINDINGS);
         Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()))
     }
 }
 
-fn why_quiet(signals: &Signals, table: Table, returned: u64) -> String {
+fn why_quiet(signals: &Signals, returned: u64) -> String {
     let needed = signals.parameter("min_calls");
     let (calls, threshold) = (count(returned), percent(signals.parameter("share_warning")));
     let filter = FailureFilter {
         by_cgroup: false,
         only: Vec::new(),
-        except: table.normal,
+        except: Table::read().normal,
         min_calls: needed as u64,
         min_failed: 1,
         above_share: 0.0,

@@ -3,7 +3,7 @@
 /// Words for one error.
 pub(crate) struct Meaning {
     pub cause: &'static str,
-    /// What to look at first: a title and a command. `PID` stands for the process that got most of them.
+    /// What to look at first: a title and a command. `@` stands for the process that got most of them.
     pub look: Option<(&'static str, &'static str)>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn of(error: &str, call: &str) -> Meaning {
         ("EDQUOT", _) => ("A user, group or project has used up its quota.", Some(("see who is over quota", "repquota -a"))),
         ("EMFILE", _) => (
             "A process has as many descriptors as its limit (RLIMIT_NOFILE) allows.",
-            Some(("see its limit and how many it has", "grep 'open files' /proc/PID/limits; ls /proc/PID/fd | wc -l")),
+            Some(("see its limit and how many it has", "grep 'open files' /proc/@/limits; ls /proc/@/fd | wc -l")),
         ),
         ("ENFILE", _) => (
             "The host has as many open files as fs.file-max allows.",
@@ -29,7 +29,7 @@ pub(crate) fn of(error: &str, call: &str) -> Meaning {
         ),
         ("ENOMEM", _) => (
             "The kernel has no memory for it: overcommit, a limit on memory or on mappings, or the host is short.",
-            Some(("see memory and limits", "free -m; sysctl vm.overcommit_memory vm.max_map_count; cat /proc/PID/limits")),
+            Some(("see memory and limits", "free -m; sysctl vm.overcommit_memory vm.max_map_count; cat /proc/@/limits")),
         ),
         ("EIO", _) => (
             "A device or file system below gives errors (or, of reads and writes, terminals were closed).",

@@ -79,21 +79,24 @@ const TERMINALS: (&str, &str) = ("EIO", "read write readv writev");
 
 /// The table as kerno is asked with it.
 pub(crate) struct Table {
+    /// What does not count.
     pub normal: Vec<ErrorsOf>,
-    pub serious: Vec<ErrorsOf>,
 }
 
 impl Table {
     pub fn read() -> Self {
-        Self { normal: NORMAL.iter().map(errors_of).collect(), serious: vec![errors_of(&(SERIOUS, ""))] }
+        Self { normal: NORMAL.iter().map(errors_of).collect() }
     }
+}
 
-    /// Adds what says nothing where groups are not told apart.
-    pub fn of_the_host(mut self) -> Self {
-        self.normal.push(errors_of(&(PROBES, "")));
-        self.normal.push(errors_of(&TERMINALS));
-        self
-    }
+/// What says nothing where groups are not told apart: many groups that each probe now and then are no storm.
+pub(crate) fn of_the_host() -> [ErrorsOf; 2] {
+    [errors_of(&(PROBES, "")), errors_of(&TERMINALS)]
+}
+
+/// Of which few are too many.
+pub(crate) fn serious() -> ErrorsOf {
+    errors_of(&(SERIOUS, ""))
 }
 
 pub(crate) fn may_be_a_probe(error: &str) -> bool {

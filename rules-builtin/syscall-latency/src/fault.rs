@@ -45,16 +45,12 @@ pub(crate) fn find(signals: &Signals, timed: bool) -> Vec<Fault> {
         put(&mut faults, cgroup, breach::of_call_in_flight(signals, call));
     }
     for fault in &mut faults {
-        fault.breaches.sort_by(worst_first);
+        worst_first(&mut fault.breaches, Breach::is_worse_than);
         let (call, id) = (fault.worst().call.as_str(), fault.cgroup.as_ref().map(|cgroup| cgroup.id));
         fault.callers = signals.slow_callers(Some(call), id, LIMIT);
     }
-    faults.sort_by(|a, b| worst_first(a.worst(), b.worst()));
+    worst_first(&mut faults, |a, b| a.worst().is_worse_than(b.worst()));
     faults
-}
-
-fn worst_first(a: &Breach, b: &Breach) -> core::cmp::Ordering {
-    b.is_worse_than(a).cmp(&a.is_worse_than(b))
 }
 
 /// The control group of all processes with late calls of this name, if it is one.

@@ -52,62 +52,47 @@ pub(crate) fn cause(fault: &Fault) -> String {
             whom.trim_start().to_owned()
         };
     };
-    let share = |part: f64| percent(part / split.judged());
     let most = split.on_cpu.max(split.uninterruptible).max(split.interruptible);
-    let main = if split.uninterruptible >= most {
-        format!(
-            "{} of their time is uninterruptible sleep in the kernel: a disk, a network file system, or a lock of the kernel.",
-            share(split.uninterruptible)
-        )
+    let (part, what) = if split.uninterruptible >= most {
+        (split.uninterruptible, "uninterruptible sleep in the kernel: a disk, a network file system, or a lock of the kernel")
     } else if split.interruptible >= most {
-        format!(
-            "{} of their time is sleep until a server of a file system answers (FUSE, 9P, a network file system).",
-            share(split.interruptible)
-        )
+        (split.interruptible, "sleep until a server of a file system answers (FUSE, 9P, a network file system)")
     } else {
-        format!(
-            "{} of their time is spent on the CPU: the kernel itself works that long, on large buffers or mappings, or spins on a lock.",
-            share(split.on_cpu)
-        )
+        (split.on_cpu, "spent on the CPU: the kernel itself works that long, on large buffers or mappings, or spins on a lock")
     };
     let queued = if split.waiting_for_cpu > split.judged() {
-        format!(
-            " Besides they waited {} for a CPU, which is not judged here: see scheduler-contention.",
-            seconds(split.waiting_for_cpu)
-        )
+        " Besides they waited longer for a CPU, which is not judged here: see scheduler-contention."
     } else {
-        String::new()
+        ""
     };
-    main + &whom + &queued
+    format!("{whom}{} of their time is {what}.{queued}", percent(part / split.judged()))
 }
 
 /// What a sleep in this kernel function waits for.
 fn waited_for(function: &str) -> &'static str {
     const KNOWN: &[(&str, &str)] = &[
-        ("rpc_", "the server of an NFS mount does not answer"),
-        ("nfs", "the server of an NFS mount does not answer"),
+        ("rpc_", NFS),
+        ("nfs", NFS),
         ("cifs", "the server of an SMB mount does not answer"),
-        ("smb", "the server of an SMB mount does not answer"),
-        ("fuse_", "the server of a FUSE mount does not answer"),
-        ("__fuse_", "the server of a FUSE mount does not answer"),
-        ("request_wait_answer", "the server of a FUSE mount does not answer"),
+        ("fuse_", FUSE),
+        ("__fuse_", FUSE),
+        ("request_wait_answer", FUSE),
         ("p9_", "the server of a 9P mount does not answer"),
-        ("ceph", "the servers of a Ceph mount do not answer"),
-        ("jbd2", "the journal of a file system is held up"),
-        ("xlog", "the journal of a file system is held up"),
-        ("xfs_", "XFS is held up"),
-        ("btrfs", "Btrfs is held up"),
+        ("jbd2", JOURNAL),
+        ("xlog", JOURNAL),
         ("percpu_rwsem_wait", "a file system is frozen, or all its writers are held up"),
-        ("sb_", "a file system is frozen, or all its writers are held up"),
-        ("io_schedule", "a block device does not answer"),
-        ("blk_", "a block device does not answer"),
-        ("folio_wait", "a block device or the server of a file system does not answer"),
-        ("wait_on_page", "a block device or the server of a file system does not answer"),
-        ("balance_dirty_pages", "writing is throttled until dirty pages are written out"),
-        ("rwsem", "a lock of the kernel is held by another"),
-        ("down_", "a lock of the kernel is held by another"),
-        ("__mutex", "a lock of the kernel is held by another"),
-        ("mem_cgroup", "memory of its control group is reclaimed first"),
+        ("io_schedule", STORAGE),
+        ("folio_wait", STORAGE),
+        ("wait_on_page", STORAGE),
+        ("balance_dirty_pages", "writers are throttled until dirty pages are written out"),
+        ("rwsem", LOCK),
+        ("down_", LOCK),
+        ("__mutex", LOCK),
     ];
+    const NFS: &str = "the server of an NFS mount does not answer";
+    const FUSE: &str = "the server of a FUSE mount does not answer";
+    const JOURNAL: &str = "the journal of a file system is held up";
+    const STORAGE: &str = "a block device or the server of a file system does not answer";
+    const LOCK: &str = "a lock of the kernel is held by another";
     KNOWN.iter().find(|(prefix, _)| function.starts_with(prefix)).map_or("its name tells what they wait for", |(_, what)| what)
 }

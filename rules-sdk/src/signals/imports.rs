@@ -3,17 +3,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, fd, host, log, oom, params, sched, syscall};
+use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, syscall};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupDelay, DescriptorsMade, DeviceLatency, FailingCall, FailureFilter,
-    FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, Latency, MachineInfo, OpenFiles, Operation, Runner, SlowCaller,
-    Victim, WaitingTask,
-}
-
-use crate::bindings::kerno::rules::{block, cpu, host, log, memory, oom, params, sched};
-use crate::{
-    CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, HostCpu, HostMemory,
-    Latency, MachineInfo, MemoryOrder, Operation, Runner, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency,
+    FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency,
+    MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;

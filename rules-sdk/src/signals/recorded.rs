@@ -7,7 +7,9 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency,
+    ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory,
+    Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
