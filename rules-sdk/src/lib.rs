@@ -10,6 +10,7 @@ pub extern crate alloc;
 #[doc(hidden)]
 pub mod bindings;
 mod description;
+mod destination;
 mod entity;
 mod finding;
 pub mod format;
@@ -26,6 +27,10 @@ pub use bindings::kerno::rules::block::{CallerSync, Device, DeviceLatency, FileS
 pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
+pub use bindings::kerno::rules::tcp::{
+    CgroupTraffic, ClassTraffic, Connections, Destination, Flow, NamespaceTotals, NetworkNamespace, NetworkProcess, PeerClass,
+    Traffic,
+};
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
 };
@@ -77,8 +82,9 @@ pub mod prelude {
 
     pub use crate::format::{bytes, count, percent, seconds, shell_quote};
     pub use crate::{
-        CallerSync, Cgroup, CgroupDelay, Coverage, Description, Device, DeviceLatency, Entity, EntityKind, FamilyInfo,
-        FileSystem, FileSystemSync, Finding, GroupKills, Latency, MachineInfo, Operation, Rule, Runner, Severity, Shortage,
-        Signals, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        CallerSync, Cgroup, CgroupDelay, CgroupTraffic, ClassTraffic, Connections, Coverage, Description, Destination, Device,
+        DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, Finding, Flow, GroupKills, Latency,
+        MachineInfo, NamespaceTotals, NetworkNamespace, NetworkProcess, Operation, PeerClass, Rule, Runner, Severity, Shortage,
+        Signals, Traffic, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
     };
 }

@@ -13,8 +13,9 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallerSync, CgroupDelay, Coverage, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation,
-    Runner, Verdict, Victim, WaitingTask, confidence,
+    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Coverage, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
+    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Verdict, Victim, WaitingTask,
+    confidence,
 };
 
 pub(crate) use source::Source;
@@ -130,6 +131,94 @@ impl Signals {
     #[must_use]
     pub fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         self.0.victims(cgroup, limit)
+    }
+
+    /// All TCP connections; `None` when not measured.
+    #[must_use]
+    pub fn tcp_total(&self) -> Option<Traffic> {
+        self.0.tcp_total()
+    }
+
+    /// TCP by what the other side is.
+    #[must_use]
+    pub fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        self.0.tcp_classes()
+    }
+
+    /// Control groups that sent at least `min_sent` segments, and at least `min_ratio` times as many again; most sent again first.
+    #[must_use]
+    pub fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+        self.0.tcp_cgroups(min_sent, min_ratio, limit)
+    }
+
+    /// Destinations that `min_sent` segments or more were sent to, and at least `min_ratio` times as many again; most sent again
+    /// first.
+    #[must_use]
+    pub fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        self.0.destinations_by_retransmits(min_sent, min_ratio, limit)
+    }
+
+    /// Destinations of some classes (none named: of all) with at least `min_samples` round trips whose quantile `quantile` is
+    /// `min_seconds` or more; the largest first.
+    #[must_use]
+    pub fn destinations_by_round_trip(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        self.0.destinations_by_round_trip(classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    /// The same by handshakes that needed one SYN.
+    #[must_use]
+    pub fn destinations_by_handshake(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        self.0.destinations_by_handshake(classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    /// Destinations that at least `min_connects` connects got no answer from, most first.
+    #[must_use]
+    pub fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
+        self.0.destinations_by_unanswered(min_connects, limit)
+    }
+
+    /// TCP connections that are in no destination.
+    #[must_use]
+    pub fn tcp_other(&self) -> Option<Traffic> {
+        self.0.tcp_other()
+    }
+
+    /// Who talks to an address, in one network namespace or in all: most sent again first, then most sent.
+    #[must_use]
+    pub fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        self.0.flows(remote, namespace, limit)
+    }
+
+    /// Number of kerno's own network namespace.
+    #[must_use]
+    pub fn own_namespace(&self) -> Option<u32> {
+        self.0.own_namespace()
+    }
+
+    /// Network namespaces that sent at least `min_retransmitted` segments again (0: all), most first.
+    #[must_use]
+    pub fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        self.0.network_namespaces(min_retransmitted, limit)
+    }
+
+    /// Network namespaces that dropped connections because a listener's accept queue was full, most first.
+    #[must_use]
+    pub fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        self.0.full_accept_queues(limit)
     }
 
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.

@@ -4,6 +4,7 @@
 mod block;
 mod oom;
 mod sched;
+pub mod tcp;
 
 use serde::Serialize;
 

@@ -3,6 +3,7 @@
 mod block;
 mod oom;
 mod sched;
+mod tcp;
 
 use kerno_signals::{Snapshot, query};
 

@@ -138,7 +138,7 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
         check_version(name)?;
         let interface =
             name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
-        if !matches!(interface, Some("types" | "host" | "params" | "log" | "sched" | "block" | "oom")) {
+        if !matches!(interface, Some("types" | "host" | "params" | "log" | "sched" | "block" | "oom" | "tcp")) {
             return Err(format!("it imports `{name}`, which {PACKAGE}@{VERSION} does not have: build it for that contract"));
         }
     }

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, host, log, oom, params, sched};
+use crate::bindings::kerno::rules::{block, host, log, oom, params, sched, tcp};
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
-    Victim, WaitingTask,
+    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
+    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -77,5 +77,67 @@ impl Source {
 
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         oom::victims(cgroup, limit)
+    }
+
+    pub(crate) fn tcp_total(&self) -> Option<Traffic> {
+        tcp::total()
+    }
+
+    pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        tcp::classes()
+    }
+
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+        tcp::cgroups(min_sent, min_ratio, limit)
+    }
+
+    pub(crate) fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        tcp::destinations_by_retransmits(min_sent, min_ratio, limit)
+    }
+
+    pub(crate) fn destinations_by_round_trip(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        tcp::destinations_by_round_trip(classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    pub(crate) fn destinations_by_handshake(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        tcp::destinations_by_handshake(classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    pub(crate) fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
+        tcp::destinations_by_unanswered(min_connects, limit)
+    }
+
+    pub(crate) fn tcp_other(&self) -> Option<Traffic> {
+        tcp::other()
+    }
+
+    pub(crate) fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        tcp::flows(remote, namespace, limit)
+    }
+
+    pub(crate) fn own_namespace(&self) -> Option<u32> {
+        tcp::own_namespace()
+    }
+
+    pub(crate) fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        tcp::namespaces(min_retransmitted, limit)
+    }
+
+    pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        tcp::full_accept_queues(limit)
     }
 }

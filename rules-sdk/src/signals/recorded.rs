@@ -7,8 +7,8 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallerSync, CgroupDelay, DeviceLatency, FamilyInfo, FileSystemSync, GroupKills, Latency, MachineInfo, Operation, Runner,
-    Victim, WaitingTask,
+    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
+    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -100,6 +100,97 @@ impl Source {
     pub(crate) fn victims(&self, cgroup: Option<u64>, limit: u32) -> Vec<Victim> {
         same(self.snapshot.families.oom.as_ref().map_or_else(Vec::new, |oom| query::victims(oom, cgroup, limit)))
     }
+
+    pub(crate) fn tcp_total(&self) -> Option<Traffic> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::total(tcp)))
+    }
+
+    pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::classes(tcp)))
+    }
+
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+        same(
+            self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::cgroups(tcp, min_sent, min_ratio, limit)),
+        )
+    }
+
+    pub(crate) fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        same(
+            self.snapshot
+                .families
+                .tcp
+                .as_ref()
+                .map_or_else(Vec::new, |tcp| query::tcp::by_retransmits(tcp, min_sent, min_ratio, limit)),
+        )
+    }
+
+    pub(crate) fn destinations_by_round_trip(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| {
+            query::tcp::by_round_trip(tcp, &peer_classes(classes), quantile, min_samples, min_seconds, limit)
+        }))
+    }
+
+    pub(crate) fn destinations_by_handshake(
+        &self,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<Destination> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| {
+            query::tcp::by_handshake(tcp, &peer_classes(classes), quantile, min_samples, min_seconds, limit)
+        }))
+    }
+
+    pub(crate) fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::by_unanswered(tcp, min_connects, limit)))
+    }
+
+    pub(crate) fn tcp_other(&self) -> Option<Traffic> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::other(tcp)))
+    }
+
+    pub(crate) fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::flows(tcp, remote, namespace, limit)))
+    }
+
+    pub(crate) fn own_namespace(&self) -> Option<u32> {
+        self.snapshot.families.tcp.as_ref().and_then(query::tcp::own_namespace)
+    }
+
+    pub(crate) fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        same(
+            self.snapshot
+                .families
+                .tcp
+                .as_ref()
+                .map_or_else(Vec::new, |tcp| query::tcp::namespaces(tcp, min_retransmitted, limit)),
+        )
+    }
+
+    pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::full_accept_queues(tcp, limit)))
+    }
+}
+
+fn peer_classes(classes: &[PeerClass]) -> Vec<kerno_signals::PeerClass> {
+    use kerno_signals::PeerClass as Recorded;
+    let recorded = |class: &PeerClass| match class {
+        PeerClass::NodeLocal => Recorded::NodeLocal,
+        PeerClass::Cluster => Recorded::Cluster,
+        PeerClass::Private => Recorded::Private,
+        PeerClass::Public => Recorded::Public,
+    };
+    classes.iter().map(recorded).collect()
 }
 
 /// The host's view of an answer as the contract's type: both have the same fields.
