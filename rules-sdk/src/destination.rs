@@ -64,7 +64,7 @@ impl Flow {
     #[must_use]
     pub fn enter(&self, own: Option<u32>) -> String {
         match &self.process {
-            Some(process) if own.is_some_and(|number| number != self.namespace) => format!("nsenter -t {} -n ", process.pid),
+            Some(process) if own != Some(self.namespace) => format!("nsenter -t {} -n ", process.pid),
             _ => String::new(),
         }
     }

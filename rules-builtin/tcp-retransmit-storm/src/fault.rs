@@ -96,6 +96,7 @@ fn destinations(seen: &Seen<'_>) -> Vec<Fault> {
             && let Some(worse) = faults.iter_mut().find(is_here)
         {
             worse.others.push((destination.display_name(), loss));
+            worse.flows.extend(flows);
             continue;
         }
         let mut fault = Fault::of(Place::Destination(destination), loss, None);
