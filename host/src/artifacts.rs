@@ -22,7 +22,17 @@ mod tests {
         let names: Vec<_> = EBPF_OBJECTS.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["block", "fd", "oom", "tasks", "tcp"]);
         let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
-        assert_eq!(ids, ["disk-io-bottleneck", "oom-kill", "scheduler-contention"]);
+        assert_eq!(
+            ids,
+            [
+                "disk-io-bottleneck",
+                "network-latency",
+                "oom-kill",
+                "scheduler-contention",
+                "tcp-retransmit-storm",
+                "tcp-rtt-degradation"
+            ]
+        );
     }
 
     #[test]

@@ -11,8 +11,11 @@ use kerno::check::NEEDS;
 use kerno::engine::{Limits, Runtime};
 use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
+use kerno_rule_network_latency::NetworkLatency;
 use kerno_rule_oom_kill::OomKill;
 use kerno_rule_scheduler_contention::SchedulerContention;
+use kerno_rule_tcp_retransmit_storm::TcpRetransmitStorm;
+use kerno_rule_tcp_rtt_degradation::TcpRttDegradation;
 use kerno_rules_sdk::testing::Window;
 use kerno_rules_sdk::{Rule, Verdict};
 use kerno_signals::{Coverage, Snapshot};
@@ -20,7 +23,14 @@ use kerno_signals::{Coverage, Snapshot};
 /// A check runs no rule, so it has a list of its own of what they need.
 #[test]
 fn checks_know_what_each_rule_needs() {
-    let rules = [DiskIoBottleneck::describe(), OomKill::describe(), SchedulerContention::describe()];
+    let rules = [
+        DiskIoBottleneck::describe(),
+        NetworkLatency::describe(),
+        OomKill::describe(),
+        SchedulerContention::describe(),
+        TcpRetransmitStorm::describe(),
+        TcpRttDegradation::describe(),
+    ];
     let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
     let known: Vec<(String, Vec<String>)> =
         NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
@@ -35,6 +45,11 @@ fn disk_io_bottleneck() {
 }
 
 #[test]
+fn network_latency() {
+    same_answers::<NetworkLatency>();
+}
+
+#[test]
 fn oom_kill() {
     same_answers::<OomKill>();
 }
@@ -42,6 +57,16 @@ fn oom_kill() {
 #[test]
 fn scheduler_contention() {
     same_answers::<SchedulerContention>();
+}
+
+#[test]
+fn tcp_retransmit_storm() {
+    same_answers::<TcpRetransmitStorm>();
+}
+
+#[test]
+fn tcp_rtt_degradation() {
+    same_answers::<TcpRttDegradation>();
 }
 
 fn same_answers<R: Rule>() {

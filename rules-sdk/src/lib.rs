@@ -28,8 +28,8 @@ pub use bindings::kerno::rules::host::{Coverage, FamilyInfo, MachineInfo};
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::tcp::{
-    CgroupTraffic, ClassTraffic, Connections, Destination, Flow, NamespaceTotals, NetworkNamespace, NetworkProcess, PeerClass,
-    Traffic,
+    CgroupSegments, ClassTraffic, Connections, Destination, DestinationTraffic, Flow, LatencyKind, NamespaceTotals,
+    NetworkNamespace, NetworkProcess, PeerClass, Segments, Traffic,
 };
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
@@ -82,9 +82,10 @@ pub mod prelude {
 
     pub use crate::format::{bytes, count, percent, seconds, shell_quote};
     pub use crate::{
-        CallerSync, Cgroup, CgroupDelay, CgroupTraffic, ClassTraffic, Connections, Coverage, Description, Destination, Device,
-        DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, Finding, Flow, GroupKills, Latency,
-        MachineInfo, NamespaceTotals, NetworkNamespace, NetworkProcess, Operation, PeerClass, Rule, Runner, Severity, Shortage,
-        Signals, Traffic, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        CallerSync, Cgroup, CgroupDelay, CgroupSegments, ClassTraffic, Connections, Coverage, Description, Destination,
+        DestinationTraffic, Device, DeviceLatency, Entity, EntityKind, FamilyInfo, FileSystem, FileSystemSync, Finding, Flow,
+        GroupKills, Latency, LatencyKind, MachineInfo, NamespaceTotals, NetworkNamespace, NetworkProcess, Operation, PeerClass,
+        Rule, Runner, Segments, Severity, Shortage, Signals, Traffic, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask,
+        export,
     };
 }

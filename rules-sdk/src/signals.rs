@@ -13,9 +13,9 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Coverage, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
-    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Verdict, Victim, WaitingTask,
-    confidence,
+    CallerSync, CgroupDelay, CgroupSegments, ClassTraffic, Coverage, Destination, DestinationTraffic, DeviceLatency, FamilyInfo,
+    FileSystemSync, Flow, GroupKills, Latency, LatencyKind, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner,
+    Segments, Traffic, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -147,48 +147,42 @@ impl Signals {
 
     /// Control groups that sent at least `min_sent` segments, and at least `min_ratio` times as many again; most sent again first.
     #[must_use]
-    pub fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+    pub fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
         self.0.tcp_cgroups(min_sent, min_ratio, limit)
+    }
+
+    /// Segments of all TCP connections; `None` when not measured.
+    #[must_use]
+    pub fn tcp_segments(&self) -> Option<Segments> {
+        self.0.tcp_segments()
     }
 
     /// Destinations that `min_sent` segments or more were sent to, and at least `min_ratio` times as many again; most sent again
     /// first.
     #[must_use]
-    pub fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
-        self.0.destinations_by_retransmits(min_sent, min_ratio, limit)
+    pub fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        self.0.lossy_destinations(min_sent, min_ratio, limit)
     }
 
-    /// Destinations of some classes (none named: of all) with at least `min_samples` round trips whose quantile `quantile` is
+    /// Destinations of some classes (none named: of all) with at least `min_samples` durations of a kind whose quantile `quantile` is
     /// `min_seconds` or more; the largest first.
     #[must_use]
-    pub fn destinations_by_round_trip(
+    pub fn slow_destinations(
         &self,
+        kind: LatencyKind,
         classes: &[PeerClass],
         quantile: f64,
         min_samples: u64,
         min_seconds: f64,
         limit: u32,
-    ) -> Vec<Destination> {
-        self.0.destinations_by_round_trip(classes, quantile, min_samples, min_seconds, limit)
-    }
-
-    /// The same by handshakes that needed one SYN.
-    #[must_use]
-    pub fn destinations_by_handshake(
-        &self,
-        classes: &[PeerClass],
-        quantile: f64,
-        min_samples: u64,
-        min_seconds: f64,
-        limit: u32,
-    ) -> Vec<Destination> {
-        self.0.destinations_by_handshake(classes, quantile, min_samples, min_seconds, limit)
+    ) -> Vec<DestinationTraffic> {
+        self.0.slow_destinations(kind, classes, quantile, min_samples, min_seconds, limit)
     }
 
     /// Destinations that at least `min_connects` connects got no answer from, most first.
     #[must_use]
-    pub fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
-        self.0.destinations_by_unanswered(min_connects, limit)
+    pub fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        self.0.unanswering_destinations(min_connects, limit)
     }
 
     /// TCP connections that are in no destination.

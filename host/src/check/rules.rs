@@ -5,8 +5,14 @@ use serde::Serialize;
 
 /// The built-in rules and the families that each says it needs. They stand here as well because a check runs no rule; a test
 /// compares them with what the rules say.
-pub const NEEDS: [(&str, &[&str]); 3] =
-    [("disk-io-bottleneck", &["block"]), ("oom-kill", &["oom"]), ("scheduler-contention", &["sched"])];
+pub const NEEDS: [(&str, &[&str]); 6] = [
+    ("disk-io-bottleneck", &["block"]),
+    ("network-latency", &["tcp"]),
+    ("oom-kill", &["oom"]),
+    ("scheduler-contention", &["sched"]),
+    ("tcp-retransmit-storm", &["tcp"]),
+    ("tcp-rtt-degradation", &["tcp"]),
+];
 
 /// What one built-in rule would have.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kerno_signals::{Cgroup, Coverage, Cpu, Families, Fd, Memory, Snapshot, Syscall, Tcp};
+use kerno_signals::{Cgroup, Coverage, Cpu, Families, Fd, Memory, Snapshot, Syscall};
 
 use super::units::{bytes, count, human, human_seconds};
 
@@ -18,7 +18,6 @@ pub(super) fn of(snapshot: &Snapshot) -> Vec<(&'static str, String)> {
 fn totals(families: &Families) -> Vec<(&'static str, String)> {
     let all = [
         ("syscall", families.syscall.as_ref().map(syscall)),
-        ("tcp", families.tcp.as_ref().map(tcp)),
         ("fd", families.fd.as_ref().map(fd)),
         ("memory", families.memory.as_ref().map(memory)),
         ("cpu", families.cpu.as_ref().map(cpu)),
@@ -55,18 +54,6 @@ fn commonest(syscall: &Syscall) -> String {
     }
     let most = errors.into_iter().max_by_key(|(_, number)| *number);
     most.map_or_else(String::new, |(name, number)| format!(", {} of them {name}", count(number)))
-}
-
-fn tcp(tcp: &Tcp) -> String {
-    let traffic = &tcp.total;
-    let connections = traffic.connections.as_ref().map_or_else(
-        || "connects not counted".to_owned(),
-        |all| {
-            let (connected, accepted, none) = (count(all.connected), count(all.accepted), count(all.unsuccessful()));
-            format!("{connected} connected, {accepted} accepted, {none} connects failed")
-        },
-    );
-    format!("{connections}; {} segments sent, {} sent again", count(traffic.sent), count(traffic.retransmitted))
 }
 
 fn fd(fd: &Fd) -> String {

@@ -5,17 +5,12 @@ use kerno_rules_sdk::prelude::*;
 /// Destinations that are looked at, slowest first.
 const ASKED: u32 = 64;
 
-/// What was judged.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Measure {
-    Handshake,
-    RoundTrip,
-}
-
 /// A destination past its threshold.
 pub(crate) struct Slow {
     pub destination: Destination,
-    pub measure: Measure,
+    pub traffic: Traffic,
+    /// What was judged.
+    pub kind: LatencyKind,
     pub p50: f64,
     pub threshold: f64,
     /// What the path takes, where the rest waits in a queue.
@@ -26,9 +21,9 @@ pub(crate) struct Slow {
 
 impl Slow {
     pub fn samples(&self) -> u64 {
-        match (self.measure, &self.destination.traffic.connections) {
-            (Measure::Handshake, Some(all)) => all.handshake.count,
-            _ => self.destination.traffic.rtt.count,
+        match (self.kind, &self.traffic.connections) {
+            (LatencyKind::Handshake, Some(all)) => all.handshake.count,
+            _ => self.traffic.rtt.count,
         }
     }
 
@@ -49,12 +44,13 @@ pub(crate) fn find(signals: &Signals) -> Vec<Slow> {
     let mut found: Vec<Slow> = Vec::new();
     for classes in [&near[..], &[PeerClass::Public][..]] {
         let threshold = signals.parameter(threshold(classes[0]));
-        let by_handshake = signals.destinations_by_handshake(classes, 0.5, connects.max(1), threshold, ASKED);
-        found.extend(by_handshake.into_iter().filter_map(|one| handshake(one, threshold)));
-        for one in signals.destinations_by_round_trip(classes, 0.5, samples.max(1), threshold, ASKED) {
-            let is_known = |slow: &Slow| slow.destination.remote == one.remote && slow.destination.namespace == one.namespace;
-            if !found.iter().any(is_known) {
-                found.extend(round_trip(signals, one, threshold, connects));
+        for (kind, min) in [(LatencyKind::Handshake, connects), (LatencyKind::RoundTrip, samples)] {
+            for one in signals.slow_destinations(kind, classes, 0.5, min.max(1), threshold, ASKED) {
+                let new = &one.destination;
+                let is_known = |slow: &Slow| slow.destination.remote == new.remote && slow.destination.namespace == new.namespace;
+                if !found.iter().any(is_known) {
+                    found.extend(judge(signals, kind, one, threshold, connects));
+                }
             }
         }
     }
@@ -70,25 +66,32 @@ pub(crate) fn find(signals: &Signals) -> Vec<Slow> {
     slow
 }
 
-fn handshake(destination: Destination, threshold: f64) -> Option<Slow> {
-    let p50 = destination.traffic.connections.as_ref()?.handshake.p50.filter(|p50| *p50 > threshold)?;
-    Some(Slow { destination, measure: Measure::Handshake, p50, threshold, path: None, others: Vec::new() })
-}
-
 /// Smoothed round trips hold the other side's delay as well: a short path excuses what that can explain.
-fn round_trip(signals: &Signals, destination: Destination, threshold: f64, connects: u64) -> Option<Slow> {
-    let traffic = &destination.traffic;
-    let p50 = traffic.rtt.p50.filter(|p50| *p50 > threshold)?;
+fn judge(signals: &Signals, kind: LatencyKind, one: DestinationTraffic, threshold: f64, connects: u64) -> Option<Slow> {
+    let DestinationTraffic { destination, traffic } = one;
     let handshake = traffic.connections.as_ref().map(|all| &all.handshake).filter(|all| all.count >= connects.max(1));
-    let (path, is_long) = match (handshake.and_then(|handshake| handshake.p50), traffic.min_rtt) {
-        (Some(takes), _) => (takes, takes > threshold),
-        // The smallest of many is less than the path usually takes.
-        (None, Some(min)) => (min, min > threshold / 2.0),
-        (None, None) => (0.0, true),
+    let takes = handshake.and_then(|handshake| handshake.p50);
+    let mut slow = Slow {
+        destination,
+        kind,
+        p50: takes.unwrap_or(0.0),
+        threshold,
+        path: None,
+        others: Vec::new(),
+        traffic: traffic.clone(),
     };
-    if !is_long && p50 <= path + signals.parameter("delayed_ack") {
-        return None;
+    if kind == LatencyKind::RoundTrip {
+        let (path, is_long) = match (takes, traffic.min_rtt) {
+            (Some(takes), _) => (takes, takes > threshold),
+            // The smallest of many is less than the path usually takes.
+            (None, Some(min)) => (min, min > threshold / 2.0),
+            (None, None) => (0.0, true),
+        };
+        slow.p50 = traffic.rtt.p50.unwrap_or(0.0);
+        if !is_long && slow.p50 <= path + signals.parameter("delayed_ack") {
+            return None;
+        }
+        slow.path = (!is_long).then_some(path);
     }
-    let path = (!is_long).then_some(path);
-    Some(Slow { destination, measure: Measure::RoundTrip, p50, threshold, path, others: Vec::new() })
+    (slow.p50 > threshold).then_some(slow)
 }

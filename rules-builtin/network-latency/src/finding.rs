@@ -2,48 +2,27 @@
 
 use kerno_rules_sdk::{Signal, prelude::*};
 
-use crate::MOST;
-use crate::destination::{Measure, Slow};
+use crate::destination::Slow;
 
 /// Others that are named.
 const NAMED: usize = 4;
 
-/// One finding for each slow destination; of many one about this node.
-pub(crate) fn all(signals: &Signals, family: &FamilyInfo, slow: &[Slow]) -> Vec<Finding> {
-    let Some(worst) = slow.first().filter(|_| slow.len() > MOST) else {
-        return slow.iter().map(|one| of(signals, family, one)).collect();
-    };
-    let mut finding = of(signals, family, worst);
-    finding.entity = Entity::node(&signals.machine());
-    finding.title = format!("{} destinations are slow to reach: {}", slow.len(), finding.title);
-    finding.cause = format!(
-        "{} Others are slow at once: what they have in common is this node, its interface, shaping or uplink.",
-        finding.cause
-    );
-    for other in slow.iter().skip(1).take(NAMED) {
-        finding = finding.evidence(&name(other.measure, &other.destination.display_name()), other.p50, Unit::Seconds);
-    }
-    vec![finding]
-}
-
-fn name(measure: Measure, place: &str) -> String {
-    let what = if measure == Measure::Handshake { "handshake" } else { "smoothed round trip" };
-    format!("{what} p50 of {place}")
-}
-
-fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow) -> Finding {
-    let (destination, traffic) = (&slow.destination, &slow.destination.traffic);
+/// One destination.
+pub(crate) fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow, all: usize) -> Finding {
+    let (destination, traffic) = (&slow.destination, &slow.traffic);
     let (place, p50, samples) = (destination.display_name(), seconds(slow.p50), count(slow.samples()));
     let flows = signals.flows(&destination.remote, destination.namespace, 16);
-    let (title, signal) = match slow.measure {
-        Measure::Handshake => (format!("{place} is slow to reach: handshake p50 {p50} of {samples} connects"), "handshake p50"),
-        Measure::RoundTrip => {
+    let (title, signal) = match slow.kind {
+        LatencyKind::Handshake => {
+            (format!("{place} is slow to reach: handshake p50 {p50} of {samples} connects"), "handshake p50")
+        }
+        LatencyKind::RoundTrip => {
             (format!("{place} is slow to reach: smoothed round trip p50 {p50} of {samples} segments"), "smoothed RTT p50")
         }
     };
-    let weight = if slow.measure == Measure::Handshake { 1.0 } else { 0.8 };
+    let weight = if slow.kind == LatencyKind::Handshake { 1.0 } else { 0.8 };
     let signal = Signal::new(signal, slow.p50, slow.threshold, Unit::Seconds);
-    let most = flows.iter().max_by_key(|flow| flow.traffic.sent).and_then(Flow::talker);
+    let most = flows.iter().max_by_key(|flow| flow.segments.sent).and_then(Flow::talker);
     let mut finding = Finding::new(Severity::Warning, title, Entity::of_destination(destination), signal)
         .confidence(family.confidence(slow.samples()) * weight)
         .cause(cause(slow, &place))
@@ -87,6 +66,9 @@ fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow) -> Finding {
     for (other, p50) in slow.others.iter().take(NAMED) {
         finding = finding.evidence(&format!("p50 of {other}"), *p50, Unit::Seconds);
     }
+    if all > 1 {
+        finding = finding.evidence("destinations past their threshold", all as f64, Unit::Count);
+    }
     let enter = flows.first().map(|flow| flow.enter(signals.own_namespace())).unwrap_or_default();
     with_fixes(finding, destination, &enter)
 }
@@ -100,20 +82,20 @@ fn cause(slow: &Slow, place: &str) -> String {
         }
         PeerClass::Public => "more than distance explains: a satellite, mobile or congested link, or a detour",
     };
-    match (slow.measure, slow.path) {
-        (Measure::Handshake, _) => format!(
+    match (slow.kind, slow.path) {
+        (LatencyKind::Handshake, _) => format!(
             "{place} ({}) answers a SYN only after {}: the path, or the kernel there, is slow, not the application; {what}.",
             class.place(),
             seconds(slow.p50)
         ),
-        (Measure::RoundTrip, Some(path)) => format!(
+        (LatencyKind::RoundTrip, Some(path)) => format!(
             "The path to {place} ({}) can take {}, and round trips usually take {}: segments wait in a queue on the way, or the \
              other side for something before it acknowledges.",
             class.place(),
             seconds(path),
             seconds(slow.p50)
         ),
-        (Measure::RoundTrip, None) => {
+        (LatencyKind::RoundTrip, None) => {
             format!("Round trips to {place} ({}) usually take {}; {what}.", class.place(), seconds(slow.p50))
         }
     }

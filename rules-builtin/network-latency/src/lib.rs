@@ -8,7 +8,7 @@ mod finding;
 
 use kerno_rules_sdk::prelude::*;
 
-/// Destinations that have a finding of their own; when more are slow at once, this node is what they have in common.
+/// Destinations that have a finding of their own.
 const MOST: usize = 5;
 
 /// The rule.
@@ -59,7 +59,9 @@ impl Rule for NetworkLatency {
         }
         let slow = destination::find(signals);
         if !slow.is_empty() {
-            return Ok(Verdict::Fired(finding::all(signals, &family, &slow)));
+            return Ok(Verdict::Fired(
+                slow.iter().take(MOST).map(|one| finding::of(signals, &family, one, slow.len())).collect(),
+            ));
         }
         let reason = why_quiet(signals, &total);
         if family.coverage == Coverage::Fallback {
@@ -74,18 +76,23 @@ fn why_quiet(signals: &Signals, total: &Traffic) -> String {
     let threshold = |class| signals.parameter(destination::threshold(class));
     let (connects, samples) = (signals.parameter("min_connects") as u64, signals.parameter("min_samples") as u64);
     let mut parts = Vec::new();
-    if let Some(worst) = signals.destinations_by_handshake(&[], 0.5, connects, 0.0, 1).first()
-        && let Some(handshake) = worst.traffic.connections.as_ref().map(|all| &all.handshake)
+    for (kind, what, min) in [(LatencyKind::Handshake, "handshakes", connects), (LatencyKind::RoundTrip, "round trips", samples)]
     {
-        let (p50, of) = (handshake.p50.unwrap_or(handshake.mean), count(handshake.count));
-        let limit = seconds(threshold(worst.class));
-        parts.push(format!("slowest handshakes p50 {} of {of} with {}, threshold {limit}", seconds(p50), worst.display_name()));
-    }
-    if let Some(worst) = signals.destinations_by_round_trip(&[], 0.5, samples, 0.0, 1).first() {
-        let rtt = &worst.traffic.rtt;
-        let (p50, of) = (rtt.p50.unwrap_or(rtt.mean), count(rtt.count));
-        let limit = seconds(threshold(worst.class));
-        parts.push(format!("slowest round trips p50 {} of {of} to {}, threshold {limit}", seconds(p50), worst.display_name()));
+        let Some(DestinationTraffic { destination, traffic }) = signals.slow_destinations(kind, &[], 0.5, min, 0.0, 1).pop()
+        else {
+            continue;
+        };
+        let latency = match (kind, &traffic.connections) {
+            (LatencyKind::Handshake, Some(all)) => &all.handshake,
+            _ => &traffic.rtt,
+        };
+        parts.push(format!(
+            "slowest {what} p50 {} of {} with {}, threshold {}",
+            seconds(latency.p50.unwrap_or(latency.mean)),
+            count(latency.count),
+            destination.display_name(),
+            seconds(threshold(destination.class))
+        ));
     }
     if parts.is_empty() {
         let connected = total.connections.as_ref().map_or(0, |all| all.connected);
@@ -102,9 +109,7 @@ fn why_quiet(signals: &Signals, total: &Traffic) -> String {
         parts.push(format!("{} connects needed more than one SYN", count(all.retried)));
     }
     if total.unanswered() > 0 {
-        let most = signals.destinations_by_unanswered(1, 1);
-        let most = most.first().map(|one| format!(", most {} to {}", count(one.traffic.unanswered()), one.display_name()));
-        parts.push(format!("{} connects got no answer{}", count(total.unanswered()), most.unwrap_or_default()));
+        parts.push(format!("{} connects got no answer", count(total.unanswered())));
     }
     parts.join("; ")
 }

@@ -16,7 +16,6 @@ pub(crate) enum Place {
     Destination(Destination),
     Cgroup(Cgroup),
     Namespace(NetworkNamespace),
-    Class(PeerClass),
     Node,
 }
 
@@ -33,8 +32,8 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    fn of(place: Place, loss: Loss, traffic: Option<&Traffic>) -> Self {
-        Self { place, loss, syns: traffic.and_then(Seen::syns), flows: Vec::new(), others: Vec::new() }
+    fn of(place: Place, loss: Loss, syns: Option<u64>) -> Self {
+        Self { place, loss, syns, flows: Vec::new(), others: Vec::new() }
     }
 }
 
@@ -46,14 +45,14 @@ pub(crate) fn find(seen: &Seen<'_>) -> Vec<Fault> {
     let all = seen.of(&seen.total, &[]);
     let rest = faults.iter().fold(all, |rest, fault| rest.without(fault.loss));
     if faults.len() > MOST || !faults.is_empty() && seen.crosses(&rest) {
-        let mut node = Fault::of(Place::Node, all, Some(&seen.total));
+        let mut node = Fault::of(Place::Node, all, seen.total.syn_retransmitted);
         node.flows = faults.first().map(|fault| fault.flows.clone()).unwrap_or_default();
         node.others = faults.iter().map(named).collect();
         return vec![node];
     }
     let groups = cgroups(seen, &faults);
     if groups.len() > 1 && seen.crosses(&all) && faults.is_empty() {
-        let mut node = Fault::of(Place::Node, all, Some(&seen.total));
+        let mut node = Fault::of(Place::Node, all, seen.total.syn_retransmitted);
         node.others = groups.iter().map(named).collect();
         return vec![node];
     }
@@ -61,33 +60,23 @@ pub(crate) fn find(seen: &Seen<'_>) -> Vec<Fault> {
     if faults.is_empty() {
         faults.extend(namespace(seen));
     }
-    if faults.is_empty() {
-        let classes = seen.signals.tcp_classes();
-        let lossy = classes.iter().map(|of| (of, seen.of(&of.traffic, &[]))).filter(|(_, loss)| seen.crosses(loss));
-        let worst = lossy.max_by(|a, b| a.1.lost.total_cmp(&b.1.lost));
-        faults.extend(worst.map(|(of, loss)| Fault::of(Place::Class(of.class), loss, Some(&of.traffic))));
-    }
     if faults.is_empty() && seen.crosses(&all) {
-        faults.push(Fault::of(Place::Node, all, Some(&seen.total)));
+        faults.push(Fault::of(Place::Node, all, seen.total.syn_retransmitted));
     }
     faults
 }
 
 /// Destinations past the threshold. Both ends of a connection within the node are seen here: of such the worst stands for all.
 fn destinations(seen: &Seen<'_>) -> Vec<Fault> {
-    let public = seen.signals.tcp_classes().into_iter().find(|of| of.class == PeerClass::Public);
-    let public = public.map_or(0, |of| of.traffic.sent) as f64 * seen.signals.parameter("client_share");
+    let few = seen.total.sent as f64 * seen.signals.parameter("client_share");
     let mut faults: Vec<Fault> = Vec::new();
-    for destination in seen.signals.destinations_by_retransmits(seen.min, seen.threshold, ASKED) {
+    for destination in seen.signals.lossy_destinations(seen.min, seen.threshold, ASKED) {
         // A client of a public service with a bad line is no fault of this node's.
-        let is_client = destination.port.is_none()
-            && destination.traffic.connections.as_ref().is_none_or(|all| all.connected == 0)
-            && destination.class == PeerClass::Public;
-        if is_client && (destination.traffic.sent as f64) < public {
+        if destination.class == PeerClass::Public && destination.port.is_none() && (destination.segments.sent as f64) < few {
             continue;
         }
         let flows = seen.signals.flows(&destination.remote, destination.namespace, TALKERS);
-        let loss = seen.of(&destination.traffic, &flows);
+        let loss = seen.of(&destination.segments, &flows);
         if !seen.crosses(&loss) {
             continue;
         }
@@ -99,10 +88,8 @@ fn destinations(seen: &Seen<'_>) -> Vec<Fault> {
             worse.flows.extend(flows);
             continue;
         }
-        let mut fault = Fault::of(Place::Destination(destination), loss, None);
-        if let Place::Destination(destination) = &fault.place {
-            fault.syns = Seen::syns(&destination.traffic);
-        }
+        let syns = destination.segments.syn_retransmitted;
+        let mut fault = Fault::of(Place::Destination(destination), loss, syns);
         fault.flows = flows;
         faults.push(fault);
     }
@@ -116,9 +103,9 @@ fn cgroups(seen: &Seen<'_>, faults: &[Fault]) -> Vec<Fault> {
         groups.any(|other| other.id == cgroup.id && other.path == cgroup.path)
     };
     let groups = seen.signals.tcp_cgroups(seen.min, seen.threshold, ASKED).into_iter().filter_map(|group| {
-        let loss = seen.of(&group.traffic, &[]);
+        let loss = seen.of(&group.segments, &[]);
         let cgroup = group.cgroup.filter(|cgroup| seen.crosses(&loss) && !talks(cgroup))?;
-        Some(Fault::of(Place::Cgroup(cgroup), loss, Some(&group.traffic)))
+        Some(Fault::of(Place::Cgroup(cgroup), loss, group.segments.syn_retransmitted))
     });
     groups.collect()
 }
@@ -135,16 +122,15 @@ fn folded(faults: Vec<Fault>) -> Option<Fault> {
 fn namespace(seen: &Seen<'_>) -> Option<Fault> {
     let lossy = seen.namespaces.iter().filter_map(|namespace| Some((namespace, Seen::of_namespace(namespace)?)));
     let (worst, loss) = lossy.filter(|(_, loss)| seen.crosses(loss)).max_by(|a, b| a.1.lost.total_cmp(&b.1.lost))?;
-    let mut fault = Fault::of(if worst.own { Place::Node } else { Place::Namespace(worst.clone()) }, loss, None);
-    fault.syns = worst.totals.as_ref().map(|totals| totals.syn_retransmitted);
-    Some(fault)
+    let syns = worst.totals.as_ref().map(|totals| totals.syn_retransmitted);
+    Some(Fault::of(if worst.own { Place::Node } else { Place::Namespace(worst.clone()) }, loss, syns))
 }
 
 fn named(fault: &Fault) -> (String, Loss) {
     let name = match &fault.place {
         Place::Destination(destination) => destination.display_name(),
         Place::Cgroup(cgroup) => cgroup.display_name(),
-        Place::Namespace(_) | Place::Class(_) | Place::Node => "this host".to_owned(),
+        Place::Namespace(_) | Place::Node => "this host".to_owned(),
     };
     (name, fault.loss)
 }

@@ -16,7 +16,7 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
     let title = format!("{ratio} of {} segments {place} {called} and sent again", count(loss.sent));
     let signal = Signal::new("lost segments", loss.ratio(), seen.threshold, Unit::Ratio);
     let mut confidence = seen.family.confidence(loss.sent);
-    if matches!(fault.place, Place::Class(_) | Place::Node) {
+    if matches!(fault.place, Place::Node) {
         confidence *= 0.9;
     }
     let mut finding = Finding::new(Severity::Critical, title, entity(seen, fault), signal)
@@ -35,11 +35,11 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
     if let Some(syns) = fault.syns {
         finding = finding.evidence("SYNs sent again, not in the ratio", syns as f64, Unit::Count);
     }
-    for flow in fault.flows.iter().filter(|flow| flow.traffic.retransmitted > 0).take(NAMED) {
+    for flow in fault.flows.iter().filter(|flow| flow.segments.retransmitted > 0).take(NAMED) {
         if let Some(talker) = flow.talker() {
             finding = finding.evidence(
                 &format!("segments to {} sent again by {talker}", flow.remote),
-                flow.traffic.retransmitted as f64,
+                flow.segments.retransmitted as f64,
                 Unit::Count,
             );
         }
@@ -68,7 +68,7 @@ fn entity(seen: &Seen<'_>, fault: &Fault) -> Entity {
         Place::Namespace(namespace) => {
             Entity::node(&seen.signals.machine()).name("network_namespace", &namespace.number.to_string())
         }
-        Place::Class(_) | Place::Node => Entity::node(&seen.signals.machine()),
+        Place::Node => Entity::node(&seen.signals.machine()),
     }
 }
 
@@ -78,7 +78,6 @@ fn place(fault: &Fault) -> String {
         Place::Destination(destination) => format!("to {}", destination.display_name()),
         Place::Cgroup(cgroup) => format!("of {}", cgroup.display_name()),
         Place::Namespace(namespace) => format!("of {}", whose(namespace)),
-        Place::Class(class) => format!("to peers {}", class.place()),
         Place::Node => "of this host".to_owned(),
     }
 }
@@ -94,10 +93,11 @@ fn whose(namespace: &NetworkNamespace) -> String {
 /// A listener on this node that is too slow to accept looks like a network that loses: how to look at it, and the cause in words.
 fn full_queue(seen: &Seen<'_>, fault: &Fault) -> Option<(String, String)> {
     let is_here = matches!(&fault.place, Place::Destination(of) if of.class == PeerClass::NodeLocal);
-    let queues = seen.signals.full_accept_queues(1);
-    let namespace = queues.first().filter(|_| is_here)?;
-    let overflows = namespace.totals.as_ref().map_or(0, |totals| totals.listen_overflows);
-    if overflows.saturating_mul(10) < fault.loss.again {
+    let overflows = |namespace: &NetworkNamespace| namespace.totals.as_ref().map_or(0, |totals| totals.listen_overflows);
+    // Who is not accepted is sent the SYN-ACK again: the listener's namespace is among them.
+    let namespace = seen.namespaces.iter().filter(|_| is_here).max_by_key(|namespace| overflows(namespace))?;
+    let overflows = overflows(namespace);
+    if overflows == 0 || overflows.saturating_mul(10) < fault.loss.again {
         return None;
     }
     let enter = match &namespace.process {
@@ -140,12 +140,6 @@ fn cause(seen: &Seen<'_>, fault: &Fault) -> String {
             "The kernel's own counters of {} say so: look at its virtual link, filters and shaping. {elsewhere}",
             whose(namespace)
         ),
-        Place::Class(class) => {
-            format!(
-                "No single destination explains it: what peers {} have in common, the way out, loses. {elsewhere}",
-                class.place()
-            )
-        }
         Place::Node if fault.others.is_empty() => {
             "No single destination explains it: what all have in common is this node, its interface, queue, driver or uplink."
                 .to_owned()

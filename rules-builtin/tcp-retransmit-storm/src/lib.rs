@@ -27,13 +27,13 @@ impl Rule for TcpRetransmitStorm {
                 "client_share",
                 Unit::Ratio,
                 0.10,
-                "share of all segments to public peers from which a single public client is judged by itself",
+                "share of all segments from which a single public client is judged by itself",
             )
             .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which only the kernel's totals are judged")
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
-        let (Some(family), Some(total)) = (signals.family("tcp"), signals.tcp_total()) else {
+        let (Some(family), Some(total)) = (signals.family("tcp"), signals.tcp_segments()) else {
             return Ok(Verdict::NotEvaluated("tcp was not measured".to_owned()));
         };
         let seen = Seen::read(signals, family, total);

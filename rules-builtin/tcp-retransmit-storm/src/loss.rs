@@ -34,7 +34,7 @@ impl Loss {
 pub(crate) struct Seen<'a> {
     pub signals: &'a Signals,
     pub family: FamilyInfo,
-    pub total: Traffic,
+    pub total: Segments,
     /// Too many events were lost to judge by what single connections did.
     pub is_lossy: bool,
     pub namespaces: Vec<NetworkNamespace>,
@@ -44,7 +44,7 @@ pub(crate) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub fn read(signals: &'a Signals, family: FamilyInfo, total: Traffic) -> Self {
+    pub fn read(signals: &'a Signals, family: FamilyInfo, total: Segments) -> Self {
         Self {
             signals,
             is_lossy: family.lost_share() > signals.parameter("max_lost"),
@@ -62,16 +62,16 @@ impl<'a> Seen<'a> {
     }
 
     /// Losses of connections, the share of needless ones being that of all namespaces, or of those of `flows`.
-    pub fn of(&self, traffic: &Traffic, flows: &[Flow]) -> Loss {
+    pub fn of(&self, segments: &Segments, flows: &[Flow]) -> Loss {
         let is_theirs =
             |namespace: &&NetworkNamespace| flows.is_empty() || flows.iter().any(|flow| flow.namespace == namespace.number);
         let totals = || self.namespaces.iter().filter(is_theirs).filter_map(|namespace| namespace.totals.as_ref());
         let sum = |of: fn(&NamespaceTotals) -> u64| totals().map(of).fold(0, u64::saturating_add);
         let syns = sum(|totals| totals.syn_retransmitted);
         // Without an account of connections their SYNs are among them; that they are all of these is the least that can be said.
-        let again = traffic.retransmitted.saturating_sub(if traffic.connections.is_none() { syns } else { 0 });
+        let again = segments.retransmitted.saturating_sub(if segments.syn_retransmitted.is_none() { syns } else { 0 });
         let (all, needless) = (sum(data), sum(|totals| totals.duplicates_reported));
-        Loss { sent: traffic.sent, again, lost: again as f64 * genuine(all, needless) }
+        Loss { sent: segments.sent, again, lost: again as f64 * genuine(all, needless) }
     }
 
     /// Losses of a namespace by the kernel's own count.
@@ -87,11 +87,6 @@ impl<'a> Seen<'a> {
         self.of(&self.total, &[]).again as f64 <= self.threshold * self.min as f64
     }
 
-    /// SYNs and SYN-ACKs sent again, where they are told apart.
-    pub fn syns(traffic: &Traffic) -> Option<u64> {
-        traffic.connections.as_ref().map(|all| all.syn_retransmitted)
-    }
-
     pub fn why_quiet(&self) -> String {
         let all = self.of(&self.total, &[]);
         if all.sent < self.min {
@@ -103,12 +98,12 @@ impl<'a> Seen<'a> {
             let needless = percent(1.0 - all.lost / all.again as f64);
             reason.push_str(&format!("; {} sent again, {needless} of them needlessly", count(all.again)));
         }
-        if let Some(worst) = self.signals.destinations_by_retransmits(self.min, f64::MIN_POSITIVE, 1).first() {
+        if let Some(worst) = self.signals.lossy_destinations(self.min, f64::MIN_POSITIVE, 1).first() {
             let flows = self.signals.flows(&worst.remote, worst.namespace, 8);
-            let loss = self.of(&worst.traffic, &flows);
+            let loss = self.of(&worst.segments, &flows);
             reason.push_str(&format!("; most to {}, {} of {}", worst.display_name(), percent(loss.ratio()), count(loss.sent)));
         }
-        if let Some(syns) = Self::syns(&self.total).filter(|syns| *syns > 0) {
+        if let Some(syns) = self.total.syn_retransmitted.filter(|syns| *syns > 0) {
             reason.push_str(&format!("; {} SYNs sent again", count(syns)));
         }
         reason

@@ -27,11 +27,11 @@ pub(crate) fn all(signals: &Signals, family: &FamilyInfo, slow: &[Slow]) -> Vec<
 }
 
 fn name(destination: &Destination) -> String {
-    format!("smoothed round trip {} to {}", called(&destination.traffic.rtt), destination.display_name())
+    format!("smoothed round trip p99 to {}", destination.display_name())
 }
 
 fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow) -> Finding {
-    let (destination, traffic) = (&slow.destination, &slow.destination.traffic);
+    let (destination, traffic) = (&slow.destination, &slow.traffic);
     let (place, p99) = (destination.display_name(), seconds(slow.p99()));
     let flows = signals.flows(&destination.remote, destination.namespace, 16);
     let called = called(&traffic.rtt);
@@ -63,7 +63,7 @@ fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow) -> Finding {
         finding = finding.evidence("share of segments sent again", ratio, Unit::Ratio);
     }
     for other in slow.others.iter().take(NAMED) {
-        finding = finding.evidence(&name(other), other.traffic.rtt.p99.unwrap_or(0.0), Unit::Seconds);
+        finding = finding.evidence(&name(&other.destination), other.traffic.rtt.p99.unwrap_or(0.0), Unit::Seconds);
     }
     let enter = flows.first().map(|flow| flow.enter(signals.own_namespace())).unwrap_or_default();
     with_fixes(finding, destination, &enter)
@@ -97,7 +97,7 @@ fn cause(slow: &Slow, place: &str) -> String {
 }
 
 fn impact(flows: &[Flow], place: &str, p99: &str) -> String {
-    let most = flows.iter().max_by_key(|flow| flow.traffic.sent).and_then(Flow::talker);
+    let most = flows.iter().max_by_key(|flow| flow.segments.sent).and_then(Flow::talker);
     format!(
         "Each question and answer between {} and {place} takes {p99} longer than on a near path; a connect and a TLS handshake several \
          times that.",

@@ -90,9 +90,11 @@ fn look(signals: &Signals) -> (Vec<Slow>, Vec<(Destination, Excuse)>) {
     let needed = signals.parameter("min_segments") as u64;
     for (classes, parameter) in [(&near[..], "rtt_p99_private"), (&[PeerClass::Public][..], "rtt_p99_public")] {
         let threshold = signals.parameter(parameter);
-        for destination in signals.destinations_by_round_trip(classes, 0.99, needed, threshold, ASKED) {
-            match path::judge(signals, &destination.traffic, destination.class, threshold) {
-                Some(Ok(why)) => slow.push(Slow { destination, threshold, why, others: Vec::new() }),
+        for DestinationTraffic { destination, traffic } in
+            signals.slow_destinations(LatencyKind::RoundTrip, classes, 0.99, needed, threshold, ASKED)
+        {
+            match path::judge(signals, &traffic, destination.class, threshold) {
+                Some(Ok(why)) => slow.push(Slow { destination, traffic, threshold, why, others: Vec::new() }),
                 Some(Err(excuse)) => excused.push((destination, excuse)),
                 None => {}
             }
@@ -107,7 +109,7 @@ fn fold(all: Vec<Slow>) -> Vec<Slow> {
     for one in all {
         let is_here = |slow: &Slow| slow.destination.class == PeerClass::NodeLocal;
         match slow.iter_mut().find(|known| is_here(known)).filter(|_| is_here(&one)) {
-            Some(worse) => worse.others.push(one.destination),
+            Some(worse) => worse.others.push(DestinationTraffic { destination: one.destination, traffic: one.traffic }),
             None => slow.push(one),
         }
     }
@@ -117,7 +119,8 @@ fn fold(all: Vec<Slow>) -> Vec<Slow> {
 
 fn why_quiet(signals: &Signals, total: &Traffic, excused: &[(Destination, Excuse)]) -> String {
     let needed = signals.parameter("min_segments") as u64;
-    let Some(worst) = signals.destinations_by_round_trip(&[], 0.99, needed, 0.0, 1).into_iter().next() else {
+    let worst = signals.slow_destinations(LatencyKind::RoundTrip, &[], 0.99, needed, 0.0, 1).pop();
+    let Some(DestinationTraffic { destination: worst, traffic }) = worst else {
         return format!("{} segments with data, {} to one destination needed", count(total.rtt.count), count(needed));
     };
     let parameter = if worst.class == PeerClass::Public { "rtt_p99_public" } else { "rtt_p99_private" };
@@ -125,9 +128,9 @@ fn why_quiet(signals: &Signals, total: &Traffic, excused: &[(Destination, Excuse
         "slowest {}, {}: smoothed round trip {} {} of {} segments, threshold {}",
         worst.display_name(),
         worst.class.place(),
-        path::called(&worst.traffic.rtt),
-        seconds(worst.traffic.rtt.p99.unwrap_or(worst.traffic.rtt.mean)),
-        count(worst.traffic.rtt.count),
+        path::called(&traffic.rtt),
+        seconds(traffic.rtt.p99.unwrap_or(traffic.rtt.mean)),
+        count(traffic.rtt.count),
         seconds(signals.parameter(parameter))
     );
     if let Some((destination, excuse)) = excused.first() {
@@ -141,9 +144,6 @@ fn why_quiet(signals: &Signals, total: &Traffic, excused: &[(Destination, Excuse
         if excused.len() > 1 {
             reason.push_str(&format!("; so are {} more", excused.len() - 1));
         }
-    }
-    if let Some(other) = signals.tcp_other().filter(|other| other.rtt.count > 0) {
-        reason.push_str(&format!("; {} segments to destinations that are not told", count(other.rtt.count)));
     }
     reason
 }

@@ -6,15 +6,16 @@ use kerno_rules_sdk::prelude::*;
 /// A destination past its threshold.
 pub(crate) struct Slow {
     pub destination: Destination,
+    pub traffic: Traffic,
     pub threshold: f64,
     pub why: Why,
     /// Others on this node.
-    pub others: Vec<Destination>,
+    pub others: Vec<DestinationTraffic>,
 }
 
 impl Slow {
     pub fn p99(&self) -> f64 {
-        self.destination.traffic.rtt.p99.unwrap_or(0.0)
+        self.traffic.rtt.p99.unwrap_or(0.0)
     }
 
     /// How many times its threshold it takes.

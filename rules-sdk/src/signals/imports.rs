@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 
 use crate::bindings::kerno::rules::{block, host, log, oom, params, sched, tcp};
 use crate::{
-    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
-    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Victim, WaitingTask,
+    CallerSync, CgroupDelay, CgroupSegments, ClassTraffic, Destination, DestinationTraffic, DeviceLatency, FamilyInfo,
+    FileSystemSync, Flow, GroupKills, Latency, LatencyKind, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner,
+    Segments, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -87,38 +88,32 @@ impl Source {
         tcp::classes()
     }
 
-    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
         tcp::cgroups(min_sent, min_ratio, limit)
     }
 
-    pub(crate) fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
-        tcp::destinations_by_retransmits(min_sent, min_ratio, limit)
+    pub(crate) fn tcp_segments(&self) -> Option<Segments> {
+        tcp::all_segments()
     }
 
-    pub(crate) fn destinations_by_round_trip(
+    pub(crate) fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        tcp::lossy_destinations(min_sent, min_ratio, limit)
+    }
+
+    pub(crate) fn slow_destinations(
         &self,
+        kind: LatencyKind,
         classes: &[PeerClass],
         quantile: f64,
         min_samples: u64,
         min_seconds: f64,
         limit: u32,
-    ) -> Vec<Destination> {
-        tcp::destinations_by_round_trip(classes, quantile, min_samples, min_seconds, limit)
+    ) -> Vec<DestinationTraffic> {
+        tcp::slow_destinations(kind, classes, quantile, min_samples, min_seconds, limit)
     }
 
-    pub(crate) fn destinations_by_handshake(
-        &self,
-        classes: &[PeerClass],
-        quantile: f64,
-        min_samples: u64,
-        min_seconds: f64,
-        limit: u32,
-    ) -> Vec<Destination> {
-        tcp::destinations_by_handshake(classes, quantile, min_samples, min_seconds, limit)
-    }
-
-    pub(crate) fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
-        tcp::destinations_by_unanswered(min_connects, limit)
+    pub(crate) fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        tcp::unanswering_destinations(min_connects, limit)
     }
 
     pub(crate) fn tcp_other(&self) -> Option<Traffic> {

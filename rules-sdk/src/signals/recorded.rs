@@ -7,8 +7,9 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallerSync, CgroupDelay, CgroupTraffic, ClassTraffic, Destination, DeviceLatency, FamilyInfo, FileSystemSync, Flow,
-    GroupKills, Latency, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner, Traffic, Victim, WaitingTask,
+    CallerSync, CgroupDelay, CgroupSegments, ClassTraffic, Destination, DestinationTraffic, DeviceLatency, FamilyInfo,
+    FileSystemSync, Flow, GroupKills, Latency, LatencyKind, MachineInfo, NetworkNamespace, Operation, PeerClass, Runner,
+    Segments, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -109,50 +110,42 @@ impl Source {
         same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::classes(tcp)))
     }
 
-    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTraffic> {
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
         same(
             self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::cgroups(tcp, min_sent, min_ratio, limit)),
         )
     }
 
-    pub(crate) fn destinations_by_retransmits(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
-        same(
-            self.snapshot
-                .families
-                .tcp
-                .as_ref()
-                .map_or_else(Vec::new, |tcp| query::tcp::by_retransmits(tcp, min_sent, min_ratio, limit)),
-        )
+    pub(crate) fn tcp_segments(&self) -> Option<Segments> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::all_segments(tcp)))
     }
 
-    pub(crate) fn destinations_by_round_trip(
+    pub(crate) fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        let tcp = self.snapshot.families.tcp.as_ref();
+        same(tcp.map_or_else(Vec::new, |tcp| query::tcp::lossy_destinations(tcp, min_sent, min_ratio, limit)))
+    }
+
+    pub(crate) fn slow_destinations(
         &self,
+        kind: LatencyKind,
         classes: &[PeerClass],
         quantile: f64,
         min_samples: u64,
         min_seconds: f64,
         limit: u32,
-    ) -> Vec<Destination> {
-        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| {
-            query::tcp::by_round_trip(tcp, &peer_classes(classes), quantile, min_samples, min_seconds, limit)
-        }))
+    ) -> Vec<DestinationTraffic> {
+        let kind = match kind {
+            LatencyKind::RoundTrip => query::tcp::LatencyKind::RoundTrip,
+            LatencyKind::Handshake => query::tcp::LatencyKind::Handshake,
+        };
+        let classes = peer_classes(classes);
+        let ask = |tcp| query::tcp::slow_destinations(tcp, kind, &classes, quantile, min_samples, min_seconds, limit);
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, ask))
     }
 
-    pub(crate) fn destinations_by_handshake(
-        &self,
-        classes: &[PeerClass],
-        quantile: f64,
-        min_samples: u64,
-        min_seconds: f64,
-        limit: u32,
-    ) -> Vec<Destination> {
-        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| {
-            query::tcp::by_handshake(tcp, &peer_classes(classes), quantile, min_samples, min_seconds, limit)
-        }))
-    }
-
-    pub(crate) fn destinations_by_unanswered(&self, min_connects: u64, limit: u32) -> Vec<Destination> {
-        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::by_unanswered(tcp, min_connects, limit)))
+    pub(crate) fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        let tcp = self.snapshot.families.tcp.as_ref();
+        same(tcp.map_or_else(Vec::new, |tcp| query::tcp::unanswering_destinations(tcp, min_connects, limit)))
     }
 
     pub(crate) fn tcp_other(&self) -> Option<Traffic> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{CgroupView, LatencyView, first, seconds};
 use crate::{Connections, FlowTraffic, NamespaceTotals, NetworkNamespace, NetworkProcess, PeerClass, Tcp, Traffic};
 
-pub use destinations::{by_handshake, by_retransmits, by_round_trip, by_unanswered};
+pub use destinations::{LatencyKind, lossy_destinations, slow_destinations, unanswering_destinations};
 
 /// What the other side is; spelled as the contract spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,6 @@ pub struct ConnectionsView {
     pub closed: u64,
     pub syn_retransmitted: u64,
     pub handshake: LatencyView,
-    pub retried_handshake: LatencyView,
 }
 
 impl From<&Connections> for ConnectionsView {
@@ -66,7 +65,6 @@ impl From<&Connections> for ConnectionsView {
             closed: all.closed,
             syn_retransmitted: all.syn_retransmitted,
             handshake: LatencyView::from(&all.handshake),
-            retried_handshake: LatencyView::from(&all.retried_handshake),
         }
     }
 }
@@ -102,12 +100,28 @@ pub struct ClassTrafficView {
     pub traffic: TrafficView,
 }
 
+/// Segments of connections.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
+pub struct SegmentsView {
+    pub sent: u64,
+    pub retransmitted: u64,
+    pub syn_retransmitted: Option<u64>,
+}
+
+impl From<&Traffic> for SegmentsView {
+    fn from(traffic: &Traffic) -> Self {
+        let syn_retransmitted = traffic.connections.as_ref().map(|all| all.syn_retransmitted);
+        Self { sent: traffic.sent, retransmitted: traffic.retransmitted, syn_retransmitted }
+    }
+}
+
 /// One control group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
-pub struct CgroupTrafficView {
+pub struct CgroupSegmentsView {
     pub cgroup: Option<CgroupView>,
-    pub traffic: TrafficView,
+    pub segments: SegmentsView,
 }
 
 /// All connections with one address.
@@ -118,8 +132,16 @@ pub struct DestinationView {
     pub port: Option<u16>,
     pub class: PeerClassView,
     pub namespace: Option<u32>,
-    pub traffic: TrafficView,
+    pub segments: SegmentsView,
     pub flows: u32,
+}
+
+/// The same with all that its connections did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
+pub struct DestinationTrafficView {
+    pub destination: DestinationView,
+    pub traffic: TrafficView,
 }
 
 /// One control group's connections with one address.
@@ -132,7 +154,7 @@ pub struct FlowView {
     pub namespace: u32,
     pub cgroup: Option<CgroupView>,
     pub process: Option<NetworkProcess>,
-    pub traffic: TrafficView,
+    pub segments: SegmentsView,
 }
 
 /// A network namespace.
@@ -168,6 +190,12 @@ pub fn total(tcp: &Tcp) -> TrafficView {
     TrafficView::from(&tcp.total)
 }
 
+/// Segments of all connections.
+#[must_use]
+pub fn all_segments(tcp: &Tcp) -> SegmentsView {
+    SegmentsView::from(&tcp.total)
+}
+
 /// What is in no destination.
 #[must_use]
 pub fn other(tcp: &Tcp) -> TrafficView {
@@ -182,15 +210,15 @@ pub fn classes(tcp: &Tcp) -> Vec<ClassTrafficView> {
 
 /// Groups that sent at least `min_sent` segments, and at least `min_ratio` times as many again; most sent again first.
 #[must_use]
-pub fn cgroups(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupTrafficView> {
+pub fn cgroups(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegmentsView> {
     let mut groups: Vec<_> = tcp.cgroups.iter().filter(|group| is_lossy(&group.traffic, min_sent, min_ratio)).collect();
     groups.sort_by(|a, b| {
         let path = |group: &crate::CgroupTraffic| group.cgroup.as_ref().and_then(|cgroup| cgroup.path.clone());
         by_most(&a.traffic, &b.traffic).then_with(|| path(a).cmp(&path(b)))
     });
-    first(&groups, limit, |group| CgroupTrafficView {
+    first(&groups, limit, |group| CgroupSegmentsView {
         cgroup: group.cgroup.as_ref().map(CgroupView::from),
-        traffic: (&group.traffic).into(),
+        segments: (&group.traffic).into(),
     })
 }
 
@@ -216,7 +244,7 @@ pub fn flows(tcp: &Tcp, remote: &str, namespace: Option<u32>, limit: u32) -> Vec
         namespace: flow.namespace,
         cgroup: flow.cgroup.as_ref().map(CgroupView::from),
         process: flow.process.clone(),
-        traffic: (&flow.traffic).into(),
+        segments: (&flow.traffic).into(),
     })
 }
 

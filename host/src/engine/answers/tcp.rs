@@ -11,57 +11,51 @@ impl tcp::Host for State {
         Ok(self.window()?.families.tcp.as_ref().map(|tcp| traffic(query::tcp::total(tcp))))
     }
 
+    fn all_segments(&mut self) -> wasmtime::Result<Option<tcp::Segments>> {
+        Ok(self.window()?.families.tcp.as_ref().map(|tcp| segments(query::tcp::all_segments(tcp))))
+    }
+
     fn classes(&mut self) -> wasmtime::Result<Vec<tcp::ClassTraffic>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
         let classes = query::tcp::classes(tcp).into_iter();
         Ok(classes.map(|of| tcp::ClassTraffic { class: class(of.class), traffic: traffic(of.traffic) }).collect())
     }
 
-    fn cgroups(&mut self, min_sent: u64, min_ratio: f64, limit: u32) -> wasmtime::Result<Vec<tcp::CgroupTraffic>> {
+    fn cgroups(&mut self, min_sent: u64, min_ratio: f64, limit: u32) -> wasmtime::Result<Vec<tcp::CgroupSegments>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
         let groups = query::tcp::cgroups(tcp, min_sent, min_ratio, limit).into_iter();
-        Ok(groups.map(|of| tcp::CgroupTraffic { cgroup: of.cgroup.map(cgroup), traffic: traffic(of.traffic) }).collect())
+        Ok(groups.map(|of| tcp::CgroupSegments { cgroup: of.cgroup.map(cgroup), segments: segments(of.segments) }).collect())
     }
 
-    fn destinations_by_retransmits(
-        &mut self,
-        min_sent: u64,
-        min_ratio: f64,
-        limit: u32,
-    ) -> wasmtime::Result<Vec<tcp::Destination>> {
+    fn lossy_destinations(&mut self, min_sent: u64, min_ratio: f64, limit: u32) -> wasmtime::Result<Vec<tcp::Destination>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
-        Ok(destinations(query::tcp::by_retransmits(tcp, min_sent, min_ratio, limit)))
+        let lossy = query::tcp::lossy_destinations(tcp, min_sent, min_ratio, limit).into_iter();
+        Ok(lossy.map(destination).collect())
     }
 
-    fn destinations_by_round_trip(
+    fn slow_destinations(
         &mut self,
+        kind: tcp::LatencyKind,
         classes: Vec<tcp::PeerClass>,
         quantile: f64,
         min_samples: u64,
         min_seconds: f64,
         limit: u32,
-    ) -> wasmtime::Result<Vec<tcp::Destination>> {
+    ) -> wasmtime::Result<Vec<tcp::DestinationTraffic>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
+        let kind = match kind {
+            tcp::LatencyKind::RoundTrip => query::tcp::LatencyKind::RoundTrip,
+            tcp::LatencyKind::Handshake => query::tcp::LatencyKind::Handshake,
+        };
         let classes = asked(&classes);
-        Ok(destinations(query::tcp::by_round_trip(tcp, &classes, quantile, min_samples, min_seconds, limit)))
+        let slow = query::tcp::slow_destinations(tcp, kind, &classes, quantile, min_samples, min_seconds, limit).into_iter();
+        Ok(slow.map(destination_traffic).collect())
     }
 
-    fn destinations_by_handshake(
-        &mut self,
-        classes: Vec<tcp::PeerClass>,
-        quantile: f64,
-        min_samples: u64,
-        min_seconds: f64,
-        limit: u32,
-    ) -> wasmtime::Result<Vec<tcp::Destination>> {
+    fn unanswering_destinations(&mut self, min_connects: u64, limit: u32) -> wasmtime::Result<Vec<tcp::DestinationTraffic>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
-        let classes = asked(&classes);
-        Ok(destinations(query::tcp::by_handshake(tcp, &classes, quantile, min_samples, min_seconds, limit)))
-    }
-
-    fn destinations_by_unanswered(&mut self, min_connects: u64, limit: u32) -> wasmtime::Result<Vec<tcp::Destination>> {
-        let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
-        Ok(destinations(query::tcp::by_unanswered(tcp, min_connects, limit)))
+        let found = query::tcp::unanswering_destinations(tcp, min_connects, limit).into_iter();
+        Ok(found.map(destination_traffic).collect())
     }
 
     fn other(&mut self) -> wasmtime::Result<Option<tcp::Traffic>> {
@@ -127,16 +121,21 @@ fn connections(view: query::tcp::ConnectionsView) -> tcp::Connections {
         closed: view.closed,
         syn_retransmitted: view.syn_retransmitted,
         handshake: latency(view.handshake),
-        retried_handshake: latency(view.retried_handshake),
     }
 }
 
-fn destinations(views: Vec<query::tcp::DestinationView>) -> Vec<tcp::Destination> {
-    let destination = |view| {
-        let query::tcp::DestinationView { remote, port, class: of, namespace, traffic: did, flows } = view;
-        tcp::Destination { remote, port, class: class(of), namespace, traffic: traffic(did), flows }
-    };
-    views.into_iter().map(destination).collect()
+fn segments(view: query::tcp::SegmentsView) -> tcp::Segments {
+    let query::tcp::SegmentsView { sent, retransmitted, syn_retransmitted } = view;
+    tcp::Segments { sent, retransmitted, syn_retransmitted }
+}
+
+fn destination(view: query::tcp::DestinationView) -> tcp::Destination {
+    let query::tcp::DestinationView { remote, port, class: of, namespace, segments: all, flows } = view;
+    tcp::Destination { remote, port, class: class(of), namespace, segments: segments(all), flows }
+}
+
+fn destination_traffic(view: query::tcp::DestinationTrafficView) -> tcp::DestinationTraffic {
+    tcp::DestinationTraffic { destination: destination(view.destination), traffic: traffic(view.traffic) }
 }
 
 fn flow(view: query::tcp::FlowView) -> tcp::Flow {
@@ -147,7 +146,7 @@ fn flow(view: query::tcp::FlowView) -> tcp::Flow {
         namespace: view.namespace,
         cgroup: view.cgroup.map(cgroup),
         process: view.process.map(process),
-        traffic: traffic(view.traffic),
+        segments: segments(view.segments),
     }
 }
 

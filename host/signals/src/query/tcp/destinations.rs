@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::{first, seconds};
-use super::{DestinationView, by_most, is_lossy};
-use crate::{Connections, FlowTraffic, Latency, PeerClass, Tcp, Traffic};
+use super::{DestinationTrafficView, DestinationView, by_most, is_lossy};
+use crate::{Connections, FlowTraffic, PeerClass, Tcp, Traffic};
 
 /// All flows with one address; of loopback, those of one network namespace.
 struct Destination<'a> {
@@ -40,9 +40,13 @@ impl<'a> Destination<'a> {
             port: self.port,
             class: self.first.class.into(),
             namespace: self.namespace,
-            traffic: self.traffic().into(),
+            segments: self.traffic().into(),
             flows: self.flows,
         }
+    }
+
+    fn whole(&self) -> DestinationTrafficView {
+        DestinationTrafficView { destination: self.view(), traffic: self.traffic().into() }
     }
 }
 
@@ -89,7 +93,7 @@ fn add_connections(sum: &mut Connections, more: &Connections) {
 
 /// Destinations that at least `min_sent` segments were sent to, and at least `min_ratio` times as many again; most sent again first.
 #[must_use]
-pub fn by_retransmits(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<DestinationView> {
+pub fn lossy_destinations(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<DestinationView> {
     let mut lossy = destinations(tcp, &[]);
     lossy.retain(|one| is_lossy(one.traffic(), min_sent, min_ratio));
     // Stable: of equal ones the smaller address comes first.
@@ -97,68 +101,57 @@ pub fn by_retransmits(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> V
     first(&lossy, limit, Destination::view)
 }
 
-/// Destinations of the classes with at least `min_samples` round trips whose quantile is `min_seconds` or more, the largest first.
-#[must_use]
-pub fn by_round_trip(
-    tcp: &Tcp,
-    classes: &[PeerClass],
-    quantile: f64,
-    min_samples: u64,
-    min_seconds: f64,
-    limit: u32,
-) -> Vec<DestinationView> {
-    slowest(tcp, classes, |traffic| Some(&traffic.rtt), quantile, min_samples, min_seconds, limit)
+/// What a destination's latency is told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
+pub enum LatencyKind {
+    RoundTrip,
+    Handshake,
 }
 
-/// The same by handshakes that needed one SYN.
+/// Destinations of the classes with at least `min_samples` durations of a kind whose quantile is `min_seconds` or more, the largest
+/// first.
 #[must_use]
-pub fn by_handshake(
+pub fn slow_destinations(
     tcp: &Tcp,
+    kind: LatencyKind,
     classes: &[PeerClass],
     quantile: f64,
     min_samples: u64,
     min_seconds: f64,
     limit: u32,
-) -> Vec<DestinationView> {
-    slowest(tcp, classes, |traffic| Some(&traffic.connections.as_ref()?.handshake), quantile, min_samples, min_seconds, limit)
-}
-
-fn slowest(
-    tcp: &Tcp,
-    classes: &[PeerClass],
-    of: impl for<'a> Fn(&'a Traffic) -> Option<&'a Latency>,
-    quantile: f64,
-    min_samples: u64,
-    min_seconds: f64,
-    limit: u32,
-) -> Vec<DestinationView> {
+) -> Vec<DestinationTrafficView> {
     let mut slow: Vec<(u64, Destination<'_>)> = destinations(tcp, classes)
         .into_iter()
         .filter_map(|one| {
-            let latency = of(one.traffic()).filter(|latency| latency.count >= min_samples)?;
-            let value = latency.quantile_ns(quantile.clamp(0.0, 1.0))?;
+            let latency = match kind {
+                LatencyKind::RoundTrip => &one.traffic().rtt,
+                LatencyKind::Handshake => &one.traffic().connections.as_ref()?.handshake,
+            };
+            let value = latency.quantile_ns(quantile.clamp(0.0, 1.0)).filter(|_| latency.count >= min_samples)?;
             (seconds(value) >= min_seconds).then_some((value, one))
         })
         .collect();
     slow.sort_by_key(|(value, _)| Reverse(*value));
-    first(&slow, limit, |(_, one)| one.view())
+    first(&slow, limit, |(_, one)| one.whole())
 }
 
 /// Destinations that at least `min_connects` connects got no answer from, most first.
 #[must_use]
-pub fn by_unanswered(tcp: &Tcp, min_connects: u64, limit: u32) -> Vec<DestinationView> {
+pub fn unanswering_destinations(tcp: &Tcp, min_connects: u64, limit: u32) -> Vec<DestinationTrafficView> {
     let unanswered = |one: &Destination<'_>| {
         one.traffic().connections.as_ref().map_or(0, |all| all.unsuccessful().saturating_add(all.in_flight))
     };
     let mut all = destinations(tcp, &[]);
     all.retain(|one| unanswered(one) >= min_connects.max(1));
     all.sort_by_key(|one| Reverse(unanswered(one)));
-    first(&all, limit, Destination::view)
+    first(&all, limit, Destination::whole)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Latency;
 
     fn flow(remote: &str, namespace: u32, traffic: Traffic) -> FlowTraffic {
         FlowTraffic {
@@ -186,8 +179,8 @@ mod tests {
         }
     }
 
-    fn remotes(views: &[DestinationView]) -> Vec<(&str, Option<u32>)> {
-        views.iter().map(|view| (view.remote.as_str(), view.namespace)).collect()
+    fn remotes(views: &[DestinationTrafficView]) -> Vec<(&str, Option<u32>)> {
+        views.iter().map(|view| (view.destination.remote.as_str(), view.destination.namespace)).collect()
     }
 
     #[test]
@@ -202,18 +195,19 @@ mod tests {
             flow("fd00::5", 1, lossy(99, 50)),
         ];
         let tcp = Tcp { flows, ..Tcp::default() };
-        let found = by_retransmits(&tcp, 100, 0.05, 9);
-        assert_eq!(remotes(&found), [("127.0.0.1", Some(1)), ("10.0.0.5", None)]);
+        let found = lossy_destinations(&tcp, 100, 0.05, 9);
+        let told: Vec<_> = found.iter().map(|view| (view.remote.as_str(), view.namespace)).collect();
+        assert_eq!(told, [("127.0.0.1", Some(1)), ("10.0.0.5", None)]);
         let sum = &found[1];
-        assert_eq!((sum.port, sum.flows, sum.traffic.sent, sum.traffic.retransmitted), (None, 2, 120, 6));
-        assert_eq!(by_retransmits(&tcp, 0, 0.0, 2).len(), 2);
+        assert_eq!((sum.port, sum.flows, sum.segments.sent, sum.segments.retransmitted), (None, 2, 120, 6));
+        assert_eq!(lossy_destinations(&tcp, 0, 0.0, 2).len(), 2);
     }
 
     #[test]
     fn what_one_flow_does_not_know_its_destination_does_not() {
         let untold = Traffic { connections: None, ..lossy(1, 0) };
         let tcp = Tcp { flows: vec![flow("10.0.0.5", 1, lossy(1, 0)), flow("10.0.0.5", 2, untold)], ..Tcp::default() };
-        assert_eq!(by_retransmits(&tcp, 0, 0.0, 9)[0].traffic.connections, None);
+        assert_eq!(lossy_destinations(&tcp, 0, 0.0, 9)[0].segments.syn_retransmitted, None);
     }
 
     #[test]
@@ -226,11 +220,14 @@ mod tests {
             public,
         ];
         let tcp = Tcp { flows, ..Tcp::default() };
-        let all = by_round_trip(&tcp, &[], 0.99, 20, 0.01, 9);
+        let all = slow_destinations(&tcp, LatencyKind::RoundTrip, &[], 0.99, 20, 0.01, 9);
         assert_eq!(remotes(&all), [("1.1.1.1", Some(1)), ("10.0.0.5", Some(1))]);
-        assert_eq!(remotes(&by_round_trip(&tcp, &[PeerClass::Private], 0.5, 9, 0.025, 9)), [("10.0.0.6", Some(1))]);
-        assert_eq!(remotes(&by_handshake(&tcp, &[], 0.5, 5, 0.005, 1)), [("1.1.1.1", Some(1))]);
-        assert!(by_handshake(&tcp, &[], 0.5, 6, 0.0, 9).is_empty());
-        assert_eq!((by_unanswered(&tcp, 1, 9).len(), by_unanswered(&tcp, 2, 9).len()), (3, 0));
+        assert_eq!(
+            remotes(&slow_destinations(&tcp, LatencyKind::RoundTrip, &[PeerClass::Private], 0.5, 9, 0.025, 9)),
+            [("10.0.0.6", Some(1))]
+        );
+        assert_eq!(remotes(&slow_destinations(&tcp, LatencyKind::Handshake, &[], 0.5, 5, 0.005, 1)), [("1.1.1.1", Some(1))]);
+        assert!(slow_destinations(&tcp, LatencyKind::Handshake, &[], 0.5, 6, 0.0, 9).is_empty());
+        assert_eq!((unanswering_destinations(&tcp, 1, 9).len(), unanswering_destinations(&tcp, 2, 9).len()), (3, 0));
     }
 }
