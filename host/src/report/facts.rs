@@ -115,25 +115,21 @@ fn name(cgroup: &Cgroup) -> String {
 
 #[cfg(test)]
 mod tests {
-    use kerno_signals::{Call, CallInFlight, Caller, CgroupCpu, Connections, HostCpu, Throttling, Traffic};
+    use kerno_signals::{Call, CallInFlight, Caller, CgroupCpu, HostCpu, Throttling};
 
     use super::*;
 
     #[test]
     fn what_was_not_measured_has_no_line() {
         assert!(totals(&Families::default()).is_empty());
-        let families = Families { tcp: Some(Tcp::default()), oom: Some(kerno_signals::Oom::default()), ..Families::default() };
+        let families = Families { fd: Some(Fd::default()), oom: Some(kerno_signals::Oom::default()), ..Families::default() };
         // Kills are judged by a rule.
-        assert_eq!(totals(&families).iter().map(|(family, _)| *family).collect::<Vec<_>>(), ["tcp"]);
+        assert_eq!(totals(&families).iter().map(|(family, _)| *family).collect::<Vec<_>>(), ["fd"]);
     }
 
     #[test]
     fn what_a_source_does_not_tell_is_not_told_as_none() {
         assert_eq!(syscall(&Syscall::default()), "calls not counted");
-        assert_eq!(tcp(&Tcp::default()), "connects not counted; 0 segments sent, 0 sent again");
-        let total = Traffic { connections: Some(Connections { refused: 2, ..Connections::default() }), ..Traffic::default() };
-        let text = tcp(&Tcp { total, ..Tcp::default() });
-        assert_eq!(text, "0 connected, 0 accepted, 2 connects failed; 0 segments sent, 0 sent again");
     }
 
     #[test]
