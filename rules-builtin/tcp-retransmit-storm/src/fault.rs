@@ -15,7 +15,8 @@ const MOST: usize = 3;
 pub(crate) enum Place {
     Destination(Destination),
     Cgroup(Cgroup),
-    Namespace(NetworkNamespace),
+    /// By its index among those that were seen.
+    Namespace(usize),
     Node,
 }
 
@@ -46,8 +47,8 @@ pub(crate) fn find(seen: &Seen<'_>) -> Vec<Fault> {
     let rest = faults.iter().fold(all, |rest, fault| rest.without(fault.loss));
     if faults.len() > MOST || !faults.is_empty() && seen.crosses(&rest) {
         let mut node = Fault::of(Place::Node, all, seen.total.syn_retransmitted);
-        node.flows = faults.first().map(|fault| fault.flows.clone()).unwrap_or_default();
         node.others = faults.iter().map(named).collect();
+        node.flows = faults.swap_remove(0).flows;
         return vec![node];
     }
     let groups = cgroups(seen, &faults);
@@ -120,10 +121,16 @@ fn folded(faults: Vec<Fault>) -> Option<Fault> {
 
 /// The network namespace that lost most, by the kernel's own count.
 fn namespace(seen: &Seen<'_>) -> Option<Fault> {
-    let lossy = seen.namespaces.iter().filter_map(|namespace| Some((namespace, Seen::of_namespace(namespace)?)));
-    let (worst, loss) = lossy.filter(|(_, loss)| seen.crosses(loss)).max_by(|a, b| a.1.lost.total_cmp(&b.1.lost))?;
+    let mut worst: Option<(usize, &NetworkNamespace, Loss)> = None;
+    for (index, namespace) in seen.namespaces.iter().enumerate() {
+        let Some(loss) = Seen::of_namespace(namespace).filter(|loss| seen.crosses(loss)) else { continue };
+        if worst.is_none_or(|(.., worst)| loss.lost > worst.lost) {
+            worst = Some((index, namespace, loss));
+        }
+    }
+    let (index, worst, loss) = worst?;
     let syns = worst.totals.as_ref().map(|totals| totals.syn_retransmitted);
-    Some(Fault::of(if worst.own { Place::Node } else { Place::Namespace(worst.clone()) }, loss, syns))
+    Some(Fault::of(if worst.own { Place::Node } else { Place::Namespace(index) }, loss, syns))
 }
 
 fn named(fault: &Fault) -> (String, Loss) {

@@ -11,7 +11,7 @@ const NAMED: usize = 4;
 pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
     let loss = &fault.loss;
     let queue = full_queue(seen, fault);
-    let (place, ratio) = (place(fault), percent(loss.ratio()));
+    let (place, ratio) = (place(seen, fault), percent(loss.ratio()));
     let called = if queue.is_some() { "are not accepted" } else { "are lost" };
     let title = format!("{ratio} of {} segments {place} {called} and sent again", count(loss.sent));
     let signal = Signal::new("lost segments", loss.ratio(), seen.threshold, Unit::Ratio);
@@ -23,8 +23,7 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
         .confidence(confidence)
         .cause(queue.as_ref().map_or_else(|| cause(seen, fault), |(_, cause)| cause.clone()))
         .impact(format!(
-            "Transfers {place} are slow: what is lost waits for another round trip, or for a time-out of 200 ms and more when nothing \
-             follows it."
+            "Transfers {place} are slow: what is lost waits for another round trip, or for a time-out of 200 ms and more."
         ))
         .evidence("segments sent", loss.sent as f64, Unit::Count)
         .evidence("segments sent again", loss.again as f64, Unit::Count);
@@ -47,10 +46,6 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
     for (name, other) in fault.others.iter().take(NAMED) {
         finding = finding.evidence(&format!("share of {} segments lost, {name}", count(other.sent)), other.ratio(), Unit::Ratio);
     }
-    if fault.others.len() > NAMED {
-        let more = fault.others.len() - NAMED;
-        finding = finding.evidence("others past the threshold", more as f64, Unit::Count);
-    }
     if !matches!(fault.place, Place::Node) {
         finding = finding.evidence("share of all segments of this host lost", all(seen).ratio(), Unit::Ratio);
     }
@@ -64,20 +59,21 @@ fn all(seen: &Seen<'_>) -> Loss {
 fn entity(seen: &Seen<'_>, fault: &Fault) -> Entity {
     match &fault.place {
         Place::Destination(destination) => Entity::of_destination(destination),
-        Place::Cgroup(cgroup) | Place::Namespace(NetworkNamespace { cgroup: Some(cgroup), .. }) => Entity::of_cgroup(cgroup),
-        Place::Namespace(namespace) => {
-            Entity::node(&seen.signals.machine()).name("network_namespace", &namespace.number.to_string())
+        Place::Cgroup(cgroup) => Entity::of_cgroup(cgroup),
+        Place::Namespace(index) => {
+            let group = seen.namespaces[*index].cgroup.as_ref();
+            group.map_or_else(|| Entity::node(&seen.signals.machine()), Entity::of_cgroup)
         }
         Place::Node => Entity::node(&seen.signals.machine()),
     }
 }
 
 /// Behind "segments".
-fn place(fault: &Fault) -> String {
+fn place(seen: &Seen<'_>, fault: &Fault) -> String {
     match &fault.place {
         Place::Destination(destination) => format!("to {}", destination.display_name()),
         Place::Cgroup(cgroup) => format!("of {}", cgroup.display_name()),
-        Place::Namespace(namespace) => format!("of {}", whose(namespace)),
+        Place::Namespace(index) => format!("of {}", whose(&seen.namespaces[*index])),
         Place::Node => "of this host".to_owned(),
     }
 }
@@ -100,17 +96,21 @@ fn full_queue(seen: &Seen<'_>, fault: &Fault) -> Option<(String, String)> {
     if overflows == 0 || overflows.saturating_mul(10) < fault.loss.again {
         return None;
     }
-    let enter = match &namespace.process {
-        Some(process) if !namespace.own => format!("nsenter -t {} -n ", process.pid),
-        _ => String::new(),
-    };
     let cause = format!(
         "Not the network: a listener in {} does not accept connections as fast as they come. Its accept queue was full {} times; what \
          did not fit was dropped, and clients send it again.",
         whose(namespace),
         count(overflows)
     );
-    Some((enter, cause))
+    Some((enter(namespace), cause))
+}
+
+/// What goes before a command so that it runs in a namespace.
+fn enter(namespace: &NetworkNamespace) -> String {
+    match &namespace.process {
+        Some(process) if !namespace.own => format!("nsenter -t {} -n ", process.pid),
+        _ => String::new(),
+    }
 }
 
 fn cause(seen: &Seen<'_>, fault: &Fault) -> String {
@@ -131,23 +131,18 @@ fn cause(seen: &Seen<'_>, fault: &Fault) -> String {
             of.display_name(),
             of.class.place()
         ),
-        Place::Cgroup(cgroup) => format!(
-            "Many destinations of {} lose a few each: look at what its traffic alone passes, its virtual link, filters and shaping. \
-             {elsewhere}",
-            cgroup.display_name()
-        ),
-        Place::Namespace(namespace) => format!(
-            "The kernel's own counters of {} say so: look at its virtual link, filters and shaping. {elsewhere}",
-            whose(namespace)
-        ),
-        Place::Node if fault.others.is_empty() => {
-            "No single destination explains it: what all have in common is this node, its interface, queue, driver or uplink."
-                .to_owned()
+        Place::Cgroup(_) | Place::Namespace(_) => {
+            format!(
+                "No single destination explains it: look at what this traffic alone passes, its virtual link, filters and shaping. {elsewhere}"
+            )
         }
-        Place::Node => format!(
-            "{} destinations or groups lose at once: what they have in common is this node, its interface, queue, driver or uplink.",
-            fault.others.len()
-        ),
+        Place::Node => {
+            let what = match fault.others.len() {
+                0 => "No single destination explains it".to_owned(),
+                many => format!("{many} destinations or groups lose at once"),
+            };
+            format!("{what}: what all have in common is this node, its interface, queue, driver or uplink.")
+        }
     }
 }
 
@@ -159,11 +154,10 @@ fn with_fixes(seen: &Seen<'_>, finding: Finding, fault: &Fault, queue: Option<St
                 Urgency::Now,
                 "see whether it still overflows",
                 &format!("{enter}nstat -az TcpExtListenOverflows TcpExtListenDrops"),
-            )
-            .fix(Urgency::Later, "see the upper limit of accept queues", &format!("{enter}sysctl net.core.somaxconn"));
+            );
     }
     let enter = match &fault.place {
-        Place::Namespace(NetworkNamespace { process: Some(process), .. }) => format!("nsenter -t {} -n ", process.pid),
+        Place::Namespace(index) => enter(&seen.namespaces[*index]),
         Place::Destination(_) => fault.flows.first().map(|flow| flow.enter(seen.own)).unwrap_or_default(),
         _ => String::new(),
     };

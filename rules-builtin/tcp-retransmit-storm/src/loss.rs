@@ -99,8 +99,7 @@ impl<'a> Seen<'a> {
             reason.push_str(&format!("; {} sent again, {needless} of them needlessly", count(all.again)));
         }
         if let Some(worst) = self.signals.lossy_destinations(self.min, f64::MIN_POSITIVE, 1).first() {
-            let flows = self.signals.flows(&worst.remote, worst.namespace, 8);
-            let loss = self.of(&worst.segments, &flows);
+            let loss = self.of(&worst.segments, &[]);
             reason.push_str(&format!("; most to {}, {} of {}", worst.display_name(), percent(loss.ratio()), count(loss.sent)));
         }
         if let Some(syns) = self.total.syn_retransmitted.filter(|syns| *syns > 0) {
