@@ -14,11 +14,14 @@ use kerno_rule_cpu_throttling::CpuThrottling;
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
 use kerno_rule_fd_leak::FdLeak;
 use kerno_rule_memory_pressure::MemoryPressure;
+use kerno_rule_network_latency::NetworkLatency;
 use kerno_rule_oom_imminent::OomImminent;
 use kerno_rule_oom_kill::OomKill;
 use kerno_rule_scheduler_contention::SchedulerContention;
 use kerno_rule_syscall_error_rate::SyscallErrorRate;
 use kerno_rule_syscall_latency::SyscallLatency;
+use kerno_rule_tcp_retransmit_storm::TcpRetransmitStorm;
+use kerno_rule_tcp_rtt_degradation::TcpRttDegradation;
 use kerno_rules_sdk::testing::Window;
 use kerno_rules_sdk::{Rule, Verdict};
 use kerno_signals::{Coverage, Snapshot};
@@ -31,11 +34,14 @@ fn checks_know_what_each_rule_needs() {
         DiskIoBottleneck::describe(),
         FdLeak::describe(),
         MemoryPressure::describe(),
+        NetworkLatency::describe(),
         OomImminent::describe(),
         OomKill::describe(),
         SchedulerContention::describe(),
         SyscallErrorRate::describe(),
         SyscallLatency::describe(),
+        TcpRetransmitStorm::describe(),
+        TcpRttDegradation::describe(),
     ];
     let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
     let known: Vec<(String, Vec<String>)> =
@@ -71,6 +77,11 @@ fn oom_imminent() {
 }
 
 #[test]
+fn network_latency() {
+    same_answers::<NetworkLatency>();
+}
+
+#[test]
 fn oom_kill() {
     same_answers::<OomKill>();
 }
@@ -88,6 +99,16 @@ fn syscall_error_rate() {
 #[test]
 fn syscall_latency() {
     same_answers::<SyscallLatency>();
+}
+
+#[test]
+fn tcp_retransmit_storm() {
+    same_answers::<TcpRetransmitStorm>();
+}
+
+#[test]
+fn tcp_rtt_degradation() {
+    same_answers::<TcpRttDegradation>();
 }
 
 fn same_answers<R: Rule>() {

@@ -11,6 +11,7 @@ pub extern crate alloc;
 pub mod bindings;
 mod commands;
 mod description;
+mod destination;
 mod entity;
 mod finding;
 pub mod format;
@@ -37,6 +38,10 @@ pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::syscall::{
     CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, DescriptorKind, DescriptorsMade, ErrorsOf,
     FailingCall, FailureFilter, SlowCaller,
+};
+pub use bindings::kerno::rules::tcp::{
+    CgroupSegments, ClassTraffic, Connections, Destination, DestinationTraffic, Flow, LatencyKind, NamespaceTotals,
+    NetworkNamespace, NetworkProcess, PeerClass, Segments, Traffic,
 };
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
@@ -92,10 +97,12 @@ pub mod prelude {
     pub use crate::order::worst_first;
     pub use crate::{
         CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay,
-        CgroupMemory, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description, DescriptorKind, DescriptorsMade, Device,
-        DeviceLatency, Entity, EntityKind, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals,
-        FileSystem, FileSystemSync, FilledLimit, Finding, GroupKills, HostCpu, HostMemory, Latency, LimitKind, MachineInfo,
-        MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, OpenFiles, Operation, Rule, Runner, Severity, Shortage, Signals,
-        SlowCaller, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask, export,
+        CgroupMemory, CgroupSegments, ClassTraffic, Connections, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
+        DescriptorKind, DescriptorsMade, Destination, DestinationTraffic, Device, DeviceLatency, Entity, EntityKind, ErrorsOf,
+        FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, FilledLimit, Finding,
+        Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth,
+        MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess, OpenFiles, Operation, PeerClass, Rule,
+        Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask,
+        export,
     };
 }

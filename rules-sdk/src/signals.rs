@@ -13,9 +13,10 @@ use alloc::vec::Vec;
 
 use crate::format::{count, percent};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, Coverage, DescriptorsMade,
-    DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory,
-    Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Verdict, Victim, WaitingTask, confidence,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic, Coverage,
+    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals,
+    FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace,
+    OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Verdict, Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -230,6 +231,88 @@ impl Signals {
     #[must_use]
     pub fn unseen_cpu(&self) -> Option<String> {
         self.0.unseen_cpu()
+    }
+
+    /// All TCP connections; `None` when not measured.
+    #[must_use]
+    pub fn tcp_total(&self) -> Option<Traffic> {
+        self.0.tcp_total()
+    }
+
+    /// TCP by what the other side is.
+    #[must_use]
+    pub fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        self.0.tcp_classes()
+    }
+
+    /// Control groups that sent at least `min_sent` segments, and at least `min_ratio` times as many again; most sent again first.
+    #[must_use]
+    pub fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
+        self.0.tcp_cgroups(min_sent, min_ratio, limit)
+    }
+
+    /// Segments of all TCP connections; `None` when not measured.
+    #[must_use]
+    pub fn tcp_segments(&self) -> Option<Segments> {
+        self.0.tcp_segments()
+    }
+
+    /// Destinations that `min_sent` segments or more were sent to, and at least `min_ratio` times as many again; most sent again
+    /// first.
+    #[must_use]
+    pub fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        self.0.lossy_destinations(min_sent, min_ratio, limit)
+    }
+
+    /// Destinations of some classes (none named: of all) with at least `min_samples` durations of a kind whose quantile `quantile` is
+    /// `min_seconds` or more; the largest first.
+    #[must_use]
+    pub fn slow_destinations(
+        &self,
+        kind: LatencyKind,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<DestinationTraffic> {
+        self.0.slow_destinations(kind, classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    /// Destinations that at least `min_connects` connects got no answer from, most first.
+    #[must_use]
+    pub fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        self.0.unanswering_destinations(min_connects, limit)
+    }
+
+    /// TCP connections that are in no destination.
+    #[must_use]
+    pub fn tcp_other(&self) -> Option<Traffic> {
+        self.0.tcp_other()
+    }
+
+    /// Who talks to an address, in one network namespace or in all: most sent again first, then most sent.
+    #[must_use]
+    pub fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        self.0.flows(remote, namespace, limit)
+    }
+
+    /// Number of kerno's own network namespace.
+    #[must_use]
+    pub fn own_namespace(&self) -> Option<u32> {
+        self.0.own_namespace()
+    }
+
+    /// Network namespaces that sent at least `min_retransmitted` segments again (0: all), most first.
+    #[must_use]
+    pub fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        self.0.network_namespaces(min_retransmitted, limit)
+    }
+
+    /// Network namespaces that dropped connections because a listener's accept queue was full, most first.
+    #[must_use]
+    pub fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        self.0.full_accept_queues(limit)
     }
 
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.

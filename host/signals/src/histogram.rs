@@ -18,7 +18,7 @@ impl Histogram {
     /// Number of durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.0.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
     }
 
     /// Adds another histogram, exactly.
@@ -28,7 +28,7 @@ impl Histogram {
         loop {
             match (ours.peek(), theirs.peek()) {
                 (Some(&(bucket, count)), Some(&(other, more))) if bucket == other => {
-                    sum.push((bucket, count + more));
+                    sum.push((bucket, count.saturating_add(more)));
                     ours.next();
                     theirs.next();
                 }
@@ -48,7 +48,7 @@ impl Histogram {
         let rank = ((q * total as f64).ceil() as u64).clamp(1, total.max(1));
         let mut seen = 0;
         for (bucket, count) in &self.0 {
-            seen += count;
+            seen = count.saturating_add(seen);
             if seen >= rank {
                 let bucket = usize::from(*bucket).min(BUCKETS - 1);
                 return Some(u64::midpoint(lower_bound(bucket), upper_bound(bucket)));
@@ -94,8 +94,8 @@ impl Latency {
             *self = other.clone();
             return;
         }
-        self.count += other.count;
-        self.sum_ns += other.sum_ns;
+        self.count = self.count.saturating_add(other.count);
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.zip(other.max_ns).map(|(a, b)| a.max(b));
         self.histogram = self.histogram.take().zip(other.histogram.as_ref()).map(|(mut a, b)| {
             a.add(b);

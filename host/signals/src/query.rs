@@ -9,6 +9,7 @@ mod memory;
 mod oom;
 mod sched;
 mod syscall;
+pub mod tcp;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;

@@ -78,7 +78,7 @@ impl Connections {
     /// Connects that ended without a connection.
     #[must_use]
     pub fn unsuccessful(&self) -> u64 {
-        self.refused + self.timed_out + self.abandoned + self.failed
+        [self.timed_out, self.abandoned, self.failed].into_iter().fold(self.refused, u64::saturating_add)
     }
 }
 

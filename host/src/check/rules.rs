@@ -10,11 +10,14 @@ pub const NEEDS: &[(&str, &[&str])] = &[
     ("disk-io-bottleneck", &["block"]),
     ("fd-leak", &["fd"]),
     ("memory-pressure", &["memory"]),
+    ("network-latency", &["tcp"]),
     ("oom-imminent", &["memory"]),
     ("oom-kill", &["oom"]),
     ("scheduler-contention", &["sched"]),
     ("syscall-error-rate", &["syscall"]),
     ("syscall-latency", &["syscall"]),
+    ("tcp-retransmit-storm", &["tcp"]),
+    ("tcp-rtt-degradation", &["tcp"]),
 ];
 
 /// What one built-in rule would have.

@@ -7,6 +7,7 @@ mod memory;
 mod oom;
 mod sched;
 mod syscall;
+mod tcp;
 
 use kerno_signals::{Snapshot, query};
 

@@ -140,7 +140,7 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
             name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
         if !matches!(
             interface,
-            Some("types" | "host" | "params" | "log" | "block" | "cpu" | "fd" | "memory" | "oom" | "sched" | "syscall")
+            Some("types" | "host" | "params" | "log" | "block" | "cpu" | "fd" | "memory" | "oom" | "sched" | "syscall" | "tcp")
         ) {
             return Err(format!("it imports `{name}`, which {PACKAGE}@{VERSION} does not have: build it for that contract"));
         }

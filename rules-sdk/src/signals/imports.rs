@@ -3,11 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, syscall};
+use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, syscall, tcp};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency,
-    FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory, Latency,
-    MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic,
+    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals,
+    FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace,
+    OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -143,5 +144,61 @@ impl Source {
 
     pub(crate) fn unseen_cpu(&self) -> Option<String> {
         cpu::unseen()
+    }
+
+    pub(crate) fn tcp_total(&self) -> Option<Traffic> {
+        tcp::total()
+    }
+
+    pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        tcp::classes()
+    }
+
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
+        tcp::cgroups(min_sent, min_ratio, limit)
+    }
+
+    pub(crate) fn tcp_segments(&self) -> Option<Segments> {
+        tcp::all_segments()
+    }
+
+    pub(crate) fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        tcp::lossy_destinations(min_sent, min_ratio, limit)
+    }
+
+    pub(crate) fn slow_destinations(
+        &self,
+        kind: LatencyKind,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<DestinationTraffic> {
+        tcp::slow_destinations(kind, classes, quantile, min_samples, min_seconds, limit)
+    }
+
+    pub(crate) fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        tcp::unanswering_destinations(min_connects, limit)
+    }
+
+    pub(crate) fn tcp_other(&self) -> Option<Traffic> {
+        tcp::other()
+    }
+
+    pub(crate) fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        tcp::flows(remote, namespace, limit)
+    }
+
+    pub(crate) fn own_namespace(&self) -> Option<u32> {
+        tcp::own_namespace()
+    }
+
+    pub(crate) fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        tcp::namespaces(min_retransmitted, limit)
+    }
+
+    pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        tcp::full_accept_queues(limit)
     }
 }

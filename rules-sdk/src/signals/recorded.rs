@@ -7,9 +7,10 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, DescriptorsMade, DeviceLatency,
-    ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals, FileSystemSync, GroupKills, HostCpu, HostMemory,
-    Latency, MachineInfo, MemoryOrder, OpenFiles, Operation, Runner, SlowCaller, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic,
+    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess,
+    FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder,
+    NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -189,6 +190,88 @@ impl Source {
     pub(crate) fn unseen_cpu(&self) -> Option<String> {
         self.snapshot.families.cpu.as_ref().and_then(|cpu| cpu.unseen.clone())
     }
+    pub(crate) fn tcp_total(&self) -> Option<Traffic> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::total(tcp)))
+    }
+
+    pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::classes(tcp)))
+    }
+
+    pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
+        same(
+            self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::cgroups(tcp, min_sent, min_ratio, limit)),
+        )
+    }
+
+    pub(crate) fn tcp_segments(&self) -> Option<Segments> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::all_segments(tcp)))
+    }
+
+    pub(crate) fn lossy_destinations(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Destination> {
+        let tcp = self.snapshot.families.tcp.as_ref();
+        same(tcp.map_or_else(Vec::new, |tcp| query::tcp::lossy_destinations(tcp, min_sent, min_ratio, limit)))
+    }
+
+    pub(crate) fn slow_destinations(
+        &self,
+        kind: LatencyKind,
+        classes: &[PeerClass],
+        quantile: f64,
+        min_samples: u64,
+        min_seconds: f64,
+        limit: u32,
+    ) -> Vec<DestinationTraffic> {
+        let kind = match kind {
+            LatencyKind::RoundTrip => query::tcp::LatencyKind::RoundTrip,
+            LatencyKind::Handshake => query::tcp::LatencyKind::Handshake,
+        };
+        let classes = peer_classes(classes);
+        let ask = |tcp| query::tcp::slow_destinations(tcp, kind, &classes, quantile, min_samples, min_seconds, limit);
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, ask))
+    }
+
+    pub(crate) fn unanswering_destinations(&self, min_connects: u64, limit: u32) -> Vec<DestinationTraffic> {
+        let tcp = self.snapshot.families.tcp.as_ref();
+        same(tcp.map_or_else(Vec::new, |tcp| query::tcp::unanswering_destinations(tcp, min_connects, limit)))
+    }
+
+    pub(crate) fn tcp_other(&self) -> Option<Traffic> {
+        self.snapshot.families.tcp.as_ref().map(|tcp| same(query::tcp::other(tcp)))
+    }
+
+    pub(crate) fn flows(&self, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<Flow> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::flows(tcp, remote, namespace, limit)))
+    }
+
+    pub(crate) fn own_namespace(&self) -> Option<u32> {
+        self.snapshot.families.tcp.as_ref().and_then(query::tcp::own_namespace)
+    }
+
+    pub(crate) fn network_namespaces(&self, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespace> {
+        same(
+            self.snapshot
+                .families
+                .tcp
+                .as_ref()
+                .map_or_else(Vec::new, |tcp| query::tcp::namespaces(tcp, min_retransmitted, limit)),
+        )
+    }
+
+    pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::full_accept_queues(tcp, limit)))
+    }
+}
+
+fn peer_classes(classes: &[PeerClass]) -> Vec<kerno_signals::PeerClass> {
+    use kerno_signals::PeerClass as Recorded;
+    let recorded = |class: &PeerClass| match class {
+        PeerClass::NodeLocal => Recorded::NodeLocal,
+        PeerClass::Cluster => Recorded::Cluster,
+        PeerClass::Private => Recorded::Private,
+        PeerClass::Public => Recorded::Public,
+    };
+    classes.iter().map(recorded).collect()
 }
 
 /// The host's view of an answer as the contract's type: both have the same fields.
