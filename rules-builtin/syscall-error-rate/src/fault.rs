@@ -2,7 +2,7 @@
 
 use kerno_rules_sdk::prelude::*;
 
-use crate::table::{self, Table};
+use crate::table;
 
 /// Calls that are looked at, those with most failures.
 const LIMIT: u32 = 64;
@@ -49,21 +49,16 @@ impl Fault {
     }
 }
 
-/// Worst first.
-pub(crate) fn find(signals: &Signals, mut table: Table) -> Vec<Fault> {
+/// Worst first. `filter` holds what is normal; it is left as it asks for all else of the host.
+pub(crate) fn find(signals: &Signals, filter: &mut FailureFilter) -> Vec<Fault> {
     let mut faults = Vec::new();
     // First of groups; then of the host, for what is spread over many.
     for by_cgroup in [true, false] {
+        filter.by_cgroup = by_cgroup;
         if !by_cgroup {
-            table.normal.extend(table::of_the_host());
+            filter.except.extend(table::of_the_host());
         }
-        for mut call in failing(signals, by_cgroup, &table) {
-            if by_cgroup {
-                let allowed = signals.parameter("probes_per_second") * signals.window_seconds();
-                call.errors.retain(|error| !table::may_be_a_probe(&error.name) || error.count as f64 > allowed);
-            } else {
-                without(&mut call, &faults);
-            }
+        for call in failing(signals, filter) {
             add(signals, &mut faults, call);
         }
     }
@@ -75,59 +70,51 @@ pub(crate) fn find(signals: &Signals, mut table: Table) -> Vec<Fault> {
 }
 
 /// Calls that fail too often, and those that met an error of which few are too many.
-fn failing(signals: &Signals, by_cgroup: bool, table: &Table) -> Vec<FailingCall> {
-    let mut filter = FailureFilter {
-        by_cgroup,
-        only: Vec::new(),
-        except: table.normal.clone(),
-        min_calls: signals.parameter("min_calls") as u64,
-        min_failed: 1,
-        above_share: signals.parameter("share_warning"),
-    };
-    let mut calls = signals.failing_calls(&filter, LIMIT);
+fn failing(signals: &Signals, filter: &mut FailureFilter) -> Vec<FailingCall> {
+    (filter.min_calls, filter.min_failed) = (signals.parameter("min_calls") as u64, 1);
+    filter.above_share = signals.parameter("share_warning");
+    let mut calls = signals.failing_calls(filter, LIMIT);
     filter.only.push(table::serious());
-    (filter.min_calls, filter.above_share) = (0, 0.0);
-    filter.min_failed = signals.parameter("few_are_many") as u64;
-    for call in signals.failing_calls(&filter, LIMIT) {
+    (filter.min_calls, filter.min_failed) = (0, signals.parameter("few_are_many") as u64);
+    filter.above_share = 0.0;
+    for call in signals.failing_calls(filter, LIMIT) {
         if !calls.iter().any(|other| other.name == call.name && is_same(other.cgroup.as_ref(), call.cgroup.as_ref())) {
             calls.push(call);
         }
     }
+    filter.only.clear();
     calls
 }
 
-/// What groups have findings for is not the host's once more.
-fn without(call: &mut FailingCall, faults: &[Fault]) {
-    for error in &mut call.errors {
-        let of_groups = faults
-            .iter()
-            .filter(|fault| fault.cgroup.is_some() && fault.error == error.name)
-            .flat_map(|fault| &fault.failures)
-            .filter(|failure| failure.call == call.name);
-        for failure in of_groups {
-            error.count = error.count.saturating_sub(failure.failed);
+/// How many of these failures count: of a group not what may be probes, of the host not what a group has a finding for.
+fn counted(signals: &Signals, faults: &[Fault], call: &FailingCall, error: &CallError) -> u64 {
+    if call.cgroup.is_some() {
+        let allowed = signals.parameter("probes_per_second") * signals.window_seconds();
+        return if table::may_be_a_probe(&error.name) && error.count as f64 <= allowed { 0 } else { error.count };
+    }
+    let mut count = error.count;
+    for fault in faults.iter().filter(|fault| fault.cgroup.is_some() && fault.error == error.name) {
+        for failure in fault.failures.iter().filter(|failure| failure.call == call.name) {
+            count = count.saturating_sub(failure.failed);
         }
     }
+    count
 }
 
 /// Adds what a call's failures amount to: its errors that alone are too many, else all of them under the commonest.
 fn add(signals: &Signals, faults: &mut Vec<Fault>, call: FailingCall) {
-    let FailingCall { name, cgroup, calls, errors, .. } = call;
-    let failed = errors.iter().map(|error| error.count).fold(0, u64::saturating_add);
-    let lead = errors.iter().rev().max_by_key(|error| error.count).map(|error| error.name.clone());
+    let (mut all, mut most) = (0_u64, (0, ""));
     let mut is_told = false;
-    for error in errors {
-        let CallError { name: error, count, caller } = error;
-        if let Some((severity, by_count)) = judge(signals, &name, &error, count, calls) {
-            is_told = true;
-            let failure = Failure { call: name.clone(), severity, failed: count, calls, by_count, caller };
-            put(faults, cgroup.as_ref(), error, failure);
+    for error in &call.errors {
+        let count = counted(signals, faults, &call, error);
+        all = all.saturating_add(count);
+        if count > most.0 {
+            most = (count, &error.name);
         }
+        is_told |= put(signals, faults, &call, (count, &error.name), error.caller.clone(), &error.name);
     }
-    if let (false, Some(error)) = (is_told, lead)
-        && let Some((severity, by_count)) = judge(signals, &name, "", failed, calls)
-    {
-        put(faults, cgroup.as_ref(), error, Failure { call: name, severity, failed, calls, by_count, caller: None });
+    if !is_told {
+        put(signals, faults, &call, (all, most.1), None, "");
     }
 }
 
@@ -148,11 +135,22 @@ fn judge(signals: &Signals, call: &str, error: &str, failed: u64, calls: u64) ->
     is_many.then_some((Severity::Warning, true))
 }
 
-fn put(faults: &mut Vec<Fault>, cgroup: Option<&Cgroup>, error: String, failure: Failure) {
-    match faults.iter_mut().find(|fault| fault.error == error && is_same(fault.cgroup.as_ref(), cgroup)) {
+/// Adds a call's failures with an error, judged as one, if they are too many.
+fn put(
+    signals: &Signals,
+    faults: &mut Vec<Fault>,
+    call: &FailingCall,
+    (failed, error): (u64, &str),
+    caller: Option<CallProcess>,
+    judged_as: &str,
+) -> bool {
+    let Some((severity, by_count)) = judge(signals, &call.name, judged_as, failed, call.calls) else { return false };
+    let failure = Failure { call: call.name.clone(), severity, failed, calls: call.calls, by_count, caller };
+    match faults.iter_mut().find(|fault| fault.error == error && is_same(fault.cgroup.as_ref(), call.cgroup.as_ref())) {
         Some(fault) => fault.failures.push(failure),
-        None => faults.push(Fault { cgroup: cgroup.cloned(), error, failures: vec![failure] }),
+        None => faults.push(Fault { cgroup: call.cgroup.clone(), error: error.to_owned(), failures: vec![failure] }),
     }
+    true
 }
 
 /// A group that only its path names has no number.

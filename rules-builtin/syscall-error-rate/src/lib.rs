@@ -10,8 +10,6 @@ mod table;
 
 use kerno_rules_sdk::prelude::*;
 
-use crate::table::Table;
-
 /// Findings at most; the worst.
 const FINDINGS: usize = 10;
 
@@ -54,32 +52,33 @@ impl Rule for SyscallErrorRate {
         if let Err(reason) = signals.percentiles_of("syscall", signals.parameter("max_lost")) {
             return Ok(Verdict::NotEvaluated(reason));
         }
-        let mut faults = fault::find(signals, Table::read());
+        let mut filter = FailureFilter {
+            by_cgroup: true,
+            only: Vec::new(),
+            except: table::normal(),
+            min_calls: 0,
+            min_failed: 1,
+            above_share: 0.0,
+        };
+        let mut faults = fault::find(signals, &mut filter);
         if faults.is_empty() {
-            return Ok(family.quiet(why_quiet(signals, returned)));
+            return Ok(family.quiet(why_quiet(signals, filter, returned)));
         }
         faults.truncate(FINDINGS);
         Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()))
     }
 }
 
-fn why_quiet(signals: &Signals, returned: u64) -> String {
+fn why_quiet(signals: &Signals, mut filter: FailureFilter, returned: u64) -> String {
     let needed = signals.parameter("min_calls");
     let (calls, threshold) = (count(returned), percent(signals.parameter("share_warning")));
-    let filter = FailureFilter {
-        by_cgroup: false,
-        only: Vec::new(),
-        except: Table::read().normal,
-        min_calls: needed as u64,
-        min_failed: 1,
-        above_share: 0.0,
-    };
+    (filter.min_calls, filter.min_failed) = (needed as u64, 1);
     match signals.failing_calls(&filter, 1).first() {
         Some(most) => {
             let error = most.errors.first().map_or("", |error| error.name.as_str());
             let share = percent(most.failed as f64 / most.calls.max(1) as f64);
             format!(
-                "{calls} calls; most failures beside normal ones: {} of {} {}, {share}, mostly {error}; threshold {threshold}",
+                "{calls} calls; most failures that are not normal: {} of {} {}, {share}, mostly {error}; threshold {threshold}",
                 count(most.failed),
                 count(most.calls),
                 most.name

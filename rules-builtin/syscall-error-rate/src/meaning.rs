@@ -9,35 +9,30 @@ pub(crate) struct Meaning {
 
 pub(crate) fn of(error: &str, call: &str) -> Meaning {
     let (cause, look) = match (error, call) {
-        ("ENOSPC", "inotify_add_watch") => (
-            "The user has as many inotify watches as fs.inotify.max_user_watches allows.",
-            Some(("see the limit", "sysctl fs.inotify")),
-        ),
-        ("EMFILE", "inotify_init" | "inotify_init1") => (
-            "The user has as many inotify instances as fs.inotify.max_user_instances allows.",
-            Some(("see the limit", "sysctl fs.inotify")),
+        ("ENOSPC", "inotify_add_watch") | ("EMFILE", "inotify_init" | "inotify_init1") => (
+            "A user has as many inotify watches or instances as fs.inotify allows.",
+            Some(("see the limits", "sysctl fs.inotify")),
         ),
         ("ENOSPC", _) => ("A file system has no blocks or no inodes left.", Some(("see which one is full", "df -h; df -i"))),
-        ("EDQUOT", _) => ("A user, group or project has used up its quota.", Some(("see who is over quota", "repquota -a"))),
+        ("EDQUOT", _) => ("A quota is used up.", Some(("see whose", "repquota -a"))),
         ("EMFILE", _) => (
             "A process has as many descriptors as its limit (RLIMIT_NOFILE) allows.",
             Some(("see its limit and how many it has", "grep 'open files' /proc/@/limits; ls /proc/@/fd | wc -l")),
         ),
-        ("ENFILE", _) => (
-            "The host has as many open files as fs.file-max allows.",
-            Some(("see how many there are", "cat /proc/sys/fs/file-nr")),
-        ),
+        ("ENFILE", _) => {
+            ("This host has as many open files as fs.file-max allows.", Some(("see how many", "cat /proc/sys/fs/file-nr")))
+        }
         ("ENOMEM", _) => (
-            "The kernel has no memory for it: overcommit, a limit on memory or on mappings, or the host is short.",
-            Some(("see memory and limits", "free -m; sysctl vm.overcommit_memory vm.max_map_count; cat /proc/@/limits")),
+            "The kernel has no memory for it: overcommit, a limit, or the host is short.",
+            Some(("see memory and limits", "free -m; sysctl vm.overcommit_memory vm.max_map_count")),
         ),
         ("EIO", _) => (
-            "A device or file system below gives errors (or, of reads and writes, terminals were closed).",
-            Some(("see what the kernel says", "dmesg -T | grep -iE 'error|failed' | tail -20")),
+            "A device or file system gives errors (or, of reads and writes, terminals were closed).",
+            Some(("see what the kernel says", "dmesg -T | grep -iE 'error|failed' | tail")),
         ),
         ("EROFS", _) => (
             "A file system is mounted read-only, or became so after an error.",
-            Some(("see which ones", "grep -E ' ro[ ,]' /proc/mounts; dmesg -T | grep -i 'read-only' | tail")),
+            Some(("see which ones", "grep -E ' ro[ ,]' /proc/mounts; dmesg -T | grep -i read-only")),
         ),
         ("ESTALE", _) => (
             "A file of a network file system is gone on its server.",
@@ -46,28 +41,23 @@ pub(crate) fn of(error: &str, call: &str) -> Meaning {
         ("ETXTBSY", _) => ("A program's file is written while it runs, or run while it is written.", None),
         ("EACCES" | "EPERM", _) => (
             "It may not: modes, capabilities, SELinux, AppArmor or seccomp refuse it.",
-            Some(("see whether a security module refuses it", "dmesg -T | grep -iE 'denied|audit' | tail -20")),
+            Some(("see whether a security module refuses it", "dmesg -T | grep -iE 'denied|audit' | tail")),
         ),
         ("ECONNREFUSED", _) => {
             ("Nobody listens where it connects to.", Some(("see who listens on this host", "ss -ltnp; ss -lxp")))
         }
-        ("ETIMEDOUT" | "EHOSTUNREACH" | "ENETUNREACH" | "EHOSTDOWN" | "ENETDOWN", _) => (
+        ("ETIMEDOUT" | "EHOSTUNREACH" | "ENETUNREACH", _) => (
             "A peer does not answer, or there is no way to it.",
             Some(("see connections being made, and the routes", "ss -tnp state syn-sent; ip route")),
         ),
-        ("EADDRNOTAVAIL", _) => (
-            "No local port is left, or an address is not on this host.",
-            Some(("see how many sockets there are, and the ports", "ss -s; sysctl net.ipv4.ip_local_port_range")),
+        ("EADDRNOTAVAIL" | "EADDRINUSE", _) => (
+            "No local port is left, or the address is taken or not on this host.",
+            Some(("see sockets and ports", "ss -s; sysctl net.ipv4.ip_local_port_range")),
         ),
-        ("EADDRINUSE", _) => ("The address is taken already.", Some(("see who has it", "ss -lntup"))),
-        ("ECONNRESET" | "EPIPE" | "ENOTCONN", _) => {
-            ("Peers close connections that it still uses.", Some(("see connections by state", "ss -s")))
-        }
-        ("ENOBUFS", _) => ("The kernel has no room for what is sent.", Some(("see the drops", "ip -s link; ss -s"))),
+        ("ECONNRESET" | "EPIPE" | "ENOTCONN", _) => ("Peers close connections that it still uses.", None),
         ("EINVAL" | "EFAULT" | "EBADF" | "ENOTSOCK", _) => {
             ("The arguments are wrong: a defect of the program, or it was built for another kernel.", None)
         }
-        ("ENOENT" | "ENOTDIR", _) => ("What it names is not there.", None),
         _ => ("The kernel refuses it.", None),
     };
     Meaning { cause, look }

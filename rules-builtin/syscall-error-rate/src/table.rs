@@ -77,16 +77,9 @@ const SERIOUS: &str = "ENOSPC EIO EROFS EMFILE ENFILE ENOMEM EDQUOT ESTALE ETXTB
 /// Each terminal that closes leaves one `EIO` to its reader and writer: seen on all of the host, they say nothing.
 const TERMINALS: (&str, &str) = ("EIO", "read write readv writev");
 
-/// The table as kerno is asked with it.
-pub(crate) struct Table {
-    /// What does not count.
-    pub normal: Vec<ErrorsOf>,
-}
-
-impl Table {
-    pub fn read() -> Self {
-        Self { normal: NORMAL.iter().map(errors_of).collect() }
-    }
+/// What does not count.
+pub(crate) fn normal() -> Vec<ErrorsOf> {
+    NORMAL.iter().map(errors_of).collect()
 }
 
 /// What says nothing where groups are not told apart: many groups that each probe now and then are no storm.
