@@ -30,11 +30,13 @@ if [ -n "$naive" ]; then
     tools="$tools $!"
     syscount -x -T 400 -d "$around" > /tmp/failures 2>&1 &
     tools="$tools $!"
-    runqlat "$around" 1 > /tmp/runqlat 2>&1 &
-    tools="$tools $!"
-    biolatency -D -F -m "$around" 1 > /tmp/biolatency 2>&1 &
+    biolatency -D -m "$around" 1 > /tmp/biolatency 2>&1 &
     tools="$tools $!"
     sleep 3
+    # The last one, so that it does not see the others start.
+    runqlat $((around - 3)) 1 > /tmp/runqlat 2>&1 &
+    tools="$tools $!"
+    sleep 1
     loads reading > /tmp/before
 fi
 
