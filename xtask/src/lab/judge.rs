@@ -98,14 +98,14 @@ fn is_fault(finding: &Value, wanted: &Wanted) -> bool {
 fn is_about(finding: &Value, wanted: &Wanted) -> bool {
     (wanted.kind.is_empty() || wanted.kind.iter().any(|kind| finding["entity"]["kind"] == kind.as_str()))
         && (wanted.any_name.iter().any(|kind| finding["entity"]["kind"] == kind.as_str())
-            || wanted.name.iter().all(|pattern| names(finding).any(|name| matches(pattern, name))))
+            || wanted.name.iter().all(|pattern| names(finding).any(|name| matches_one(pattern, name))))
 }
 
 /// One of those that may or must not be there.
 fn is_of(finding: &Value, kind: &Unwanted) -> bool {
     matches(&kind.rule, finding["rule"].as_str().unwrap_or_default())
         && severity(finding) >= Some(kind.severity)
-        && (kind.name.is_empty() || kind.name.iter().any(|pattern| names(finding).any(|name| matches(pattern, name))))
+        && (kind.name.is_empty() || kind.name.iter().any(|pattern| names(finding).any(|name| matches_one(pattern, name))))
 }
 
 fn severity(finding: &Value) -> Option<Severity> {
@@ -114,6 +114,11 @@ fn severity(finding: &Value) -> Option<Severity> {
 
 fn names(finding: &Value) -> impl Iterator<Item = &str> {
     finding["entity"]["names"].as_object().into_iter().flat_map(|names| names.values().filter_map(Value::as_str))
+}
+
+/// Whether `text` is one of the patterns that `|` separates.
+fn matches_one(patterns: &str, text: &str) -> bool {
+    patterns.split('|').any(|pattern| matches(pattern, text))
 }
 
 /// Whether `text` is `pattern`, in which `*` stands for any text.
@@ -261,6 +266,7 @@ mod tests {
     #[test]
     fn patterns() {
         assert!(matches("*hogs*", "/hogs") && matches("*", "") && matches("a*b*c", "a-b-bc") && matches("ä*", "äx"));
+        assert!(matches_one("x|*hogs*", "/hogs") && matches_one("loads", "loads") && !matches_one("x|y", "x|y"));
         assert!(!matches("hogs", "/hogs") && !matches("a*b", "abc") && !matches("", "x"));
     }
 }

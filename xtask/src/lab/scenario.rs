@@ -85,7 +85,7 @@ pub struct Wanted {
     /// The entity's kind: one of these.
     #[serde(default, deserialize_with = "one_or_many")]
     pub kind: Vec<String>,
-    /// Each must match one of the entity's names; `*` is any text.
+    /// Each must match one of the entity's names; `*` is any text, `|` stands between alternatives.
     #[serde(default, deserialize_with = "one_or_many")]
     pub name: Vec<String>,
     /// Kinds of entity that need not match `name`: `node`, say, which is all there is where groups are not told apart.
@@ -105,7 +105,7 @@ pub struct Unwanted {
     /// From this severity on.
     #[serde(default = "warning")]
     pub severity: Severity,
-    /// Only where one of the entity's names matches; `*` is any text.
+    /// Only where one of the entity's names matches; `*` is any text, `|` stands between alternatives.
     #[serde(default, deserialize_with = "one_or_many")]
     pub name: Vec<String>,
 }
