@@ -52,6 +52,7 @@ sh -eu /tmp/proved.sh > /tmp/proof.log 2>&1 || echo "kerno-lab: void: $(tail -n 
 
 if [ -n "$naive" ]; then
     loads reading > /tmp/after
+    modprobe tcp_diag 2> /dev/null
     ss -tinH > /tmp/ss 2>&1
     for tool in $tools; do
         wait "$tool" || true
