@@ -216,7 +216,8 @@ impl<'a> Ran<'a> {
         let seconds = told.unwrap_or(self.scenario.window.as_secs_f64());
         let alarms = naive::judge(&self.outcome.output, seconds);
         let came = self.came();
-        if came != Came::Void {
+        // Without a report nothing healthy was watched, and a fault was missed.
+        if came != Came::Void && (self.report.is_some() || !expect.is_healthy()) {
             kerno.add(&self.judgement, expect, seconds);
             if let Some(alarms) = &alarms {
                 naive.add_naive(&naive::rules(alarms), expect, seconds);
