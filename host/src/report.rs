@@ -1,6 +1,5 @@
 //! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
 
-mod facts;
 mod json;
 pub mod pretty;
 mod style;
@@ -42,9 +41,6 @@ pub struct Report {
     pub rules: Vec<Rule>,
     /// What every collector saw.
     pub collectors: Vec<Collector>,
-    /// What families told that no built-in rule judges, by family.
-    #[serde(skip)]
-    pub facts: Vec<(&'static str, String)>,
     /// Findings that [`Report::only_critical`] took out.
     #[serde(skip)]
     pub hidden: usize,
@@ -142,7 +138,6 @@ impl Report {
             findings: found,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
-            facts: facts::of(snapshot),
             hidden: 0,
         }
     }

@@ -7,6 +7,13 @@ failed() {
     exit 1
 }
 
+# What the host reads: each part between its mark and the end's.
+part() {
+    echo "kerno-lab: $1"
+    cat "$2"
+    printf '\nkerno-lab: end\n'
+}
+
 sh -eux /tmp/setup.sh > /tmp/setup.log 2>&1 || failed 'the setup failed' /tmp/setup.log
 # A scenario without a load has one that does nothing.
 echo 'sleep 100000' >> /tmp/load.sh
@@ -14,10 +21,46 @@ sh -eu /tmp/load.sh > /tmp/load.log 2>&1 &
 load=$!
 sleep "$settle"
 sh -eux /tmp/fault.sh > /tmp/fault.log 2>&1 || failed 'the fault failed' /tmp/fault.log
+
+# What other tools see of the same time, and some seconds around it.
+tools=
+if [ -n "$naive" ]; then
+    around=$((window + 8))
+    syscount -L -m -T 400 -d "$around" > /tmp/syscount 2>&1 &
+    tools="$tools $!"
+    syscount -x -T 400 -d "$around" > /tmp/failures 2>&1 &
+    tools="$tools $!"
+    biolatency -D -m "$around" 1 > /tmp/biolatency 2>&1 &
+    tools="$tools $!"
+    sleep 3
+    # The last one, so that it does not see the others start.
+    runqlat $((around - 3)) 1 > /tmp/runqlat 2>&1 &
+    tools="$tools $!"
+    sleep 1
+    loads reading > /tmp/before
+fi
+
 kerno doctor -d "${window}s" -o json > /tmp/report.json 2> /tmp/doctor.log || failed "kerno doctor failed with status $?" /tmp/doctor.log
 kill -0 $load 2> /dev/null || failed 'the load ended before the window did' /tmp/load.log
-echo 'kerno-lab: report'
-cat /tmp/report.json
-echo
-echo 'kerno-lab: end of report'
+# The proof reads $report and says `void 'why'`.
+export window report=/tmp/report.json
+{
+    echo 'void() { echo "$1"; exit 1; }'
+    cat /tmp/proof.sh
+} > /tmp/proved.sh
+sh -eu /tmp/proved.sh > /tmp/proof.log 2>&1 || echo "kerno-lab: void: $(tail -n 1 /tmp/proof.log)"
+
+if [ -n "$naive" ]; then
+    loads reading > /tmp/after
+    modprobe tcp_diag 2> /dev/null
+    ss -tinH > /tmp/ss 2>&1
+    for tool in $tools; do
+        wait "$tool" || true
+    done
+    for name in before after syscount failures runqlat biolatency ss; do
+        part "$name" "/tmp/$name"
+    done
+fi
+part report /tmp/report.json
 cat /tmp/doctor.log
+cat /tmp/load.log

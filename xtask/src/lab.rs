@@ -1,8 +1,11 @@
 //! `cargo xtask lab`: real faults in guests, and whether `kerno doctor` names them. One file in `xtask/lab` is one scenario.
 
 mod judge;
+mod line;
+mod naive;
 mod scenario;
 mod script;
+mod totals;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,16 +14,18 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::counts::Counts;
 use crate::vm::job::{self, Job, Outcome};
-use crate::vm::payload::Payload;
+use crate::vm::payload::{self, Payload};
 use crate::vm::snapshot::Snapshot;
-use crate::vm::{self, kernel, matrix, payload, requirements};
+use crate::vm::{self, kernel, matrix, requirements};
 use crate::{build, paths, strict};
+use judge::Judgement;
+use line::{Came, Line};
 use scenario::Scenario;
+use totals::Totals;
 
 /// What to run where.
 #[derive(clap::Args)]
@@ -31,7 +36,13 @@ pub struct Arguments {
     /// Kernel lines: 5.10, 6.1, 6.12, newest, or another that Debian or the cache has
     #[arg(long, value_name = "LINE,…", value_delimiter = ',', default_value = kernel::DEFAULT_LINES)]
     kernel: Vec<String>,
-    /// Writes the results to a file, as a list of {scenario, kernel, expected, got, pass}
+    /// Only the scenarios that `cargo xtask test` runs on every kernel
+    #[arg(long)]
+    smoke: bool,
+    /// Does not measure with other tools beside kerno, and judges no naive thresholds
+    #[arg(long)]
+    no_naive: bool,
+    /// Writes the results to a file, as a list of {scenario, kernel, expected, got, pass, …}
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Uses this `kerno` instead of building one
@@ -42,55 +53,70 @@ pub struct Arguments {
     reports: bool,
 }
 
-/// One scenario on one kernel.
-#[derive(Serialize)]
-struct Line {
-    scenario: String,
-    /// The exact release.
-    kernel: String,
-    expected: String,
-    got: String,
-    pass: bool,
-}
+/// The kernel line that `cargo xtask test` runs every scenario on; the smoke is enough for the others.
+const FULL: &str = "6.12";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let counts = strict::judge("scenarios", run_all(arguments)?);
+    let mut scenarios = scenario::read_all(&directory()?, &arguments.scenario)?;
+    scenarios.retain(|scenario| scenario.smoke || !arguments.smoke);
+    kernel::ensure_known(&arguments.kernel)?;
+    let lines: Vec<_> = arguments.kernel.iter().map(|line| (line.clone(), scenarios.clone())).collect();
+    let counts = strict::judge("scenarios", run_all(arguments, &lines)?);
     println!("scenarios: {counts}");
     Ok(strict::exit_code(counts))
 }
 
-/// Runs every scenario on every kernel line of the default set.
+/// Runs every scenario on one kernel line, and the smoke on the other lines of the default set.
 pub fn run_default() -> Result<Counts> {
-    let kernel = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
-    run_all(&Arguments { scenario: Vec::new(), kernel, json: None, kerno: None, reports: false })
+    let all = scenario::read_all(&directory()?, &[])?;
+    let smoke: Vec<_> = all.iter().filter(|scenario| scenario.smoke).cloned().collect();
+    let of = |line: &str| if line == FULL { all.clone() } else { smoke.clone() };
+    let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(|line| (line.to_owned(), of(line))).collect();
+    println!("all scenarios on {FULL}, {} on the other kernels; all on every one: cargo xtask lab", smoke.len());
+    let quick = Arguments {
+        scenario: Vec::new(),
+        kernel: Vec::new(),
+        smoke: false,
+        no_naive: true,
+        json: None,
+        kerno: None,
+        reports: false,
+    };
+    run_all(&quick, &lines)
 }
 
-fn run_all(arguments: &Arguments) -> Result<Counts> {
-    let scenarios = scenario::read_all(&paths::workspace()?.join("xtask/lab"), &arguments.scenario)?;
-    kernel::ensure_known(&arguments.kernel)?;
+fn directory() -> Result<PathBuf> {
+    Ok(paths::workspace()?.join("xtask/lab"))
+}
+
+fn run_all(arguments: &Arguments, lines: &[(String, Vec<Scenario>)]) -> Result<Counts> {
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");
-        return Ok(Counts { skipped: scenarios.len() * arguments.kernel.len(), ..Counts::default() });
+        return Ok(Counts { skipped: lines.iter().map(|(_, scenarios)| scenarios.len()).sum(), ..Counts::default() });
     }
     let directory = vm::work_directory("lab")?;
     let kerno = match &arguments.kerno {
         Some(file) => file.clone(),
         None => build::all(false)?.kerno,
     };
-    let payload = payload::write(&directory, &[("kerno".into(), kerno)])?;
-    let lines = Mutex::new(Vec::new());
-    let counts = matrix::run(&arguments.kernel, scenarios.len(), |snapshot| {
-        let mut counts = Counts::default();
-        for scenario in &scenarios {
-            let line = one(snapshot, &directory, &payload, scenario, arguments.reports)?;
-            counts.count(line.pass);
-            lines.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(line);
-        }
+    let mut programs = vec![("kerno".into(), kerno), ("loads".into(), build::host::program("kerno-loads")?)];
+    // Guests have the other tools; of this one nothing else makes use.
+    programs.extend(vm::which("ss").map(|path| ("ss".into(), path)));
+    let payload = payload::write(&directory, &programs)?;
+    let results = Mutex::new((Vec::new(), Totals::default(), Totals::default()));
+    let counts = matrix::each(lines, |snapshot, scenario| {
+        let ran = Ran::one(snapshot, &directory, &payload, scenario, arguments)?;
+        ran.print(arguments.reports);
+        let mut results = results.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (lines, kerno, naive) = &mut *results;
+        let line = ran.add_to(kerno, naive);
+        let counts = line.counts();
+        lines.push(line);
         Ok(counts)
     });
-    let mut lines = lines.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (mut lines, kerno, naive) = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     lines.sort_by(|a, b| (&a.scenario, &a.kernel).cmp(&(&b.scenario, &b.kernel)));
-    print!("{}", table(&lines));
+    print!("{}{}", line::table(&lines), totals::table(&kerno, (!arguments.no_naive).then_some(&naive)));
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&lines)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -103,64 +129,115 @@ fn run_all(arguments: &Arguments) -> Result<Counts> {
     Ok(counts)
 }
 
-fn one(snapshot: &Snapshot, directory: &Path, payload: &Payload, scenario: &Scenario, reports: bool) -> Result<Line> {
-    let kernel = &snapshot.kernel;
-    let job = Job {
-        name: &scenario.name,
-        payload,
-        script: &script::write(scenario),
-        guest_limit: scenario.window + scenario.settle + Duration::from_secs(300),
-        host_limit: scenario.limit,
-    };
-    let outcome = job::run(snapshot, directory, &job)?;
-    let (got, reasons) = verdict(&outcome, scenario);
-    let pass = reasons.is_empty();
-    let word = if pass { "ok" } else { "FAILED" };
-    let seconds = outcome.took.as_secs_f64();
-    let mut text = format!("{:<7} {} {} ... {word} ({seconds:.1} s)", kernel.line, kernel.version, scenario.name);
-    if !pass {
-        text.push_str(&format!("\n  {}: expected {}", scenario.title, judge::expected(&scenario.expect)));
-    }
-    for reason in &reasons {
-        text.push_str(&format!("\n  {reason}"));
-    }
-    if !pass || reports {
-        text.push_str(&format!("\n  what the guest printed:\n{}", outcome.output));
-    }
-    if !pass {
-        text.push_str(&format!("\n  the console's end:\n{}", vm::console_end(&outcome.console)));
-    }
-    println!("{text}");
-    let expected = judge::expected(&scenario.expect);
-    Ok(Line { scenario: scenario.name.clone(), kernel: kernel.release.clone(), expected, got, pass })
+/// One scenario that ran on one kernel, and what came of it.
+struct Ran<'a> {
+    scenario: &'a Scenario,
+    snapshot: &'a Snapshot,
+    outcome: Outcome,
+    report: Option<Value>,
+    got: String,
+    judgement: Judgement,
+    /// Why it did not do what it says.
+    void: Option<String>,
 }
 
-/// What was got, and why it is not what was expected.
-fn verdict(outcome: &Outcome, scenario: &Scenario) -> (String, Vec<String>) {
-    if let Some(problem) = &outcome.problem {
-        let said =
-            outcome.output.lines().find_map(|line| line.strip_prefix("kerno-lab: the ").or(line.strip_prefix("kerno-lab: ")));
-        let said = said.filter(|line| *line != "report").map(|line| format!(" ({line})")).unwrap_or_default();
-        return (format!("{problem}{said}"), vec![format!("{problem}{said}")]);
+impl<'a> Ran<'a> {
+    fn one(
+        snapshot: &'a Snapshot,
+        directory: &Path,
+        payload: &Payload,
+        scenario: &'a Scenario,
+        arguments: &Arguments,
+    ) -> Result<Self> {
+        let job = Job {
+            name: &scenario.name,
+            payload,
+            script: &script::write(scenario, !arguments.no_naive),
+            guest_limit: scenario.window + scenario.settle + Duration::from_secs(300),
+            host_limit: scenario.limit,
+        };
+        let outcome = job::run(snapshot, directory, &job)?;
+        let report = script::part(&outcome.output, "report").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let nothing = |why: &str| {
+            let (faults, reasons) = (scenario.expect.finding.len(), vec![why.to_owned()]);
+            Judgement { faults, reasons, ..Judgement::default() }
+        };
+        let (got, judgement) = match (&outcome.problem, &report) {
+            (Some(problem), _) => {
+                let problem = format!("{problem}{}", script::failure(&outcome.output));
+                (problem.clone(), nothing(&problem))
+            }
+            (None, None) => ("no report".to_owned(), nothing("kerno doctor wrote no JSON report")),
+            (None, Some(report)) => (judge::summary(report), judge::judge(report, &scenario.expect)),
+        };
+        // A guest that crashed proves nothing, and is not excused by what it could not prove.
+        let void = script::void(&outcome.output).filter(|_| outcome.problem.is_none()).map(str::to_owned);
+        Ok(Self { scenario, snapshot, outcome, report, got, judgement, void })
     }
-    let report = script::report(&outcome.output).and_then(|text| serde_json::from_str::<Value>(text).ok());
-    match report {
-        Some(report) => (judge::summary(&report), judge::judge(&report, &scenario.expect)),
-        None => ("no report".into(), vec!["kerno doctor wrote no JSON report".into()]),
-    }
-}
 
-fn table(lines: &[Line]) -> String {
-    let width = |get: fn(&Line) -> &str, title: &str| {
-        lines.iter().map(|line| get(line).chars().count()).chain([title.len()]).max().unwrap_or_default()
-    };
-    let (scenario, kernel) = (width(|line| &line.scenario, "scenario"), width(|line| &line.kernel, "kernel"));
-    let expected = width(|line| &line.expected, "expected");
-    let row =
-        |a: &str, b: &str, c: &str, d: &str, e: &str| format!("{a:<scenario$}  {b:<kernel$}  {c:<4}  {d:<expected$}  {e}\n");
-    let mut text = format!("\n{}", row("scenario", "kernel", "pass", "expected", "got"));
-    for line in lines {
-        text.push_str(&row(&line.scenario, &line.kernel, if line.pass { "yes" } else { "NO" }, &line.expected, &line.got));
+    fn came(&self) -> Came {
+        match (&self.void, self.judgement.reasons.is_empty()) {
+            (Some(_), _) => Came::Void,
+            (None, true) => Came::Passed,
+            (None, false) => Came::Failed,
+        }
     }
-    text
+
+    fn print(&self, reports: bool) {
+        let (kernel, scenario, outcome) = (&self.snapshot.kernel, self.scenario, &self.outcome);
+        let word = match self.came() {
+            Came::Passed => "ok",
+            Came::Failed => "FAILED",
+            Came::Void => "VOID",
+        };
+        let seconds = outcome.took.as_secs_f64();
+        let mut text = format!("{:<7} {} {} ... {word} ({seconds:.1} s)", kernel.line, kernel.version, scenario.name);
+        if let Some(why) = &self.void {
+            text.push_str(&format!("\n  {} did not happen: {why}", scenario.title));
+        } else if word == "FAILED" {
+            text.push_str(&format!("\n  {}: expected {}", scenario.title, judge::expected(&scenario.expect)));
+        }
+        for reason in &self.judgement.reasons {
+            text.push_str(&format!("\n  {reason}"));
+        }
+        if word != "ok" || reports {
+            text.push_str(&format!("\n  what the guest printed:\n{}", outcome.output));
+        }
+        if word == "FAILED" {
+            text.push_str(&format!("\n  the console's end:\n{}", vm::console_end(&outcome.console)));
+        }
+        println!("{text}");
+    }
+
+    /// Adds it to the totals, unless it is void, and gives its line.
+    fn add_to(&self, kerno: &mut Totals, naive: &mut Totals) -> Line {
+        let expect = &self.scenario.expect;
+        let told = self.report.as_ref().and_then(|report| report["window"]["duration_seconds"].as_f64());
+        let seconds = told.unwrap_or(self.scenario.window.as_secs_f64());
+        let alarms = naive::judge(&self.outcome.output, seconds);
+        let came = self.came();
+        // Without a report nothing healthy was watched, and a fault was missed.
+        if came != Came::Void && (self.report.is_some() || !expect.is_healthy()) {
+            kerno.add(&self.judgement, expect, seconds);
+            if let Some(alarms) = &alarms {
+                naive.add_naive(&naive::rules(alarms), expect, seconds);
+            }
+        }
+        Line {
+            scenario: self.scenario.name.clone(),
+            kernel: self.snapshot.kernel.release.clone(),
+            expected: judge::expected(expect),
+            got: self.void.as_ref().map_or_else(|| self.got.clone(), |why| format!("void, {why}: {}", self.got)),
+            pass: came == Came::Passed,
+            came,
+            healthy: expect.is_healthy(),
+            seconds,
+            faults: self.judgement.faults,
+            found: self.judgement.found,
+            right_entity: self.judgement.right_entity,
+            rank: self.judgement.rank,
+            wrong: self.judgement.wrong,
+            naive: alarms.map(|alarms| alarms.iter().map(|alarm| format!("{} ({})", alarm.rule, alarm.what)).collect()),
+        }
+    }
 }

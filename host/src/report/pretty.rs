@@ -22,7 +22,6 @@ pub fn pretty(report: &Report, style: &Style) -> String {
     }
     order::order(report, &mut page);
     rules::rules(report, &mut page);
-    rules::facts(report, &mut page);
     rules::collectors(report, &mut page);
     order::next(report, &mut page);
     page.lines.join("\n") + "\n"

@@ -40,6 +40,13 @@ pub fn build(require: bool) -> Result<PathBuf> {
     kerno.and_then(|artifact| artifact.executable).context("cargo built no `kerno` binary")
 }
 
+/// Builds one package of the workspace that has a program, which depends on nothing of kerno, and gives the program's path.
+pub fn program(package: &str) -> Result<PathBuf> {
+    let made = messages(cargo()?.args(["build", "--package", package]))?;
+    let program = made.into_iter().find(|artifact| artifact.package == package && artifact.executable.is_some());
+    program.and_then(|artifact| artifact.executable).with_context(|| format!("cargo built no program of {package}"))
+}
+
 /// Runs a cargo that builds, with its diagnostics on standard error, and gives what it made.
 pub fn messages(cargo: &mut Command) -> Result<Vec<Artifact>> {
     cargo.arg("--message-format=json-render-diagnostics");

@@ -32,6 +32,13 @@ pub struct Scenario {
     /// Runs to its end before the window begins; must succeed. What lasts is started in the background.
     #[serde(default)]
     pub fault: String,
+    /// Runs after the window. It succeeds when what the scenario is about did happen; else the scenario is void, neither passed nor
+    /// failed, and the last line that this prints says why: `void 'no burst'` prints and fails.
+    #[serde(default)]
+    pub proof: String,
+    /// One of the few that run on every kernel in `cargo xtask test`; all others run on one.
+    #[serde(default)]
+    pub smoke: bool,
     /// The host's time that a guest may take before it counts as hung.
     #[serde(default = "limit", deserialize_with = "duration")]
     pub limit: Duration,
@@ -48,34 +55,48 @@ pub struct Expect {
     /// Findings that must be there.
     #[serde(default)]
     pub finding: Vec<Wanted>,
+    /// Findings that are true as well, consequences mostly: there or not, they are no false alarm.
+    #[serde(default)]
+    pub allowed: Vec<Unwanted>,
     /// Findings that must not be there.
     #[serde(default)]
     pub absent: Vec<Unwanted>,
+}
+
+impl Expect {
+    /// Whether nothing is wrong, so that whatever is found is a false alarm.
+    pub fn is_healthy(&self) -> bool {
+        self.verdict == "healthy"
+    }
 }
 
 /// A finding that must be there.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    /// The rule's id.
-    pub rule: String,
+    /// The rule's id; one of these, where the same fault may be told by either.
+    #[serde(deserialize_with = "one_or_many")]
+    pub rule: Vec<String>,
     /// At least this bad.
     pub severity: Severity,
+    /// At most this bad.
+    #[serde(default = "critical")]
+    pub at_most: Severity,
     /// The entity's kind: one of these.
     #[serde(default, deserialize_with = "one_or_many")]
     pub kind: Vec<String>,
-    /// Each must match one of the entity's names; `*` is any text.
+    /// Each must match one of the entity's names; `*` is any text, `|` stands between alternatives.
     #[serde(default, deserialize_with = "one_or_many")]
     pub name: Vec<String>,
     /// Kinds of entity that need not match `name`: `node`, say, which is all there is where groups are not told apart.
     #[serde(default, deserialize_with = "one_or_many")]
     pub any_name: Vec<String>,
-    /// It must be ranked before all others.
+    /// It is the cause, and must be ranked before all others.
     #[serde(default)]
     pub first: bool,
 }
 
-/// A finding that must not be there.
+/// A finding that must not be there, or that may be.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unwanted {
@@ -84,7 +105,7 @@ pub struct Unwanted {
     /// From this severity on.
     #[serde(default = "warning")]
     pub severity: Severity,
-    /// Only where one of the entity's names matches; `*` is any text.
+    /// Only where one of the entity's names matches; `*` is any text, `|` stands between alternatives.
     #[serde(default, deserialize_with = "one_or_many")]
     pub name: Vec<String>,
 }
@@ -127,6 +148,9 @@ fn parse(name: &str, text: &str) -> Result<Scenario> {
         expect.verdict != "findings" || !expect.finding.is_empty(),
         "expect.verdict is `findings`, but none is named"
     );
+    anyhow::ensure!(expect.finding.iter().filter(|wanted| wanted.first).count() < 2, "only one finding can be first");
+    let possible = |wanted: &Wanted| !wanted.rule.is_empty() && wanted.severity <= wanted.at_most;
+    anyhow::ensure!(expect.finding.iter().all(possible), "a finding has no rule, or is to be worse than it may be at most");
     Ok(scenario)
 }
 
@@ -140,6 +164,10 @@ fn limit() -> Duration {
 
 fn warning() -> Severity {
     Severity::Warning
+}
+
+fn critical() -> Severity {
+    Severity::Critical
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -196,13 +224,22 @@ mod tests {
         for (from, to) in [("15s", "0s"), ("15s", "15"), ("'findings'", "'fine'"), ("'warning'", "'bad'"), ("title", "# title")] {
             assert!(parse("slow", &SLOW.replace(from, to)).is_err(), "{to}");
         }
+        assert!(parse("slow", &format!("{SLOW}at_most = 'info'\n")).is_err());
         assert!(parse("none", "title = 't'\nwindow = '1s'\n[expect]\nverdict = 'findings'\n").is_err());
     }
 
     #[test]
     fn every_scenario_of_the_tree_is_read() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab");
-        assert!(read_all(&directory, &[]).unwrap().len() >= 4);
+        let all = read_all(&directory, &[]).unwrap();
+        let count = |is_it: fn(&Scenario) -> bool| all.iter().filter(|scenario| is_it(scenario)).count();
+        let healthy = count(|scenario| scenario.expect.is_healthy());
+        assert!(all.len() >= 36 && healthy >= 12, "{} scenarios, {healthy} of them healthy", all.len());
+        assert_eq!(count(|scenario| scenario.smoke), 6, "six run on every kernel");
+        // Each fault says which finding is its cause, else nothing says whether that was ranked first.
+        for scenario in all.iter().filter(|scenario| !scenario.expect.is_healthy()) {
+            assert!(scenario.expect.finding.iter().any(|wanted| wanted.first), "{}", scenario.name);
+        }
         let error = read_all(&directory, &["no-such".into()]).unwrap_err().to_string();
         assert!(error.contains("no-such") && error.contains("idle"), "{error}");
     }

@@ -3,20 +3,31 @@
 use super::scenario::Scenario;
 
 const TEMPLATE: &str = include_str!("../../guest/scenario.sh");
-const REPORT: &str = "kerno-lab: report\n";
-const END: &str = "\nkerno-lab: end of report\n";
+const END: &str = "\nkerno-lab: end\n";
 
-/// The script that the guest runs.
-pub fn write(scenario: &Scenario) -> String {
-    let parts = [("setup", &scenario.setup), ("load", &scenario.load), ("fault", &scenario.fault)];
+/// The script that the guest runs; with `naive` other tools measure beside kerno.
+pub fn write(scenario: &Scenario, naive: bool) -> String {
+    let parts = [("setup", &scenario.setup), ("load", &scenario.load), ("fault", &scenario.fault), ("proof", &scenario.proof)];
     let files = parts.map(|(name, commands)| format!("cat > /tmp/{name}.sh <<'KERNO_LAB_END'\n{commands}\nKERNO_LAB_END\n"));
     let (window, settle) = (scenario.window.as_secs(), scenario.settle.as_secs());
-    format!("{}window={window}\nsettle={settle}\n{TEMPLATE}", files.concat())
+    let naive = if naive { "1" } else { "" };
+    format!("{}window={window}\nsettle={settle}\nnaive={naive}\n{TEMPLATE}", files.concat())
 }
 
-/// The report in what the guest printed.
-pub fn report(output: &str) -> Option<&str> {
-    output.split_once(REPORT)?.1.split_once(END).map(|(report, _)| report)
+/// The part of this name in what the guest printed: `report`, or one of those that naive thresholds are held against.
+pub fn part<'a>(output: &'a str, name: &str) -> Option<&'a str> {
+    output.split_once(&format!("kerno-lab: {name}\n"))?.1.split_once(END).map(|(part, _)| part)
+}
+
+/// What the script says went wrong, in brackets; nothing when it does not say.
+pub fn failure(output: &str) -> String {
+    let said = output.lines().find_map(|line| line.strip_prefix("kerno-lab: ").filter(|said| said.contains(' ')));
+    said.map(|said| format!(" ({})", said.trim_start_matches("the "))).unwrap_or_default()
+}
+
+/// Why the scenario did not do what it says.
+pub fn void(output: &str) -> Option<&str> {
+    output.lines().find_map(|line| line.strip_prefix("kerno-lab: void: "))
 }
 
 #[cfg(test)]
@@ -24,8 +35,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_is_between_its_marks() {
-        assert_eq!(report("x\nkerno-lab: report\n{\n}\nkerno-lab: end of report\n"), Some("{\n}"));
-        assert_eq!(report("x\nkerno-lab: report\n{"), None);
+    fn parts_are_between_their_marks() {
+        let output = "x\nkerno-lab: report\n{\n}\nkerno-lab: end\nkerno-lab: runqlat\n\nkerno-lab: end\n";
+        assert_eq!((part(output, "report"), part(output, "runqlat"), part(output, "ss")), (Some("{\n}"), Some(""), None));
+        assert_eq!(part("x\nkerno-lab: report\n{", "report"), None);
+    }
+
+    #[test]
+    fn a_void_scenario_says_why() {
+        assert_eq!(void("a\nkerno-lab: void: no burst\nb"), Some("no burst"));
+        assert_eq!(void("void: no"), None);
+    }
+
+    #[test]
+    fn a_script_that_fails_says_where() {
+        assert_eq!(failure("kerno-lab: before\nx\nkerno-lab: the setup failed\n"), " (setup failed)");
+        assert_eq!(failure("kerno-lab: report\n"), "");
     }
 }

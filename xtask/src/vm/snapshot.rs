@@ -17,6 +17,7 @@ use crate::paths;
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
 /// A saved guest.
+#[derive(Clone)]
 pub struct Snapshot {
     pub kernel: Kernel,
     pub initramfs: PathBuf,

@@ -41,16 +41,6 @@ fn entry(rule: &Rule) -> (String, String) {
     (rule.id.clone(), text)
 }
 
-/// Totals of the families that no built-in rule judges.
-pub(super) fn facts(report: &Report, page: &mut Page) {
-    if !report.facts.is_empty() {
-        page.heading("Measured, judged by no rule");
-        let entries: Vec<(String, String)> =
-            report.facts.iter().map(|(family, text)| ((*family).to_owned(), text.clone())).collect();
-        table(&entries, page);
-    }
-}
-
 /// Collectors that are degraded, off or lost events, with the reason and the one thing to do. What several have in common is told
 /// of the first.
 pub(super) fn collectors(report: &Report, page: &mut Page) {
