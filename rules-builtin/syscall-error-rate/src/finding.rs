@@ -68,10 +68,10 @@ fn with_fixes(finding: Finding, fault: &Fault, meaning: &meaning::Meaning) -> Fi
     let worst = fault.worst();
     let mut finding = finding;
     let pid = worst.caller.as_ref().map(|caller| caller.pid);
-    if let Some((title, command)) = meaning.look {
-        if let Some(command) = with_pid(command, pid) {
-            finding = finding.fix(Urgency::Now, title, &command);
-        }
+    if let Some((title, command)) = meaning.look
+        && let Some(command) = with_pid(command, pid)
+    {
+        finding = finding.fix(Urgency::Now, title, &command);
     }
     let is_named = worst.call != "32-bit" && worst.call != "unknown";
     let calls = worst.call.as_str();

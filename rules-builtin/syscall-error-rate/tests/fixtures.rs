@@ -1,9 +1,13 @@
 //! Recorded windows that must fire, and that must stay quiet.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 
 use kerno_rule_syscall_error_rate::SyscallErrorRate as ErrorRate;
 use kerno_rules_sdk::testing::Window;
 use kerno_rules_sdk::testing::snapshot::{Call, CallFailure, Cgroup, CgroupCall, Coverage, errno_name};
 use kerno_rules_sdk::{EntityKind, Severity};
+
+/// Group, call, how often it returned, and how often with which errno.
+type Row<'a> = (u64, &'a str, u64, &'a [(u32, u64)]);
 
 fn window(name: &str) -> Window {
     Window::from_file(format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR")))
@@ -14,7 +18,7 @@ fn one(name: &str, calls: u64, failures: &[(u32, u64)]) -> Window {
     groups(&[(1, name, calls, failures)])
 }
 
-fn groups(all: &[(u64, &str, u64, &[(u32, u64)])]) -> Window {
+fn groups(all: &[Row<'_>]) -> Window {
     let mut window = window("quiet-few");
     let family = window.snapshot().families.syscall.as_mut().unwrap();
     family.cgroups.clear();
@@ -144,21 +148,19 @@ fn one_groups_storm_is_not_diluted_by_the_others() {
 
 #[test]
 fn what_is_spread_over_groups_is_the_hosts_and_is_not_told_twice() {
-    let spread: Vec<(u64, &str, u64, &[(u32, u64)])> =
-        (1..=20).map(|id| (id, "sendto", 50, [(ETIMEDOUT, 10)].as_slice())).collect();
+    let spread: Vec<Row<'_>> = (1..=20).map(|id| (id, "sendto", 50, [(ETIMEDOUT, 10)].as_slice())).collect();
     let outcome = groups(&spread).judge::<ErrorRate>();
     assert_eq!((outcome.only_finding().entity.kind, outcome.only_finding().signal.value), (EntityKind::Node, 0.2));
     let one_more =
         groups(&[(1, "sendto", 1_000, &[(ETIMEDOUT, 300)]), (2, "sendto", 100, &[(ETIMEDOUT, 0)])]).judge::<ErrorRate>();
     assert_eq!(one_more.only_finding().entity.kind, EntityKind::Cgroup);
     // Many groups that each probe now and then are no storm.
-    let probing: Vec<(u64, &str, u64, &[(u32, u64)])> =
-        (1..=90).map(|id| (id, "connect", 50, [(ECONNREFUSED, 9)].as_slice())).collect();
+    let probing: Vec<Row<'_>> = (1..=90).map(|id| (id, "connect", 50, [(ECONNREFUSED, 9)].as_slice())).collect();
     groups(&probing).judge::<ErrorRate>().is_quiet();
     // Terminals that close leave an error each.
-    let terminals: Vec<(u64, &str, u64, &[(u32, u64)])> = (1..=90).map(|id| (id, "read", 50, [(5, 1)].as_slice())).collect();
+    let terminals: Vec<Row<'_>> = (1..=90).map(|id| (id, "read", 50, [(5, 1)].as_slice())).collect();
     groups(&terminals).judge::<ErrorRate>().is_quiet();
-    let disk: Vec<(u64, &str, u64, &[(u32, u64)])> = (1..=9).map(|id| (id, "fsync", 5, [(5, 1)].as_slice())).collect();
+    let disk: Vec<Row<'_>> = (1..=9).map(|id| (id, "fsync", 5, [(5, 1)].as_slice())).collect();
     groups(&disk).judge::<ErrorRate>().fires(Severity::Warning);
 }
 
