@@ -71,15 +71,7 @@ fn judge(signals: &Signals, kind: LatencyKind, one: DestinationTraffic, threshol
     let DestinationTraffic { destination, traffic } = one;
     let handshake = traffic.connections.as_ref().map(|all| &all.handshake).filter(|all| all.count >= connects.max(1));
     let takes = handshake.and_then(|handshake| handshake.p50);
-    let mut slow = Slow {
-        destination,
-        kind,
-        p50: takes.unwrap_or(0.0),
-        threshold,
-        path: None,
-        others: Vec::new(),
-        traffic: traffic.clone(),
-    };
+    let mut slow = Slow { destination, kind, p50: takes.unwrap_or(0.0), threshold, path: None, others: Vec::new(), traffic };
     if kind == LatencyKind::RoundTrip {
         let (path, is_long) = match (takes, traffic.min_rtt) {
             (Some(takes), _) => (takes, takes > threshold),

@@ -195,7 +195,7 @@ impl Source {
     }
 
     pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
-        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::classes(tcp)))
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, query::tcp::classes))
     }
 
     pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
