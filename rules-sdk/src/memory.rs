@@ -70,6 +70,7 @@ impl Signals {
 }
 
 #[cfg(all(test, feature = "testing"))]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 mod tests {
     use std::collections::BTreeMap;
 

@@ -258,7 +258,7 @@ fn ready_means_that_every_collector_measures_and_every_built_in_rule_has_what_it
         ("sched", CollectorStatus::Degraded, Some(Coverage::Fallback), false),
         ("block", CollectorStatus::Off, None, false),
     ] {
-        let others = ["syscall", "sched", "block", "oom"].into_iter().filter(|other| *other != name);
+        let others = ["syscall", "sched", "block", "oom", "memory", "cpu"].into_iter().filter(|other| *other != name);
         let mut reports: Vec<_> = others.map(|name| report(name, CollectorStatus::Running, Some(Coverage::Full))).collect();
         reports.push(report(name, status, coverage));
         let check = Check::new(&seen, &[], reports);

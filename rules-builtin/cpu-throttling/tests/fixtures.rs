@@ -1,4 +1,5 @@
 //! Recorded windows that must fire, and that must stay quiet.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 
 use kerno_rule_cpu_throttling::CpuThrottling;
 use kerno_rules_sdk::testing::snapshot::{CgroupCpu, Coverage, Throttling};

@@ -1,4 +1,5 @@
 //! Recorded windows that must fire, that state a fact, and that must stay quiet.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 
 use kerno_rule_memory_pressure::MemoryPressure;
 use kerno_rules_sdk::testing::snapshot::{Coverage, LimitKind, Memory, MemoryEvents, MemoryLimit, Stall};
