@@ -40,7 +40,7 @@ if [ -n "$naive" ]; then
     loads reading > /tmp/before
 fi
 
-kerno doctor -d "${window}s" -o json > /tmp/report.json 2> /tmp/doctor.log || failed "kerno doctor failed with status $?" /tmp/doctor.log
+kerno doctor -d "${window}s" -o json ${record:+--record /tmp/recording.json} > /tmp/report.json 2> /tmp/doctor.log || failed "kerno doctor failed with status $?" /tmp/doctor.log
 kill -0 $load 2> /dev/null || failed 'the load ended before the window did' /tmp/load.log
 # The proof reads $report and says `void 'why'`.
 export window report=/tmp/report.json
@@ -61,6 +61,7 @@ if [ -n "$naive" ]; then
         part "$name" "/tmp/$name"
     done
 fi
+[ -z "$record" ] || part recording /tmp/recording.json
 part report /tmp/report.json
 cat /tmp/doctor.log
 cat /tmp/load.log

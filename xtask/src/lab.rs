@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Writes the results to a file, as a list of {scenario, kernel, expected, got, pass, …}
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Writes each window as a recording into a directory, as SCENARIO-KERNEL.json: `kerno doctor --replay` judges it again
+    #[arg(long, value_name = "DIR")]
+    recordings: Option<PathBuf>,
     /// Uses this `kerno` instead of building one
     #[arg(long, value_name = "FILE")]
     kerno: Option<PathBuf>,
@@ -79,6 +82,7 @@ pub fn run_default() -> Result<Counts> {
         smoke: false,
         no_naive: true,
         json: None,
+        recordings: None,
         kerno: None,
         reports: false,
     };
@@ -103,10 +107,14 @@ fn run_all(arguments: &Arguments, lines: &[(String, Vec<Scenario>)]) -> Result<C
     // Guests have the other tools; of this one nothing else makes use.
     programs.extend(vm::which("ss").map(|path| ("ss".into(), path)));
     let payload = payload::write(&directory, &programs)?;
+    if let Some(directory) = &arguments.recordings {
+        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    }
     let results = Mutex::new((Vec::new(), Totals::default(), Totals::default()));
     let counts = matrix::each(lines, |snapshot, scenario| {
         let ran = Ran::one(snapshot, &directory, &payload, scenario, arguments)?;
         ran.print(arguments.reports);
+        ran.keep(arguments.recordings.as_deref())?;
         let mut results = results.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (lines, kerno, naive) = &mut *results;
         let line = ran.add_to(kerno, naive);
@@ -152,7 +160,7 @@ impl<'a> Ran<'a> {
         let job = Job {
             name: &scenario.name,
             payload,
-            script: &script::write(scenario, !arguments.no_naive),
+            script: &script::write(scenario, !arguments.no_naive, arguments.recordings.is_some()),
             guest_limit: scenario.window + scenario.settle + Duration::from_secs(300),
             host_limit: scenario.limit,
         };
@@ -201,12 +209,21 @@ impl<'a> Ran<'a> {
             text.push_str(&format!("\n  {reason}"));
         }
         if word != "ok" || reports {
-            text.push_str(&format!("\n  what the guest printed:\n{}", outcome.output));
+            text.push_str(&format!("\n  what the guest printed:\n{}", script::without_recording(&outcome.output)));
         }
         if word == "FAILED" {
             text.push_str(&format!("\n  the console's end:\n{}", vm::console_end(&outcome.console)));
         }
         println!("{text}");
+    }
+
+    /// Writes the recording of its window, if it made one, into a directory.
+    fn keep(&self, directory: Option<&Path>) -> Result<()> {
+        let (Some(directory), Some(recording)) = (directory, script::part(&self.outcome.output, "recording")) else {
+            return Ok(());
+        };
+        let file = directory.join(format!("{}-{}.json", self.scenario.name, self.snapshot.kernel.release));
+        fs::write(&file, recording).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Adds it to the totals, unless it is void, and gives its line.

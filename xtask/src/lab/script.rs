@@ -5,18 +5,26 @@ use super::scenario::Scenario;
 const TEMPLATE: &str = include_str!("../../guest/scenario.sh");
 const END: &str = "\nkerno-lab: end\n";
 
-/// The script that the guest runs; with `naive` other tools measure beside kerno.
-pub fn write(scenario: &Scenario, naive: bool) -> String {
+/// The script that the guest runs; with `naive` other tools measure beside kerno, with `record` the window comes back as a recording.
+pub fn write(scenario: &Scenario, naive: bool, record: bool) -> String {
     let parts = [("setup", &scenario.setup), ("load", &scenario.load), ("fault", &scenario.fault), ("proof", &scenario.proof)];
     let files = parts.map(|(name, commands)| format!("cat > /tmp/{name}.sh <<'KERNO_LAB_END'\n{commands}\nKERNO_LAB_END\n"));
     let (window, settle) = (scenario.window.as_secs(), scenario.settle.as_secs());
-    let naive = if naive { "1" } else { "" };
-    format!("{}window={window}\nsettle={settle}\nnaive={naive}\n{TEMPLATE}", files.concat())
+    let (naive, record) = (if naive { "1" } else { "" }, if record { "1" } else { "" });
+    format!("{}window={window}\nsettle={settle}\nnaive={naive}\nrecord={record}\n{TEMPLATE}", files.concat())
 }
 
 /// The part of this name in what the guest printed: `report`, or one of those that naive thresholds are held against.
 pub fn part<'a>(output: &'a str, name: &str) -> Option<&'a str> {
     output.split_once(&format!("kerno-lab: {name}\n"))?.1.split_once(END).map(|(part, _)| part)
+}
+
+/// What the guest printed but for the recording, which people do not read.
+pub fn without_recording(output: &str) -> String {
+    match part(output, "recording") {
+        Some(recording) => output.replace(recording, ""),
+        None => output.to_owned(),
+    }
 }
 
 /// What the script says went wrong, in brackets; nothing when it does not say.
@@ -39,6 +47,13 @@ mod tests {
         let output = "x\nkerno-lab: report\n{\n}\nkerno-lab: end\nkerno-lab: runqlat\n\nkerno-lab: end\n";
         assert_eq!((part(output, "report"), part(output, "runqlat"), part(output, "ss")), (Some("{\n}"), Some(""), None));
         assert_eq!(part("x\nkerno-lab: report\n{", "report"), None);
+    }
+
+    #[test]
+    fn a_recording_is_not_printed() {
+        let output = "a\nkerno-lab: recording\n{1}\nkerno-lab: end\nb";
+        assert_eq!(without_recording(output), "a\nkerno-lab: recording\n\nkerno-lab: end\nb");
+        assert_eq!(without_recording("a"), "a");
     }
 
     #[test]
