@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/recording.rs"]
+mod recording;
+
 fn kerno() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KERNO_")) {

@@ -56,6 +56,12 @@ pub(super) struct Doctor {
     /// Directory with rules to use besides the built-in ones; may be given several times
     #[arg(long, value_name = "DIR")]
     pub(super) rules: Vec<PathBuf>,
+    /// Write what was measured to a file that --replay reads; as JSON when its name ends in .json
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Judge the recording in a file instead of this machine, without any rights
+    #[arg(long, value_name = "FILE", conflicts_with = "duration")]
+    pub(super) replay: Option<PathBuf>,
     /// When to colour the report
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
