@@ -1,6 +1,8 @@
 //! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
 
+mod explained;
 mod json;
+mod markdown;
 pub mod pretty;
 mod style;
 mod text;
@@ -14,6 +16,7 @@ use serde::Serialize;
 
 pub use crate::check::Host;
 pub use json::json;
+pub use markdown::markdown;
 pub use pretty::{pretty, pretty_check};
 pub use style::Style;
 pub use units::{count, human_seconds};

@@ -62,7 +62,8 @@ fn assert_told(stderr: &str, error: &str, help: &str) {
 
 #[test]
 fn wrong_usage_is_two_lines_and_exit_code_2() {
-    let cases: [(&[&str], &str, &str); 13] = [
+    let cases: [(&[&str], &str, &str); 14] = [
+        (&["check", "--output", "markdown"], "markdown", "kerno check --help"),
         (&["check", "--quiet"], "--quiet", "kerno check --help"),
         (&[], "no command", "kerno doctor"),
         (&["docter"], "docter", "doctor"),

@@ -119,6 +119,7 @@ fn text(report: &Report, settings: &Settings) -> Result<String, Failure> {
     Ok(match settings.form {
         Form::Pretty => report::pretty(report, &settings.style),
         Form::Plain => report::pretty(report, &settings.style.plain()),
+        Form::Markdown => report::markdown(report),
         Form::Json => report::json(report)
             .map_err(|error| Failure::own(format!("the report cannot be written as JSON: {error}"), "use --output pretty"))?,
     })

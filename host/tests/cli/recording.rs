@@ -45,7 +45,7 @@ fn a_replayed_window_gives_the_same_report_byte_for_byte() {
     assert_eq!(run(command), (Some(0), report.clone(), String::new()));
     assert_eq!(replay(&json, &["-o", "json"]), (Some(0), report.clone(), String::new()));
     assert_eq!(files(directory.path()), ["slow.json", "slow.kerno"], "nothing is left beside them");
-    for form in ["pretty", "plain"] {
+    for form in ["pretty", "plain", "markdown"] {
         let text = replay(&packed, &["-o", form]);
         assert_eq!(text.0, Some(0), "{}", text.2);
         assert!(text.1.contains("node-7"), "{}", text.1);
@@ -60,7 +60,7 @@ fn a_replayed_window_gives_the_same_report_byte_for_byte() {
 #[test]
 fn what_was_told_is_what_is_replayed() {
     let directory = tempfile::tempdir().unwrap();
-    for form in ["pretty", "plain"] {
+    for form in ["pretty", "markdown"] {
         let path = directory.path().join(form);
         let text = record(&path, form);
         assert_eq!(replay(&path, &["-o", form]), (Some(0), text, String::new()));
