@@ -1,4 +1,4 @@
-//! Composition root: one window from the first collector to the finished report.
+//! Composition root: one window from the first collector to the finished report, or from a recording to the same report.
 
 mod check;
 mod host;
@@ -38,6 +38,8 @@ pub struct Options {
     pub node_name: Option<String>,
     /// Cluster name to report.
     pub cluster: Option<String>,
+    /// Whether what was measured is written to a file: the right to write wherever the one who started kerno may is kept until then.
+    pub recording: bool,
 }
 
 /// A moment of the window, for whoever shows progress.
@@ -49,7 +51,9 @@ pub enum Moment<'a> {
     Started(&'a [Progress]),
     /// So much of the window has passed.
     Ticked(Duration, &'a [Progress]),
-    /// The window is over, rules judge.
+    /// The window is over: what it held, before any rule has seen it.
+    Measured(&'a Snapshot),
+    /// Rules judge.
     Judging,
 }
 
@@ -87,7 +91,7 @@ pub fn doctor(
     // A window that cannot be judged need not be measured.
     let runtime = Runtime::new(&Limits::default())?;
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
-    rights::measuring();
+    rights::measuring(options.recording);
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
     let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
@@ -108,8 +112,6 @@ pub fn doctor(
     let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
     let collected = collectors.finish();
     let collected = if elapsed < SHORTEST { collected.too_short() } else { collected };
-    progress(Moment::Judging);
-    rights::judging();
 
     let snapshot = Snapshot {
         host: host.finish(options, duration_ns),
@@ -118,7 +120,23 @@ pub fn doctor(
         families: collected.families,
         processes: collected.processes,
     };
+    progress(Moment::Measured(&snapshot));
+    progress(Moment::Judging);
+    rights::judging();
     // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
-    let rules = runtime.load(artifacts::BUILT_IN_RULES, &options.rules)?;
-    Ok(Report::new(&snapshot, rules.judge(&postcard::to_allocvec(&snapshot)?)?))
+    judge(runtime, &snapshot, &options.rules)
+}
+
+/// Judges a window that was measured before, here or elsewhere: the same snapshot and the same rules give the same report.
+///
+/// # Errors
+/// When rules cannot be listed or run at all.
+pub fn replay(snapshot: &Snapshot, rules: &[PathBuf]) -> Result<Report, AgentError> {
+    rights::judging();
+    judge(Runtime::new(&Limits::default())?, snapshot, rules)
+}
+
+fn judge(runtime: Runtime, snapshot: &Snapshot, rules: &[PathBuf]) -> Result<Report, AgentError> {
+    let rules = runtime.load(artifacts::BUILT_IN_RULES, rules)?;
+    Ok(Report::new(snapshot, rules.judge(&postcard::to_allocvec(snapshot)?)?))
 }

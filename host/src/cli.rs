@@ -7,6 +7,7 @@ mod environment;
 mod failure;
 mod output;
 mod progress;
+mod recording;
 mod version;
 mod window;
 

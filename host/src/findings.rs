@@ -1,8 +1,9 @@
-//! What rules found: findings, their identity, and the state of each rule.
+//! What rules found: findings, their identity, what follows from what, and the state of each rule.
 
 mod id;
 mod order;
 mod rank;
+mod triage;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use id::id;
 pub use order::{Step, recommended_order};
-pub use rank::rank;
+pub use triage::{Explained, Triage, triage};
 pub use verdict::{Verdict, verdict};
 
 /// [`RuleReport::source`] of the rules that ship with kerno.

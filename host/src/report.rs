@@ -1,11 +1,14 @@
 //! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
 
+mod explained;
 mod json;
+mod markdown;
 pub mod pretty;
 mod style;
 mod text;
 mod units;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Snapshot};
@@ -13,11 +16,12 @@ use serde::Serialize;
 
 pub use crate::check::Host;
 pub use json::json;
+pub use markdown::markdown;
 pub use pretty::{pretty, pretty_check};
 pub use style::Style;
 pub use units::{count, human_seconds};
 
-use crate::findings::{self, Finding, RuleReport, RuleStatus, Severity, Step, Verdict};
+use crate::findings::{self, Explained, Finding, RuleReport, RuleStatus, Severity, Step, Triage, Verdict};
 
 /// What kerno says of one window. Its serialized form is the published one (`schema/report-1.json`): base units, absent values
 /// null, fields only ever added. What is skipped is for the text forms only.
@@ -41,6 +45,9 @@ pub struct Report {
     pub rules: Vec<Rule>,
     /// What every collector saw.
     pub collectors: Vec<Collector>,
+    /// Why findings follow from others.
+    #[serde(skip)]
+    pub explained: Vec<Explained>,
     /// Findings that [`Report::only_critical`] took out.
     #[serde(skip)]
     pub hidden: usize,
@@ -105,12 +112,12 @@ pub struct Collector {
 }
 
 impl Report {
-    /// Ranks what the rules found and puts it together with the snapshot's facts.
+    /// Triages what the rules found and puts it together with the snapshot's facts.
     #[must_use]
     pub fn new(snapshot: &Snapshot, rules: Vec<RuleReport>) -> Self {
         let verdict = findings::verdict(&rules);
-        let mut found: Vec<Finding> = rules.iter().flat_map(|rule| rule.findings.iter().cloned()).collect();
-        findings::rank(&mut found);
+        let found = rules.iter().flat_map(|rule| rule.findings.iter().cloned()).collect();
+        let Triage { findings: found, explained } = findings::triage(found);
         let number = |severity| found.iter().filter(|finding| finding.severity == severity).count();
         Self {
             schema_version: 1,
@@ -131,22 +138,26 @@ impl Report {
             window: Window {
                 start: rfc3339(snapshot.window.start_unix_ns),
                 duration_seconds: Duration::from_nanos(snapshot.window.duration_ns).as_secs_f64(),
-                events: snapshot.collectors.iter().map(|collector| collector.events).sum(),
+                events: snapshot.collectors.iter().fold(0, |sum, collector| sum.saturating_add(collector.events)),
                 interrupted: snapshot.window.interrupted,
             },
             recommended_order: findings::recommended_order(&found),
             findings: found,
+            explained,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
             hidden: 0,
         }
     }
 
-    /// Takes out findings below critical and their steps. Verdict and summary stay: what is not shown is still there.
+    /// Takes out findings below critical, their steps and what is told of them elsewhere. Verdict and summary stay: what is not shown is still there.
     pub fn only_critical(&mut self) {
         let before = self.findings.len();
         self.findings.retain(|finding| finding.severity == Severity::Critical);
         self.hidden += before - self.findings.len();
+        let shown: BTreeSet<String> = self.findings.iter().map(|finding| finding.id.clone()).collect();
+        self.findings.iter_mut().for_each(|finding| finding.consequences.retain(|id| shown.contains(id)));
+        self.explained.retain(|explained| shown.contains(&explained.cause) && shown.contains(&explained.consequence));
         self.recommended_order = findings::recommended_order(&self.findings);
     }
 

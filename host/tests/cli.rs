@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/recording.rs"]
+mod recording;
+
 fn kerno() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KERNO_")) {
@@ -59,7 +62,8 @@ fn assert_told(stderr: &str, error: &str, help: &str) {
 
 #[test]
 fn wrong_usage_is_two_lines_and_exit_code_2() {
-    let cases: [(&[&str], &str, &str); 13] = [
+    let cases: [(&[&str], &str, &str); 14] = [
+        (&["check", "--output", "markdown"], "markdown", "kerno check --help"),
         (&["check", "--quiet"], "--quiet", "kerno check --help"),
         (&[], "no command", "kerno doctor"),
         (&["docter"], "docter", "doctor"),

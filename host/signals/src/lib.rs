@@ -17,6 +17,7 @@ mod memory;
 mod oom;
 mod pressure;
 pub mod query;
+pub mod recording;
 mod sched;
 mod snapshot;
 mod syscall;

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub fn check(ebpf: bool, node_name: Option<&str>, cluster: Option<String>) -> Result<Check, AgentError> {
     let seen = Seen::read(Root::default(), node_name, cluster)?;
     let mut collectors = Collectors::start(&collector::Options { ebpf, ..collector::Options::default() });
-    rights::measuring();
+    rights::measuring(false);
     for _ in 0..TICKS {
         collectors.tick();
         std::thread::sleep(TICK);

@@ -7,9 +7,11 @@ use crate::platform::{capabilities::Capability, patience, privileges};
 /// What the collectors' readers of `/proc` and of other users' files need to the end.
 const READING: [Capability; 2] = [Capability::SysPtrace, Capability::DacReadSearch];
 
-/// Programs are attached: from now on kerno only reads. `CAP_BPF` stays where the kernel wants it for reading maps.
-pub(super) fn measuring() {
+/// Programs are attached: from now on kerno only reads. `CAP_BPF` stays where the kernel wants it for reading maps,
+/// `CAP_DAC_OVERRIDE` where a recording is still to be written, into a directory that may be another user's.
+pub(super) fn measuring(recording: bool) {
     let mut kept = READING.to_vec();
+    kept.extend(recording.then_some(Capability::DacOverride));
     patience::end();
     give_up(privileges::needed_for_maps().and_then(|needed| {
         kept.extend(needed);

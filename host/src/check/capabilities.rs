@@ -20,6 +20,7 @@ fn effect(capability: Capability) -> Option<&'static str> {
 
 fn id(capability: Capability) -> &'static str {
     match capability {
+        Capability::DacOverride => "cap_dac_override",
         Capability::DacReadSearch => "cap_dac_read_search",
         Capability::NetAdmin => "cap_net_admin",
         Capability::SysPtrace => "cap_sys_ptrace",

@@ -38,7 +38,7 @@ pub(super) struct Doctor {
     /// Length of the window, 1s to 5m
     #[arg(short, long, default_value = "30s", allow_hyphen_values = true)]
     pub(super) duration: String,
-    /// Form of the report; plain is pretty in ASCII without colour
+    /// Form of the report; plain is pretty in ASCII without colour, markdown is for pasting into an incident
     #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
     pub(super) output: Form,
     /// No progress on standard error
@@ -56,6 +56,12 @@ pub(super) struct Doctor {
     /// Directory with rules to use besides the built-in ones; may be given several times
     #[arg(long, value_name = "DIR")]
     pub(super) rules: Vec<PathBuf>,
+    /// Write what was measured to a file that --replay reads; as JSON when its name ends in .json
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<PathBuf>,
+    /// Judge the recording in a file instead of this machine, without any rights
+    #[arg(long, value_name = "FILE", conflicts_with = "duration")]
+    pub(super) replay: Option<PathBuf>,
     /// When to colour the report
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
@@ -69,8 +75,8 @@ needs. Those that read /proc instead of running kernel programs, or nothing, mak
 Exit codes: 0 ready; 3 not ready; 2 usage or configuration; 4 kerno itself failed.")]
 pub(super) struct Check {
     /// Form of the check; plain is pretty in ASCII without colour
-    #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
-    pub(super) output: Form,
+    #[arg(short, long, value_enum, default_value_t = CheckForm::Pretty)]
+    pub(super) output: CheckForm,
     /// When to colour the check
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
@@ -79,6 +85,15 @@ pub(super) struct Check {
 /// Form of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
+    Pretty,
+    Plain,
+    Json,
+    Markdown,
+}
+
+/// Form of the check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckForm {
     Pretty,
     Plain,
     Json,

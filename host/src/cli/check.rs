@@ -1,6 +1,6 @@
 //! `kerno check`: looks at this host and writes what it allows.
 
-use super::arguments::{self, Form};
+use super::arguments::{self, CheckForm};
 use super::doctor::style;
 use super::failure::chain;
 use super::{Environment, Failure, exit, output};
@@ -12,9 +12,9 @@ pub(super) fn run(arguments: &arguments::Check, environment: Environment) -> Res
     let check = agent::check(environment.ebpf, environment.node_name.as_deref(), environment.cluster)
         .map_err(|error| Failure::own(chain(&error), "mount /proc and /sys where kerno runs"))?;
     let text = match arguments.output {
-        Form::Pretty => report::pretty_check(&check, &style),
-        Form::Plain => report::pretty_check(&check, &style.plain()),
-        Form::Json => report::json(&check)
+        CheckForm::Pretty => report::pretty_check(&check, &style),
+        CheckForm::Plain => report::pretty_check(&check, &style.plain()),
+        CheckForm::Json => report::json(&check)
             .map_err(|error| Failure::own(format!("the check cannot be written as JSON: {error}"), "use --output pretty"))?,
     };
     output::write(&text)?;

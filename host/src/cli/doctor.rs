@@ -1,13 +1,15 @@
-//! `kerno doctor`: resolves settings, measures and judges one window, writes the report.
+//! `kerno doctor`: resolves settings, measures one window or takes a recorded one, judges it, writes the report.
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arguments::{self, Color, Form};
 use super::failure::chain;
 use super::progress::Progress;
+use super::recording::{self, Destination};
 use super::{Environment, Failure, exit, output, window};
-use crate::agent::{self, AgentError, Interrupt};
+use crate::agent::{self, AgentError, Interrupt, Moment};
 use crate::findings::{Severity, Verdict};
 use crate::platform::clock::SystemClock;
 use crate::report::{self, Report, Style};
@@ -15,6 +17,8 @@ use crate::report::{self, Report, Style};
 /// Everything that was asked for, resolved.
 struct Settings {
     agent: agent::Options,
+    record: Option<Destination>,
+    replay: Option<PathBuf>,
     form: Form,
     style: Style,
     quiet: bool,
@@ -25,6 +29,29 @@ struct Settings {
 
 pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Result<u8, Failure> {
     let settings = resolve(arguments, environment)?;
+    let (mut report, recorded) = match &settings.replay {
+        Some(path) => replay(path, &settings)?,
+        None => measure(&settings)?,
+    };
+    let code = code(&report, &settings);
+    if settings.only_critical {
+        report.only_critical();
+    }
+    output::write(&text(&report, &settings)?)?;
+    // A report that was made is told first.
+    recorded.map(|()| code)
+}
+
+/// The report of a recording, and whether it could be recorded anew.
+fn replay(path: &Path, settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure> {
+    let snapshot = recording::read(path)?;
+    let recorded = settings.record.as_ref().map_or(Ok(()), |destination| destination.write(&snapshot));
+    let report = agent::replay(&snapshot, &settings.agent.rules).map_err(|error| failed(&error))?;
+    Ok((report, recorded))
+}
+
+/// The report of a window, and whether it could be recorded.
+fn measure(settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure> {
     let mut progress = Progress::new(settings.quiet, settings.agent.duration);
     let interrupt = Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
         let help = match error.kind() {
@@ -33,14 +60,15 @@ pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Res
         };
         Failure::own(format!("signals cannot be received: {error}"), help)
     })?;
-    let mut report = agent::doctor(&settings.agent, &SystemClock, &interrupt, &mut |moment| progress.tell(&moment))
-        .map_err(|error| failed(&error))?;
-    let code = code(&report, &settings);
-    if settings.only_critical {
-        report.only_critical();
-    }
-    output::write(&text(&report, &settings)?)?;
-    Ok(code)
+    let mut recorded = Ok(());
+    let mut tell = |moment: Moment<'_>| {
+        if let (Moment::Measured(snapshot), Some(destination)) = (&moment, &settings.record) {
+            recorded = destination.write(snapshot);
+        }
+        progress.tell(&moment);
+    };
+    let report = agent::doctor(&settings.agent, &SystemClock, &interrupt, &mut tell).map_err(|error| failed(&error))?;
+    Ok((report, recorded))
 }
 
 fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Settings, Failure> {
@@ -53,6 +81,7 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
             )
         })?;
     }
+    let record = arguments.record.as_deref().map(Destination::new).transpose()?;
     Ok(Settings {
         agent: agent::Options {
             duration,
@@ -60,7 +89,10 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
             rules: arguments.rules,
             node_name: environment.node_name,
             cluster: environment.cluster,
+            recording: record.is_some(),
         },
+        record,
+        replay: arguments.replay,
         form: arguments.output,
         style: style(arguments.color),
         quiet: arguments.quiet,
@@ -87,6 +119,7 @@ fn text(report: &Report, settings: &Settings) -> Result<String, Failure> {
     Ok(match settings.form {
         Form::Pretty => report::pretty(report, &settings.style),
         Form::Plain => report::pretty(report, &settings.style.plain()),
+        Form::Markdown => report::markdown(report),
         Form::Json => report::json(report)
             .map_err(|error| Failure::own(format!("the report cannot be written as JSON: {error}"), "use --output pretty"))?,
     })

@@ -53,6 +53,7 @@ impl Progress {
                     bar.set_position(elapsed.as_secs());
                     bar.set_message(line(*elapsed, *total, counts, beside_the_bar()));
                 }
+                Moment::Measured(_) => {}
                 Moment::Judging => bar.finish_and_clear(),
             },
             Self::Lines { next, total } => match moment {
@@ -64,7 +65,7 @@ impl Progress {
                     write(&line(*elapsed, *total, counts, usize::MAX));
                 }
                 Moment::Judging => write("judging what was measured"),
-                Moment::Starting | Moment::Ticked(..) => {}
+                Moment::Starting | Moment::Ticked(..) | Moment::Measured(_) => {}
             },
         }
     }

@@ -6,11 +6,11 @@ use super::Finding;
 
 /// Sorts by severity, then time to impact, then how far past the threshold, then how much is affected (the largest count in the
 /// evidence), then id, so that equal faults keep their order between runs.
-pub fn rank(findings: &mut [Finding]) {
+pub(super) fn rank(findings: &mut [Finding]) {
     findings.sort_by(compare);
 }
 
-fn compare(a: &Finding, b: &Finding) -> Ordering {
+pub(super) fn compare(a: &Finding, b: &Finding) -> Ordering {
     Reverse(a.severity)
         .cmp(&Reverse(b.severity))
         .then_with(|| a.eta_seconds.unwrap_or(f64::INFINITY).total_cmp(&b.eta_seconds.unwrap_or(f64::INFINITY)))

@@ -5,6 +5,8 @@ use super::{Error, Root};
 /// A capability that kerno can use; the value is its bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capability {
+    /// Writes files and directories whatever their mode.
+    DacOverride = 1,
     /// Reads files and directories whatever their mode.
     DacReadSearch = 2,
     /// Administers networking.
@@ -43,6 +45,7 @@ impl Capability {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
             Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",

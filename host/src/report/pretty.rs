@@ -7,6 +7,8 @@ mod order;
 mod rules;
 
 pub use check::pretty_check;
+pub(super) use finding::{bar_lines, footer_facts, urgency, word};
+pub(super) use rules::{collector_entries, rule_entry};
 
 use super::{Report, Style};
 
@@ -18,7 +20,7 @@ pub fn pretty(report: &Report, style: &Style) -> String {
     header::host(report, &mut page);
     header::verdict(report, &mut page);
     for (index, finding) in report.findings.iter().enumerate() {
-        finding::finding(index + 1, finding, &mut page);
+        finding::finding(index + 1, finding, report, &mut page);
     }
     order::order(report, &mut page);
     rules::rules(report, &mut page);

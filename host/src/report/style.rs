@@ -4,8 +4,8 @@ use anstyle::{AnsiColor, Style as Ansi};
 
 use crate::findings::Severity;
 
-/// Widths that text is laid out for; commands and names are written whole even where they are wider.
-const WIDTHS: std::ops::RangeInclusive<usize> = 24..=120;
+/// Widths that text is laid out for, prose in fewer; commands and names are written whole even where they are wider.
+const WIDTHS: std::ops::RangeInclusive<usize> = 24..=200;
 
 /// What the output can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

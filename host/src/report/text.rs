@@ -35,10 +35,13 @@ fn is_bidi_control(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Prose is not wider than this: longer lines are hard to read.
+const PROSE: usize = 120;
+
 /// Lines of at most `width` columns, made safe. A word wider than that keeps its line whole unless it may be split.
 pub(super) fn wrap(text: &str, width: usize, style: Style) -> Vec<String> {
     let text = clean(&text.split_whitespace().collect::<Vec<_>>().join(" "), style);
-    let options = Options::new(width.max(8))
+    let options = Options::new(width.clamp(8, PROSE))
         .break_words(style.split_words())
         .word_separator(WordSeparator::AsciiSpace)
         .word_splitter(WordSplitter::NoHyphenation);
@@ -60,6 +63,31 @@ pub(super) fn facts(facts: &[String], width: usize, style: Style) -> Vec<String>
         }
     }
     lines
+}
+
+/// A text of at most `width` columns, made safe: what is too long loses its middle.
+pub(super) fn shorten(text: &str, width: usize, style: Style) -> String {
+    let text = clean(text, style);
+    if columns(&text) <= width {
+        return text;
+    }
+    let gap = style.pick("…", "...");
+    let room = width.saturating_sub(columns(gap));
+    let (head, tail) = (take(text.chars(), room - room / 3), take(text.chars().rev(), room / 3));
+    head + gap + &tail.chars().rev().collect::<String>()
+}
+
+/// As many characters as fit into so many columns.
+fn take(characters: impl Iterator<Item = char>, width: usize) -> String {
+    let mut taken = String::new();
+    for character in characters {
+        taken.push(character);
+        if columns(&taken) > width {
+            taken.pop();
+            break;
+        }
+    }
+    taken
 }
 
 /// Columns that a text takes.
@@ -93,6 +121,19 @@ mod tests {
     fn wide_characters_count_double() {
         assert_eq!(columns("日本"), 4);
         assert!(wrap("日本 日本 日本 日本", 10, Style::terminal(80, false)).iter().all(|line| columns(line) <= 10));
+    }
+
+    #[test]
+    fn what_is_too_long_loses_its_middle() {
+        let style = Style::terminal(80, false);
+        assert_eq!(shorten("abc", 3, style), "abc");
+        assert_eq!(shorten("0123456789abcdef", 10, style), "012345…def");
+        assert_eq!(shorten("0123456789abcdef", 10, style.plain()), "01234...ef");
+        assert_eq!(shorten("日本日本日本日本", 7, style), "日本…本");
+        assert_eq!(shorten("a\u{1b}b", 20, style), "a\\u{1b}b");
+        for width in 0..20 {
+            assert!(columns(&shorten("0123456789abcdef", width, style)) <= width.max(1), "{width}");
+        }
     }
 
     #[test]

@@ -37,6 +37,20 @@ pub fn human_seconds(seconds: f64) -> String {
     }
 }
 
+/// A time that is still to come: no finer than it can be known.
+pub(super) fn eta(seconds: f64) -> String {
+    const DAY: f64 = 86_400.0;
+    if seconds < 1.0 {
+        "now".to_owned()
+    } else if seconds < 2.0 * DAY {
+        format!("in {}", human_seconds(seconds))
+    } else if seconds < 100.0 * DAY {
+        format!("in {} days", amount((seconds / DAY).floor()))
+    } else {
+        "in more than 100 days".to_owned()
+    }
+}
+
 /// A size in the unit that keeps it readable.
 pub(super) fn bytes(value: f64) -> String {
     let mut scaled = value;
@@ -76,6 +90,9 @@ pub fn count(value: u64) -> String {
 /// Three significant digits, no zeros behind the point that say nothing.
 fn significant(value: f64) -> String {
     let size = value.abs();
+    if size >= 1e15 {
+        return format!("{value:.2e}");
+    }
     let decimals = if size >= 99.95 {
         0
     } else if size >= 9.995 {
@@ -94,6 +111,12 @@ fn significant(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_still_to_come_is_told_no_finer_than_it_is_known() {
+        let told = [0.0, 42.3, 900.0, 7_320.0, 5.5 * 86_400.0, 1e9].map(eta);
+        assert_eq!(told, ["now", "in 42.3 s", "in 15 min", "in 2 h 2 min", "in 5 days", "in more than 100 days"]);
+    }
 
     #[test]
     fn values_read_as_people_write_them() {
@@ -120,11 +143,17 @@ mod tests {
             (0.0, "count", "0"),
             (2.5, "count", "2.5"),
             (7.0, "per second", "7 per second"),
+            (f64::MAX, "count", "1.80e308"),
         ];
         for (value, unit, expected) in cases {
             assert_eq!(human(value, unit), expected);
         }
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(999), "999");
+        for unit in ["seconds", "bytes", "ratio", "count"] {
+            for value in [f64::MAX, f64::MIN, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE] {
+                assert!(human(value, unit).len() < 32, "{value:e} {unit}: {}", human(value, unit));
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("interrupted", interrupted()),
         ("hostile-names", hostile_names()),
         ("measured", measured()),
+        ("linked", linked()),
     ]
 }
 
@@ -33,6 +34,82 @@ pub fn findings() -> Report {
     let rules =
         vec![fired("disk-io-bottleneck", vec![fsync]), fired("scheduler-contention", vec![run_queue_finding(Severity::Warning)])];
     Report::new(&snapshot(full()), rules)
+}
+
+/// Two faults that several rules see, a slow disk and the fsyncs on it, memory that grows until a process is killed; and a fact.
+pub fn linked() -> Report {
+    let group = |kind, path: &str, unit: &str| Entity { kind, names: names(&[("cgroup", path), ("unit", unit)]) };
+    let about = |rule: &str, severity, entity: Entity, title: &str, signal: (&str, f64, f64, &str)| Finding {
+        id: id(rule, &entity),
+        rule: rule.into(),
+        severity,
+        title: title.into(),
+        signal: Signal { name: signal.0.into(), value: signal.1, threshold: signal.2, unit: signal.3.into() },
+        entity,
+        evidence: Vec::new(),
+        fixes: Vec::new(),
+        eta_seconds: None,
+        cause: format!("What {rule} thinks of it by itself."),
+        impact: "Its users wait.".into(),
+        collector: "memory".into(),
+        ..run_queue_finding(severity)
+    };
+    let db = || group(EntityKind::Unit, "/system.slice/db.service", "db.service");
+    let api = || group(EntityKind::Unit, "/system.slice/api.service", "api.service");
+    let call = Finding {
+        evidence: evidence(&[("longest fdatasync of postgres (pid 4121)", 0.312, "seconds")]),
+        collector: "syscall".into(),
+        fixes: vec![fix(Urgency::Now, "See which of its calls take long", "timeout 10 strace -f -T -p 4121")],
+        ..about(
+            "syscall-latency",
+            Severity::Warning,
+            db(),
+            "fdatasync of db.service takes long: p99 312 ms of 1,204",
+            ("fdatasync p99", 0.312, 0.1, "seconds"),
+        )
+    };
+    let growth = Finding {
+        eta_seconds: Some(90.0),
+        fixes: vec![fix(Urgency::Now, "See who uses memory now", "ps -eo pid,rss,comm --sort=-rss | head")],
+        ..about(
+            "oom-imminent",
+            Severity::Warning,
+            api(),
+            "api.service meets its memory limit in about 90 s: 94 % used, growing by 8 MiB/s",
+            ("memory used of the limit", 0.94, 0.9, "ratio"),
+        )
+    };
+    let pressure = about(
+        "memory-pressure",
+        Severity::Warning,
+        api(),
+        "api.service is short of memory: 94 % of its memory limit in use, tasks wait for it 12 % of the time",
+        ("memory used of the limit", 0.94, 0.9, "ratio"),
+    );
+    let kill = Finding {
+        fixes: vec![
+            fix(Urgency::Now, "See what the kernel says of it", "dmesg -T | grep -iE 'killed process|oom-kill' | tail"),
+            fix(Urgency::Now, "See who uses memory now", "ps -eo pid,rss,comm --sort=-rss | head"),
+        ],
+        ..about(
+            "oom-kill",
+            Severity::Critical,
+            api(),
+            "api (pid 901) of api.service was killed for lack of memory",
+            ("OOM kills", 1.0, 1.0, "count"),
+        )
+    };
+    let web = group(EntityKind::Unit, "/system.slice/web.service", "web.service");
+    let alone = about(
+        "scheduler-contention",
+        Severity::Info,
+        web,
+        "web.service waits 5.1 ms for a CPU",
+        ("run-queue delay p99", 0.0051, 0.005, "seconds"),
+    );
+    let rules = [call, growth, pressure, kill, alone, fsync_finding()];
+    let rules = rules.into_iter().map(|finding| fired(&finding.rule.clone(), vec![finding]));
+    Report::new(&snapshot(full()), rules.collect())
 }
 
 pub fn insufficient() -> Report {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kerno::report::{Style, pretty};
+use kerno::report::{Style, markdown, pretty};
 
 use crate::cases;
 
@@ -11,6 +11,7 @@ pub fn styles() -> Vec<(&'static str, Style)> {
     vec![
         ("80", Style::terminal(80, false)),
         ("120", Style::terminal(120, false)),
+        ("200", Style::terminal(200, false)),
         ("40", Style::terminal(40, false)),
         ("plain", Style::file(false).plain()),
         ("color", Style::terminal(80, true)),
@@ -25,16 +26,91 @@ fn reports_look_as_reviewed() {
     for (name, report) in cases::all() {
         for (form, style) in styles() {
             let path = directory.join(format!("{name}-{form}.txt"));
-            let text = pretty(&report, &style);
-            if bless {
-                std::fs::create_dir_all(&directory).unwrap();
-                std::fs::write(&path, &text).unwrap();
-            } else if std::fs::read_to_string(&path).unwrap_or_default() != text {
-                different.push(format!("{}:\n{text}", path.display()));
-            }
+            compare(&path, &pretty(&report, &style), bless, &mut different);
         }
+        compare(&directory.join(format!("{name}.md")), &markdown(&report), bless, &mut different);
     }
     assert!(different.is_empty(), "reports differ (KERNO_BLESS=1 accepts them):\n{}", different.join("\n"));
+}
+
+fn compare(path: &Path, text: &str, bless: bool, different: &mut Vec<String>) {
+    if bless {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    } else if std::fs::read_to_string(path).unwrap_or_default() != text {
+        different.push(format!("{}:\n{text}", path.display()));
+    }
+}
+
+#[test]
+fn a_consequence_names_its_cause_and_the_cause_names_it() {
+    let report = cases::linked();
+    let rules: Vec<&str> = report.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    let expected =
+        ["disk-io-bottleneck", "oom-imminent", "memory-pressure", "oom-kill", "syscall-latency", "scheduler-contention"];
+    assert_eq!(rules, expected);
+    for text in [pretty(&report, &Style::file(false)), markdown(&report)] {
+        assert!(text.contains("2 faults: finding 1 explains 5; 2 explains 3 and 4"), "{text}");
+        assert_eq!(text.matches("This also explains").count(), 3, "{text}");
+        let joined = text.split(['│', '\n', ' ']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        assert!(joined.contains("Follows from finding 1 (fsync on /var/lib/postgresql takes 312 ms)"), "{joined}");
+        assert!(!text.contains("What syscall-latency thinks") && text.contains("What oom-imminent thinks"), "{text}");
+        assert!(text.contains("reached in 1 min 30 s"), "{text}");
+        // Two findings ask for it.
+        assert_eq!(text.matches("See who uses memory now (finding").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_shown_is_named_by_nothing_that_is() {
+    let mut report = cases::linked();
+    report.only_critical();
+    let rules: Vec<&str> = report.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    assert_eq!((rules.as_slice(), report.hidden), (["disk-io-bottleneck", "oom-kill"].as_slice(), 4));
+    assert!(report.findings.iter().all(|finding| finding.consequences.is_empty()));
+    assert!(pretty(&report, &Style::file(false)).contains("What oom-kill thinks of it by itself."));
+}
+
+#[test]
+fn names_of_10_kib_with_control_characters_stay_readable() {
+    let long = "a\u{1b}[2J`|*\u{202e}\r\nx_<b>".repeat(640);
+    assert!(long.len() > 10_240);
+    let mut report = cases::linked();
+    report.host.name.clone_from(&long);
+    report.host.cluster = Some(long.clone());
+    for finding in &mut report.findings {
+        finding.entity.names.insert("comm".into(), long.clone());
+        (finding.title, finding.cause, finding.impact) = (long.clone(), long.clone(), long.clone());
+        finding.signal.name.clone_from(&long);
+        finding.evidence[..].iter_mut().for_each(|evidence| evidence.key.clone_from(&long));
+    }
+    for rule in &mut report.rules {
+        (rule.id, rule.reason) = (long.clone(), Some(long.clone()));
+    }
+    let is_bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    for width in [40, 80, 200] {
+        let text = pretty(&report, &Style::terminal(width, false));
+        assert!(!text.contains(is_bad), "{width}");
+        let commands: Vec<&str> = report.findings.iter().flat_map(|one| &one.fixes).map(|fix| fix.command.as_str()).collect();
+        let widest = text.lines().filter(|line| !commands.contains(&line.trim())).map(textwrap::core::display_width).max();
+        assert!(widest <= Some(width), "{width}: {widest:?}");
+        assert!(text.contains('…'), "a name on a terminal loses its middle");
+    }
+    let whole = kept(&long);
+    for text in [pretty(&report, &Style::file(false)), markdown(&report)] {
+        assert!(!text.contains(is_bad));
+        assert!(kept(&text).contains(&whole), "names are whole where no terminal is written to");
+    }
+}
+
+/// Letters and digits of a text, as they are when nothing is escaped.
+fn kept(text: &str) -> String {
+    text.replace("\\u{1b}", "")
+        .replace("\\u{202e}", "")
+        .replace("\\r\\n", "")
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .collect()
 }
 
 #[test]

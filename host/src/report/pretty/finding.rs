@@ -2,22 +2,32 @@
 
 use super::Page;
 use crate::findings::{Finding, Fix, Severity, Urgency};
-use crate::report::Style;
-use crate::report::text::{self, clean, columns, left, right, wrap};
-use crate::report::units::{human, human_seconds};
+use crate::report::text::{self, clean, columns, left, right, shorten, wrap};
+use crate::report::units::{self, human};
+use crate::report::{Report, Style, explained};
 use kerno_signals::Coverage;
 
 /// Width of a bar at full length.
 const BAR: usize = 40;
 
+/// Names that take more lines than this on a terminal lose their middle; in a file they are whole.
+const NAME_LINES: usize = 3;
+
 /// Draws finding number `number`.
-pub(super) fn finding(number: usize, finding: &Finding, page: &mut Page) {
+pub(super) fn finding(number: usize, finding: &Finding, report: &Report, page: &mut Page) {
     page.gap();
     title(number, finding, page);
     entity(finding, page);
     bars(finding, page);
-    prose("Cause", &finding.cause, page);
+    if let Some(eta) = finding.eta_seconds {
+        prose("ETA", &format!("limit reached {}", units::eta(eta)), page);
+    }
+    match explained::cause(report, finding) {
+        Some((number, cause, because)) => prose("Cause", &explained::because(number, cause, because), page),
+        None => prose("Cause", &finding.cause, page),
+    }
     prose("Impact", &finding.impact, page);
+    consequences(report, finding, page);
     evidence(finding, page);
     footer(finding, page);
     for fix in &finding.fixes {
@@ -36,14 +46,18 @@ fn room(style: Style) -> usize {
     style.width() - 2
 }
 
-fn title(number: usize, finding: &Finding, page: &mut Page) {
-    let style = page.style;
-    let word = match finding.severity {
+/// A severity in capitals.
+pub(in crate::report) fn word(severity: Severity) -> &'static str {
+    match severity {
         Severity::Critical => "CRITICAL",
         Severity::Warning => "WARNING",
         Severity::Info => "INFO",
-    };
-    let label = format!("{number} {word}");
+    }
+}
+
+fn title(number: usize, finding: &Finding, page: &mut Page) {
+    let style = page.style;
+    let label = format!("{number} {}", word(finding.severity));
     let corner = style.dim(style.pick("┌─", "+-"));
     let used = 2 + 1 + columns(&label) + 1;
     let rule = style.dim(&style.pick("─", "-").repeat(style.width().saturating_sub(used)));
@@ -56,7 +70,12 @@ fn title(number: usize, finding: &Finding, page: &mut Page) {
 /// What it is about, by every name that is known.
 fn entity(finding: &Finding, page: &mut Page) {
     let style = page.style;
-    let mut names: Vec<String> = finding.entity.names.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    let names = finding.entity.names.iter().map(|(key, value)| format!("{key} {value}"));
+    let mut names: Vec<String> = if style.split_words() {
+        names.map(|name| shorten(&name, NAME_LINES * room(style), style)).collect()
+    } else {
+        names.collect()
+    };
     if names.is_empty() {
         names.push(finding.entity.kind.as_str().to_owned());
     }
@@ -67,7 +86,14 @@ fn entity(finding: &Finding, page: &mut Page) {
 
 /// Value and threshold as bars on one scale.
 fn bars(finding: &Finding, page: &mut Page) {
-    let style = page.style;
+    row("", page);
+    for line in bar_lines(finding, room(page.style), page.style) {
+        row(&line, page);
+    }
+}
+
+/// The same as lines of at most `room` columns.
+pub(in crate::report) fn bar_lines(finding: &Finding, room: usize, style: Style) -> Vec<String> {
     let signal = &finding.signal;
     let scale = signal.value.max(signal.threshold);
     let rows = [(signal.name.as_str(), signal.value, true), ("threshold", signal.threshold, false)];
@@ -75,18 +101,43 @@ fn bars(finding: &Finding, page: &mut Page) {
         rows.map(|(name, value, is_value)| (clean(name, style), value, clean(&human(value, &signal.unit), style), is_value));
     let names = rows.iter().map(|row| columns(&row.0)).max().unwrap_or_default();
     let numbers = rows.iter().map(|row| columns(&row.2)).max().unwrap_or_default();
-    let rest = room(style).saturating_sub(names + 2 + numbers + 2);
-    row("", page);
+    let rest = room.saturating_sub(names + 2 + numbers + 2);
+    let mut lines = Vec::new();
     for (name, value, number, is_value) in &rows {
         let full = rest.min(BAR);
         let share = if scale > 0.0 { (value / scale).clamp(0.0, 1.0) } else { 0.0 };
         let cells = ((share * full as f64).round() as usize).max(usize::from(*value > 0.0)).min(full);
         let bar = if full < 8 { String::new() } else { style.pick("█", "#").repeat(cells) };
         let bar = if *is_value { style.severity(&bar, finding.severity) } else { style.dim(&bar) };
-        if names + 2 + numbers <= room(style) {
-            row(&format!("{}  {}  {bar}", left(name, names), right(number, numbers)), page);
+        if names + 2 + numbers <= room {
+            lines.push(format!("{}  {}  {bar}", left(name, names), right(number, numbers)));
         } else {
-            wrap(&format!("{name}: {number}"), room(style), style).iter().for_each(|line| row(line, page));
+            lines.extend(wrap(&format!("{name}: {number}"), room, style));
+        }
+    }
+    lines
+}
+
+/// What follows from it: number, severity and title of each.
+fn consequences(report: &Report, finding: &Finding, page: &mut Page) {
+    let style = page.style;
+    let findings = explained::consequences(report, finding);
+    if findings.is_empty() {
+        return;
+    }
+    row("", page);
+    row(&style.bold("This also explains"), page);
+    let findings: Vec<_> =
+        findings.into_iter().map(|(number, finding)| (format!("{number} {}", word(finding.severity)), finding)).collect();
+    let widest = findings.iter().map(|(label, _)| columns(label)).max().unwrap_or_default();
+    let indent = 2 + widest + 2;
+    for (label, finding) in findings {
+        for (index, line) in wrap(&finding.title, room(style).saturating_sub(indent), style).iter().enumerate() {
+            if index == 0 {
+                row(&format!("  {}  {line}", style.severity(&left(&label, widest), finding.severity)), page);
+            } else {
+                row(&format!("{}{line}", " ".repeat(indent)), page);
+            }
         }
     }
 }
@@ -140,6 +191,16 @@ fn evidence(finding: &Finding, page: &mut Page) {
 /// Where it comes from and how sure it is, and the box's end.
 fn footer(finding: &Finding, page: &mut Page) {
     let style = page.style;
+    row("", page);
+    for line in text::facts(&footer_facts(finding), room(style), style) {
+        row(&style.dim(&line), page);
+    }
+    let end = style.pick("└", "+").to_owned() + &style.pick("─", "-").repeat(style.width() - 1);
+    page.line(&style.dim(&end));
+}
+
+/// Rule, collector, confidence and identity.
+pub(in crate::report) fn footer_facts(finding: &Finding) -> Vec<String> {
     let mut facts = vec![format!("rule {}", finding.rule)];
     facts.push(match finding.coverage {
         Some(Coverage::Full) | None => format!("collector {}", finding.collector),
@@ -147,16 +208,10 @@ fn footer(finding: &Finding, page: &mut Page) {
         Some(Coverage::Fallback) => format!("collector {}, totals only", finding.collector),
     });
     facts.push(format!("confidence {}", human(finding.confidence, "ratio")));
-    facts.extend(finding.eta_seconds.map(|eta| format!("limit reached in {}", human_seconds(eta))));
     facts.extend(finding.slo.iter().map(|slo| format!("burns {slo}")));
     facts.extend(finding.suppressed.iter().map(|why| format!("suppressed: {why}")));
     facts.push(format!("id {}", finding.id));
-    row("", page);
-    for line in text::facts(&facts, room(style), style) {
-        row(&style.dim(&line), page);
-    }
-    let end = style.pick("└", "+").to_owned() + &style.pick("─", "-").repeat(style.width() - 1);
-    page.line(&style.dim(&end));
+    facts
 }
 
 /// What to do, and the command: never wrapped, with nothing but blanks before it.
@@ -171,7 +226,7 @@ fn fix(fix: &Fix, page: &mut Page) {
 }
 
 /// A point in time for people.
-pub(super) fn urgency(when: Urgency) -> &'static str {
+pub(in crate::report) fn urgency(when: Urgency) -> &'static str {
     match when {
         Urgency::Now => "NOW",
         Urgency::FiveMinutes => "5 min",

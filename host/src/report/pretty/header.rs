@@ -1,11 +1,11 @@
-//! Which host, which window, from which sources, and the verdict.
+//! Which host, which window, from which sources, the verdict, and which finding explains which.
 
 use kerno_signals::{CollectorStatus, Environment};
 
 use super::Page;
 use crate::findings::{RuleStatus, Severity, Verdict};
 use crate::report::text::{self, columns};
-use crate::report::{Report, count, human_seconds};
+use crate::report::{Report, count, explained, human_seconds};
 
 /// Host and window, facts joined by dots and wrapped between facts where possible.
 pub(super) fn host(report: &Report, page: &mut Page) {
@@ -90,6 +90,10 @@ pub(super) fn verdict(report: &Report, page: &mut Page) {
     } else {
         page.line(&painted);
         page.paragraph("", 0, &text);
+    }
+    if let Some(sentence) = explained::sentence(report) {
+        let label = page.style.bold("TRIAGE");
+        page.paragraph(&format!("{label}  "), 8, &sentence);
     }
     if report.hidden > 0 {
         page.paragraph("", 0, &format!("{} below critical not shown (--only-critical)", report.hidden));

@@ -26,13 +26,13 @@ pub(super) fn rules(report: &Report, page: &mut Page) {
             RuleStatus::Fired | RuleStatus::Quiet | RuleStatus::Disabled => page.style.bold(heading),
         };
         page.line(&heading);
-        let entries: Vec<(String, String)> = rules.into_iter().map(entry).collect();
+        let entries: Vec<(String, String)> = rules.into_iter().map(rule_entry).collect();
         table(&entries, page);
     }
 }
 
 /// A rule's id and reason; where a user's rule that failed comes from.
-fn entry(rule: &Rule) -> (String, String) {
+pub(in crate::report) fn rule_entry(rule: &Rule) -> (String, String) {
     let reason = rule.reason.as_deref().unwrap_or("no reason given");
     let text = match rule.status {
         RuleStatus::Failed if rule.source != crate::findings::BUILT_IN_SOURCE => format!("{reason} ({})", rule.source),
@@ -44,6 +44,15 @@ fn entry(rule: &Rule) -> (String, String) {
 /// Collectors that are degraded, off or lost events, with the reason and the one thing to do. What several have in common is told
 /// of the first.
 pub(super) fn collectors(report: &Report, page: &mut Page) {
+    let entries = collector_entries(report);
+    if !entries.is_empty() {
+        page.heading("Collectors");
+        table(&entries, page);
+    }
+}
+
+/// Their names and what is said of each.
+pub(in crate::report) fn collector_entries(report: &Report) -> Vec<(String, String)> {
     let mut entries = Vec::new();
     let mut told: Vec<(&str, &str)> = Vec::new();
     for collector in &report.collectors {
@@ -59,7 +68,11 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
         sentences.extend(parts.reason.clone().filter(|_| same.is_none()));
         let is_told = parts.reason.as_deref().is_some_and(|reason| reason.contains("were lost"));
         if collector.lost > 0 && !is_told {
-            sentences.push(format!("{} of {} events lost", count(collector.lost), count(collector.events + collector.lost)));
+            sentences.push(format!(
+                "{} of {} events lost",
+                count(collector.lost),
+                count(collector.events.saturating_add(collector.lost))
+            ));
         }
         sentences.extend(same.map(|same| format!("reason and fix as for {}", same.name)));
         for fix in parts.fix.iter().filter(|_| same.is_none()).flat_map(|fix| fix.split(THEN)) {
@@ -71,10 +84,7 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
             entries.push((collector.name.clone(), sentences.join("; ")));
         }
     }
-    if !entries.is_empty() {
-        page.heading("Collectors");
-        table(&entries, page);
-    }
+    entries
 }
 
 /// Names with text beside them; below them where the page is narrow.

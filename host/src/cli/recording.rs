@@ -1,0 +1,91 @@
+//! Files of recordings: written whole or not at all, and read with nothing believed.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use kerno_signals::Snapshot;
+use kerno_signals::recording::{self, Form};
+
+use super::Failure;
+use super::failure::chain;
+
+/// No recording is larger: what is read, is read into memory.
+const LARGEST: u64 = 256 << 20;
+
+/// A file that a recording will be written to.
+pub(super) struct Destination {
+    path: PathBuf,
+    form: Form,
+}
+
+impl Destination {
+    /// Looks at the place before anything is measured: its directory must take a new file, and nothing but a regular file is replaced.
+    pub(super) fn new(path: &Path) -> Result<Self, Failure> {
+        let refused = |why: String| {
+            let help = "give --record the name of a file in a directory that this user may write to";
+            Failure::usage(format!("{} cannot be recorded to: {why}", path.display()), help)
+        };
+        let form = if path.extension().is_some_and(|extension| extension == "json") { Form::Json } else { Form::Packed };
+        let path = match fs::canonicalize(path) {
+            // What a link leads to is replaced, not the link.
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+            Err(error) => return Err(refused(error.to_string())),
+        };
+        match fs::metadata(&path) {
+            Ok(there) if !there.is_file() => return Err(refused("it is there and is no regular file".to_owned())),
+            _ if path.file_name().is_none() => return Err(refused("it is no name of a file".to_owned())),
+            _ => {}
+        }
+        let destination = Self { path, form };
+        let beside = destination.beside();
+        create(&beside).and_then(|_| fs::remove_file(&beside)).map_err(|error| {
+            let directory = beside.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
+            refused(format!("no file can be made in {}: {error}", directory.display()))
+        })?;
+        Ok(destination)
+    }
+
+    /// Writes the snapshot: beside the place first, then in its place at once.
+    pub(super) fn write(&self, snapshot: &Snapshot) -> Result<(), Failure> {
+        let failed = |why: String, help: &str| Failure::own(format!("{} was not recorded to: {why}", self.path.display()), help);
+        let bytes = recording::write(snapshot, self.form).map_err(|error| failed(chain(&error), error.fix()))?;
+        let beside = self.beside();
+        let written = create(&beside).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            fs::rename(&beside, &self.path)
+        });
+        written.map_err(|error| {
+            // Also where there is none.
+            drop(fs::remove_file(&beside));
+            failed(error.to_string(), "make room and record again, or record to another directory")
+        })
+    }
+
+    /// A name in the same directory, so that it can be renamed; no other kerno has it.
+    fn beside(&self) -> PathBuf {
+        let mut name = OsString::from(".");
+        name.push(self.path.file_name().unwrap_or_default());
+        name.push(format!(".{}.tmp", std::process::id()));
+        self.path.with_file_name(name)
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// The snapshot of a file.
+pub(super) fn read(path: &Path) -> Result<Snapshot, Failure> {
+    let refused = |why: String, help: &str| Failure::usage(format!("{} cannot be replayed: {why}", path.display()), help);
+    let unread = |error: io::Error| refused(error.to_string(), "give --replay a file that this user may read");
+    let mut bytes = Vec::new();
+    File::open(path).map_err(unread)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(refused(format!("it is larger than {} MiB", LARGEST >> 20), "name a file that kerno doctor --record wrote"));
+    }
+    recording::read(&bytes).map_err(|error| refused(chain(&error), error.fix()))
+}
