@@ -11,6 +11,8 @@ use serde_json::Value;
 
 #[path = "cli/recording.rs"]
 mod recording;
+#[path = "cli/triage.rs"]
+mod triage;
 
 fn kerno() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
