@@ -23,28 +23,22 @@ mod tests {
         assert_eq!(names, ["block", "fd", "oom", "tasks", "tcp"]);
         let ids: Vec<_> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
         assert_eq!(
-                    ids,
-                    [
-        <<<<<<< HEAD
-                        "cpu-throttling",
-                        "disk-io-bottleneck",
-                        "fd-leak",
-                        "memory-pressure",
-                        "oom-imminent",
-                        "oom-kill",
-                        "scheduler-contention",
-                        "syscall-error-rate",
-                        "syscall-latency"
-        =======
-                        "disk-io-bottleneck",
-                        "network-latency",
-                        "oom-kill",
-                        "scheduler-contention",
-                        "tcp-retransmit-storm",
-                        "tcp-rtt-degradation"
-        >>>>>>> rules-tcp
-                    ]
-                );
+            ids,
+            [
+                "cpu-throttling",
+                "disk-io-bottleneck",
+                "fd-leak",
+                "memory-pressure",
+                "network-latency",
+                "oom-imminent",
+                "oom-kill",
+                "scheduler-contention",
+                "syscall-error-rate",
+                "syscall-latency",
+                "tcp-retransmit-storm",
+                "tcp-rtt-degradation",
+            ]
+        );
     }
 
     #[test]
