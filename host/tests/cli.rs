@@ -371,7 +371,7 @@ fn a_broken_rule_is_reported_and_the_others_are_judged_all_the_same() {
         assert!(rule["reason"].as_str().is_some_and(|reason| reason.len() > 20), "{rule}");
     }
     let built_in = rules.iter().filter(|rule| rule["source"] == "builtin").count();
-    assert_eq!(built_in, 6, "{rules:#?}");
+    assert_eq!(built_in, 12, "{rules:#?}");
 }
 
 #[test]
