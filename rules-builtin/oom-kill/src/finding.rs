@@ -13,6 +13,9 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
         .impact(impact(fault))
         .evidence(&format!("processes of {place} killed"), fault.kills as f64, Unit::Count)
         .confidence(if family.coverage == Coverage::Full { 0.95 } else { 0.85 });
+    if !fault.shortages.is_empty() && fault.shortages.iter().all(|(shortage, _)| *shortage == Shortage::Host) {
+        finding = finding.evidence("kills for lack of the host's memory", fault.kills as f64, Unit::Count);
+    }
     for victim in &fault.victims {
         if let Some(rss) = victim.rss {
             finding = finding.evidence(&format!("memory of {}", named(&victim.comm, victim.pid)), rss as f64, Unit::Bytes);

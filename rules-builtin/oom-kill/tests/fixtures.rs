@@ -30,6 +30,7 @@ fn a_host_without_memory_is_said_to_be_one() {
         .fires(Severity::Critical)
         .mentions("postgres (pid 812) of postgresql.service was killed")
         .mentions("The host ran out of memory when batch (pid 77) asked for more")
+        .mentions("kills for lack of the host's memory")
         .mentions("oom_score_adj of postgres");
 }
 
