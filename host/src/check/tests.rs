@@ -253,19 +253,20 @@ fn ready_means_that_every_collector_measures_and_every_built_in_rule_has_what_it
         // A rule that lacks a part of its family can never call it quiet.
         ("block", CollectorStatus::Degraded, Some(Coverage::Partial), false),
         ("sched", CollectorStatus::Degraded, Some(Coverage::Partial), false),
-        ("syscall", CollectorStatus::Degraded, Some(Coverage::Partial), true),
+        ("syscall", CollectorStatus::Degraded, Some(Coverage::Partial), false),
         ("syscall", CollectorStatus::Degraded, Some(Coverage::Fallback), false),
         ("sched", CollectorStatus::Degraded, Some(Coverage::Fallback), false),
         ("block", CollectorStatus::Off, None, false),
     ] {
-        let others = ["syscall", "sched", "block", "oom", "memory", "cpu"].into_iter().filter(|other| *other != name);
+        let others =
+            ["syscall", "sched", "block", "tcp", "oom", "fd", "memory", "cpu"].into_iter().filter(|other| *other != name);
         let mut reports: Vec<_> = others.map(|name| report(name, CollectorStatus::Running, Some(Coverage::Full))).collect();
         reports.push(report(name, status, coverage));
         let check = Check::new(&seen, &[], reports);
         assert_eq!(check.ready, ready, "{name} {status:?} {coverage:?}");
         assert_eq!(check.gaps(), 2 + usize::from(status != CollectorStatus::Running));
         let lacking: Vec<_> = check.rules.iter().filter(|rule| !rule.ready).flat_map(|rule| &rule.lacks).collect();
-        assert_eq!(lacking.is_empty(), coverage == Some(Coverage::Full) || name == "syscall", "{lacking:?}");
+        assert_eq!(lacking.is_empty(), coverage == Some(Coverage::Full), "{lacking:?}");
     }
     assert!(!Check::new(&seen, &[], vec![]).ready, "nothing measures");
 }

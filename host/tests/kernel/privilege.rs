@@ -115,7 +115,8 @@ fn without_tracefs_every_collector_still_measures() {
     let check = Launch::least().json(&CHECK);
     let expected = if release() < (7, 0) { "ok" } else { "gap" };
     assert_eq!(check_item(&check, "tracefs")["status"], expected, "{check:#}");
-    assert_eq!(check["ready"], true, "{check:#}");
+    // From 7.0 on calls may be lost then, and rules that judge them need all.
+    assert_eq!(check["ready"], release() < (7, 0), "{check:#}");
 }
 
 #[test]
