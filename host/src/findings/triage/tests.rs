@@ -168,7 +168,7 @@ fn a_cause_stands_above_what_follows_from_it_however_mild_it_is() {
     let place = |finding: &Finding| ids.iter().position(|id| *id == finding.id).unwrap();
     assert_eq!(place(&quota) + 1, place(&waits), "right above: {ids:?}");
     assert!(place(&kill) < 3 && place(&slow) == 3, "the rest by severity: {ids:?}");
-    assert_eq!(findings[place(&quota)].consequences, [waits.id.clone()]);
+    assert_eq!(findings[place(&quota)].consequences, std::slice::from_ref(&waits.id));
     let because = LINKS.iter().find(|link| link.name == "quota-to-run-queue").unwrap().because;
     assert_eq!(explained, [Explained { cause: quota.id, consequence: waits.id, link: "quota-to-run-queue", because }]);
 }
