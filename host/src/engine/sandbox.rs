@@ -8,7 +8,10 @@ use std::time::Duration;
 use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter, Store,
+    Trap,
+};
 
 use super::Limits;
 use super::answers::Refusal;
@@ -95,6 +98,9 @@ impl Sandbox {
             .wasm_component_model(true)
             .concurrency_support(false)
             .epoch_interruption(true)
+            // A rule runs for a fraction of a millisecond, and is compiled for much longer.
+            .cranelift_opt_level(OptLevel::None)
+            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
             // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
             .parallel_compilation(!address_space_is_limited())
             .memory_reservation(limits.memory as u64)
