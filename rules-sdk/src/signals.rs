@@ -327,11 +327,7 @@ impl Signals {
             let why = family.reason.as_deref().unwrap_or("the eBPF collector is not running");
             return Err(format!("{} gives totals and averages, no percentiles: {why}", family.source));
         }
-        let lost = family.lost_share();
-        if lost > max_lost {
-            let (share, all) = (percent(lost), count(family.events + family.lost));
-            return Err(format!("incomplete (losses): {share} of {all} {name} events were lost, {} allowed", percent(max_lost)));
-        }
+        family.bears_losses(name, max_lost)?;
         Ok(family)
     }
 }
@@ -343,7 +339,20 @@ impl FamilyInfo {
     /// Share of events known to be lost, 0–1.
     #[must_use]
     pub fn lost_share(&self) -> f64 {
-        self.lost as f64 / (self.events + self.lost).max(1) as f64
+        self.lost as f64 / self.events.saturating_add(self.lost).max(1) as f64
+    }
+
+    /// Whether so few of the events of this family, which is called `name`, were lost that it can be judged.
+    ///
+    /// # Errors
+    /// More than `max_lost` (0–1) were: a reason for `not-evaluated`.
+    pub fn bears_losses(&self, name: &str, max_lost: f64) -> Result<(), String> {
+        let lost = self.lost_share();
+        if lost > max_lost {
+            let (share, all) = (percent(lost), count(self.events.saturating_add(self.lost)));
+            return Err(format!("incomplete (losses): {share} of {all} {name} events were lost, {} allowed", percent(max_lost)));
+        }
+        Ok(())
     }
 
     /// Nothing crossed a threshold, for this reason: `quiet`, unless what was lost or not seen may be what is slow.
@@ -356,7 +365,7 @@ impl FamilyInfo {
         if self.lost_share() < Self::MAX_LOST_FOR_QUIET {
             return Verdict::Quiet(reason);
         }
-        let (lost, all) = (count(self.lost), count(self.events + self.lost));
+        let (lost, all) = (count(self.lost), count(self.events.saturating_add(self.lost)));
         Verdict::NotEvaluated(format!("incomplete: {lost} of {all} events lost; of the rest {reason}"))
     }
 

@@ -57,14 +57,8 @@ impl Rule for TcpRttDegradation {
         let (Some(family), Some(total)) = (signals.family("tcp"), signals.tcp_total()) else {
             return Ok(Verdict::NotEvaluated("tcp was not measured".to_owned()));
         };
-        let (lost, allowed) = (family.lost_share(), signals.parameter("max_lost"));
-        if lost > allowed {
-            let of = count(family.events.saturating_add(family.lost));
-            return Ok(Verdict::NotEvaluated(format!(
-                "incomplete (losses): {} of {of} tcp events were lost, {} allowed",
-                percent(lost),
-                percent(allowed)
-            )));
+        if let Err(reason) = family.bears_losses("tcp", signals.parameter("max_lost")) {
+            return Ok(Verdict::NotEvaluated(reason));
         }
         let (slow, excused) = look(signals);
         if !slow.is_empty() {
