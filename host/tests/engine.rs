@@ -116,7 +116,6 @@ fn a_rule_that_misbehaves_is_stopped_and_told_why() {
         ("many-findings", "it returned 65 findings, at most 64 are taken"),
         ("long-text", "it passed or returned more than 256 KiB"),
         ("shared-text", "it passed or returned more than 256 KiB"),
-        ("long-title", "a title of more than 300 bytes"),
         ("not-a-number", "signal NaN"),
         ("not-utf8", "it broke the contract"),
         ("no-finding", "it fired without a finding"),
@@ -129,6 +128,13 @@ fn a_rule_that_misbehaves_is_stopped_and_told_why() {
         let reason = refused(&rule(name));
         assert!(reason.contains(words), "{name}: {reason}");
     }
+}
+
+#[test]
+fn a_title_that_is_too_long_is_cut() {
+    let report = judged(&[], &[("long.wasm", &rule("long-title"))]).remove(0);
+    let [finding] = report.findings.as_slice() else { panic!("{report:#?}") };
+    assert!(finding.title.len() <= 303 && finding.title.ends_with('…'), "{}", finding.title);
 }
 
 #[test]

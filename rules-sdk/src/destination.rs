@@ -35,6 +35,12 @@ impl Destination {
     }
 }
 
+/// An address as `ss` takes it in a filter, quoted for a shell: `10.0.0.5`, `'[fd07::2]'`.
+#[must_use]
+pub fn for_ss(remote: &str) -> String {
+    if remote.contains(':') { format!("'[{remote}]'") } else { remote.to_string() }
+}
+
 impl PeerClass {
     /// `on this node`, `in the cluster`, `in a private network`, `on a public network`.
     #[must_use]

@@ -11,7 +11,7 @@ pub extern crate alloc;
 pub mod bindings;
 mod commands;
 mod description;
-mod destination;
+pub mod destination;
 mod entity;
 mod finding;
 pub mod format;
@@ -93,6 +93,7 @@ pub mod prelude {
     pub use alloc::vec;
     pub use alloc::vec::Vec;
 
+    pub use crate::destination::for_ss;
     pub use crate::format::{about, bytes, count, number, percent, seconds, shell_quote};
     pub use crate::order::worst_first;
     pub use crate::{

@@ -55,9 +55,10 @@ impl Signals {
     /// spread over several, or when only names would be lost: the group is a unit or a container, what is below it is neither.
     #[must_use]
     pub fn memory_holder(&self, group: &CgroupMemory) -> Option<CgroupMemory> {
+        // Without a path they would be groups anywhere.
+        let path = group.cgroup.path.as_deref()?;
         let is_named = |cgroup: &Cgroup| cgroup.unit.is_some() || cgroup.container.is_some();
-        let mut below =
-            self.memory_groups(MemoryOrder::WorkingSet, group.cgroup.path.as_deref(), group.working_set as f64 * 0.8, ASKED);
+        let mut below = self.memory_groups(MemoryOrder::WorkingSet, Some(path), group.working_set as f64 * 0.8, ASKED);
         below.retain(|one| {
             group.working_set > 0
                 && (is_named(&one.cgroup) || !is_named(&group.cgroup))

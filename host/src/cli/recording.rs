@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use kerno_signals::Snapshot;
@@ -28,18 +29,14 @@ impl Destination {
             Failure::usage(format!("{} cannot be recorded to: {why}", path.display()), help)
         };
         let form = if path.extension().is_some_and(|extension| extension == "json") { Form::Json } else { Form::Packed };
-        let path = match fs::canonicalize(path) {
-            // What a link leads to is replaced, not the link.
-            Ok(there) => there,
-            Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-            Err(error) => return Err(refused(error.to_string())),
-        };
-        match fs::metadata(&path) {
+        match fs::symlink_metadata(path) {
+            // Whoever made a link in a directory that all may write to would choose what is replaced.
             Ok(there) if !there.is_file() => return Err(refused("it is there and is no regular file".to_owned())),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused(error.to_string())),
             _ if path.file_name().is_none() => return Err(refused("it is no name of a file".to_owned())),
             _ => {}
         }
-        let destination = Self { path, form };
+        let destination = Self { path: path.to_owned(), form };
         let beside = destination.beside();
         create(&beside).and_then(|_| fs::remove_file(&beside)).map_err(|error| {
             let directory = beside.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
@@ -75,7 +72,8 @@ impl Destination {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
+    // Command lines are in it.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The snapshot of a file.

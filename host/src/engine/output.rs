@@ -22,13 +22,7 @@ pub(super) struct Origin<'a> {
 
 /// A reason, fit to be shown: one line of bounded length.
 pub(super) fn sentence(text: String) -> String {
-    let text = printable(text.trim().replace('\n', " "));
-    if text.len() <= LONGEST_TEXT {
-        return text;
-    }
-    let mut cut: String = text.chars().take(LONGEST_TEXT / 4).collect();
-    cut.push('…');
-    cut
+    printable(cut(text.trim().replace('\n', " "), LONGEST_TEXT))
 }
 
 /// Names of processes may hold control characters, which a terminal would obey.
@@ -55,9 +49,6 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
     if raw.title.trim().is_empty() {
         return Err("has no title: give it one".to_owned());
     }
-    if raw.title.len() > LONGEST_TITLE {
-        return Err(format!("has a title of more than {LONGEST_TITLE} bytes: shorten it"));
-    }
     if !(0.0..=1.0).contains(&raw.confidence) {
         return Err(format!("has a confidence of {}: it must be within 0 and 1", raw.confidence));
     }
@@ -75,28 +66,30 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
     for evidence in &raw.evidence {
         number("evidence", evidence.value, &evidence.unit)?;
     }
-    let names = raw.entity.names.into_iter().map(|name| Ok((text(name.key)?, text(name.value)?)));
-    let entity = Entity { kind: kind(raw.entity.kind), names: names.collect::<Result<_, String>>()? };
-    let evidence = raw.evidence.into_iter().map(|one| Ok(Evidence { key: text(one.key)?, value: one.value, unit: one.unit }));
-    let fixes = raw.fixes.into_iter().map(|fix| {
-        let (title, command) = (text(fix.title)?, text(fix.command)?);
-        Ok(Fix { when: urgency(fix.when), title, command })
+    let names = raw.entity.names.into_iter().map(|name| (text(name.key), text(name.value)));
+    let entity = Entity { kind: kind(raw.entity.kind), names: names.collect() };
+    let evidence = raw.evidence.into_iter().map(|one| Evidence { key: text(one.key), value: one.value, unit: one.unit });
+    // Part of a command is another command.
+    let fixes = raw.fixes.into_iter().filter(|fix| fix.command.len() <= LONGEST_TEXT).map(|fix| Fix {
+        when: urgency(fix.when),
+        title: text(fix.title),
+        command: text(fix.command),
     });
     Ok(Finding {
         id: findings::id(origin.rule, &entity),
         rule: origin.rule.to_owned(),
         severity: severity(raw.severity),
-        title: text(raw.title)?,
+        title: printable(cut(raw.title, LONGEST_TITLE)),
         signal: Signal {
-            name: text(raw.signal.name)?,
+            name: text(raw.signal.name),
             value: raw.signal.value,
             threshold: raw.signal.threshold,
             unit: raw.signal.unit,
         },
-        cause: text(raw.cause)?,
-        impact: text(raw.impact)?,
-        evidence: evidence.collect::<Result<_, String>>()?,
-        fixes: fixes.collect::<Result<_, String>>()?,
+        cause: text(raw.cause),
+        impact: text(raw.impact),
+        evidence: evidence.collect(),
+        fixes: fixes.collect(),
         eta_seconds: raw.eta_seconds,
         first_seen: None,
         last_seen: None,
@@ -110,11 +103,17 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
     })
 }
 
-fn text(text: String) -> Result<String, String> {
-    if text.len() > LONGEST_TEXT {
-        return Err(format!("has a text of more than {} KiB: shorten it", LONGEST_TEXT >> 10));
+/// Names are as long as their givers like, and no rule can help it: what is too long is cut.
+fn text(text: String) -> String {
+    printable(cut(text, LONGEST_TEXT))
+}
+
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
+        text.push('…');
     }
-    Ok(printable(text))
+    text
 }
 
 fn number(what: &str, value: f64, unit: &str) -> Result<(), String> {

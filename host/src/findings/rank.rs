@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 
 use super::Finding;
 
-/// Sorts by severity, then time to impact, then how far past the threshold, then how much is affected (the largest count in the
+/// Sorts by severity, then time to impact (what has none is felt already), then how far past the threshold, then how much is affected (the largest count in the
 /// evidence), then id, so that equal faults keep their order between runs.
 pub(super) fn rank(findings: &mut [Finding]) {
     findings.sort_by(compare);
@@ -13,7 +13,7 @@ pub(super) fn rank(findings: &mut [Finding]) {
 pub(super) fn compare(a: &Finding, b: &Finding) -> Ordering {
     Reverse(a.severity)
         .cmp(&Reverse(b.severity))
-        .then_with(|| a.eta_seconds.unwrap_or(f64::INFINITY).total_cmp(&b.eta_seconds.unwrap_or(f64::INFINITY)))
+        .then_with(|| a.eta_seconds.unwrap_or(0.0).total_cmp(&b.eta_seconds.unwrap_or(0.0)))
         .then_with(|| excess(b).total_cmp(&excess(a)))
         .then_with(|| affected(b).total_cmp(&affected(a)))
         .then_with(|| a.id.cmp(&b.id))
@@ -51,15 +51,15 @@ mod tests {
             make("warning, further past", Severity::Warning, None, 5.0, 1.0),
             make("critical, later", Severity::Critical, Some(600.0), 9.0, 1.0),
             make("critical, soon", Severity::Critical, Some(60.0), 1.1, 1.0),
-            make("critical, no end in sight", Severity::Critical, None, 50.0, 1.0),
+            make("critical, now", Severity::Critical, None, 50.0, 1.0),
         ];
         rank(&mut findings);
         assert_eq!(
             findings.map(|finding| finding.id),
             [
+                "critical, now",
                 "critical, soon",
                 "critical, later",
-                "critical, no end in sight",
                 "warning, further past",
                 "warning, many",
                 "warning, few",

@@ -167,12 +167,17 @@ fn a_window_that_could_not_be_recorded_is_reported_and_4() {
 }
 
 #[test]
-fn a_link_stays_and_what_it_leads_to_is_replaced() {
+fn a_link_is_not_followed_and_a_recording_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let (there, link) = (directory.path().join("there"), directory.path().join("link"));
     fs::write(&there, "old").unwrap();
     std::os::unix::fs::symlink("there", &link).unwrap();
-    record(&link, "plain");
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let mut command = kerno();
+    command.args(["doctor", "--duration", "5m", "--record", link.to_str().unwrap()]);
+    assert_eq!(run(command).0, Some(2));
+    assert_eq!(fs::read(&there).unwrap(), b"old");
+    record(&there, "plain");
     assert!(fs::read(&there).unwrap().starts_with(b"KERNOREC"));
+    assert_eq!(fs::metadata(&there).unwrap().permissions().mode() & 0o777, 0o600);
 }

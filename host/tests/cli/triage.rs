@@ -47,6 +47,8 @@ fn judged(window: &Value) -> Vec<(String, Vec<String>)> {
 }
 
 const POD: &str = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice";
+/// Makes the process that waits for calls the one that waits for the disk.
+const PID: (&str, &str) = ("\"pid\": 71", "\"pid\": 4121");
 const SCOPE: &str = "cri-containerd-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope";
 
 #[test]
@@ -58,8 +60,8 @@ fn the_rules_that_ship_name_things_so_that_triage_knows_them() {
     let (outside, inside) = (format!("/kubepods.slice/{SCOPE}"), format!("{POD}/{SCOPE}"));
     let slow_disk = || fixture("disk-io-bottleneck/fires-slow-disk", &[]);
     let windows = vec![
-        (slow_disk(), fixture("syscall-latency/fires-spread", &[("unlink", "fsync")])),
-        (slow_disk(), fixture("syscall-latency/fires-spread", &[])),
+        (slow_disk(), fixture("syscall-latency/fires-spread", &[("unlink", "fsync"), PID])),
+        (slow_disk(), fixture("syscall-latency/fires-spread", &[PID])),
         (fixture("oom-imminent/fires-pod", &[]), fixture("oom-kill/fires-limit", &[("/system.slice/web.service", POD)])),
         (fixture("cpu-throttling/fires-bursts", &[]), fixture("scheduler-contention/fires-quota", &[(&outside, &inside)])),
         (fixture("fd-leak/fires-at-limit", &[]), fixture("syscall-error-rate/fires-emfile", &[("/jobs/it's $(here)", &inside)])),
@@ -71,6 +73,8 @@ fn the_rules_that_ship_name_things_so_that_triage_knows_them() {
         assert_eq!(judged[0].0, first, "the cause stands first: {judged:?}");
         assert!(judged[0].1.contains(&second), "{second} follows from {first}: {judged:?}");
     }
-    let hang = together(slow_disk(), &fixture("syscall-latency/fires-hung", &[]));
-    assert!(judged(&hang).iter().all(|(_, consequences)| consequences.is_empty()), "a hang that no disk explains");
+    for (of, why) in [("fires-hung", "a hang that no disk explains"), ("fires-spread", "calls of others, of a server's files")] {
+        let apart = together(slow_disk(), &fixture(&format!("syscall-latency/{of}"), &[]));
+        assert!(judged(&apart).iter().all(|(_, consequences)| consequences.is_empty()), "{why}");
+    }
 }

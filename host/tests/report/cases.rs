@@ -6,10 +6,7 @@ use kerno::findings::{
     BUILT_IN_SOURCE, Entity, EntityKind, Evidence, Finding, Fix, RuleReport, RuleStatus, Severity, Signal, Urgency, id,
 };
 use kerno::report::Report;
-use kerno_signals::{
-    Cgroup, CgroupCpu, CollectorReport, CollectorStatus, Connections, Coverage, Cpu, Environment, Families, Host, HostCpu,
-    HostMemory, Memory, Snapshot, THEN, Tcp, Throttling, Traffic, Window,
-};
+use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Families, Host, Snapshot, THEN, Window};
 
 /// Every constructed report by name.
 pub fn all() -> Vec<(&'static str, Report)> {
@@ -20,7 +17,6 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("failed-rules", failed_rules()),
         ("interrupted", interrupted()),
         ("hostile-names", hostile_names()),
-        ("measured", measured()),
         ("linked", linked()),
     ]
 }
@@ -182,41 +178,6 @@ pub fn hostile_names() -> Report {
     finding.id = id(&finding.rule, &finding.entity);
     finding.cause = "p99 ≥ 20 ms → waits\u{202e}".into();
     Report::new(&snapshot(full()), vec![fired("scheduler-contention", vec![finding]), quiet_rules().swap_remove(0)])
-}
-
-/// Families that no rule judges, one of them not measured.
-fn measured() -> Report {
-    let connections = Connections { connected: 120, accepted: 44, refused: 2, timed_out: 1, ..Connections::default() };
-    let throttling = Throttling { periods: 300, throttled_periods: 240, throttled_ns: 12_000_000_000 };
-    let group = Cgroup { id: 9, unit: Some("api.service".into()), ..Cgroup::default() };
-    let families = Families {
-        tcp: Some(Tcp {
-            total: Traffic { connections: Some(connections), sent: 40_112, retransmitted: 12, ..Traffic::default() },
-            ..Tcp::default()
-        }),
-        memory: Some(Memory {
-            host: HostMemory { total_bytes: 16 << 30, working_set_bytes: 3 << 30, major_faults: 12, ..HostMemory::default() },
-            ..Memory::default()
-        }),
-        cpu: Some(Cpu {
-            host: HostCpu { cpus: 4, busy_ns: 27_600_000_000, idle_ns: 92_400_000_000, ..HostCpu::default() },
-            cgroups: vec![CgroupCpu { cgroup: group, throttling: Some(throttling), ..CgroupCpu::default() }],
-            ..Cpu::default()
-        }),
-        ..Families::default()
-    };
-    let off = CollectorReport {
-        name: "oom".into(),
-        status: CollectorStatus::Off,
-        coverage: None,
-        source: String::new(),
-        reason: Some("cannot read /proc/vmstat".into()),
-        fix: Some("mount /proc".into()),
-        events: 0,
-        lost: 0,
-        blind_ratio: 0.0,
-    };
-    Report::new(&Snapshot { families, ..snapshot(full().into_iter().chain([off]).collect()) }, quiet_rules())
 }
 
 fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {

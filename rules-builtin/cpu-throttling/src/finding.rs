@@ -49,8 +49,9 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostCpu, one: &T
     for (name, throttled) in one.also.iter().take(3) {
         finding = finding.evidence(&format!("time that {name} was held back by its own quota"), *throttled, Unit::Seconds);
     }
-    let path = group.cgroup.path.as_deref();
-    for busy in signals.busiest(path, 3).iter().filter(|busy| busy.usage.is_some_and(|usage| usage > 0.0)) {
+    // Without a path these would be groups anywhere.
+    let busiest = group.cgroup.path.as_deref().map_or_else(Vec::new, |path| signals.busiest(Some(path), 3));
+    for busy in busiest.iter().filter(|busy| busy.usage.is_some_and(|usage| usage > 0.0)) {
         let key = format!("CPU time used by {}", busy.cgroup.display_name());
         finding = finding.evidence(&key, busy.usage.unwrap_or(0.0), Unit::Seconds);
     }

@@ -135,7 +135,7 @@ fn with_fixes(finding: Finding, leak: &Leak, likely: Option<DescriptorKind>) -> 
         finding = finding.fix(
             Urgency::Now,
             "see the states of its connections (many in CLOSE-WAIT: it forgets to close)",
-            &format!("ss -tanp | grep -F 'pid={pid},' | awk '{{print $1}}' | sort | uniq -c"),
+            &format!("nsenter -t {pid} -n ss -tanp | grep -F 'pid={pid},' | awk '{{print $1}}' | sort | uniq -c"),
         );
     }
     finding = finding.fix(

@@ -83,10 +83,8 @@ fn swapping(major: Option<f64>, refaults: Option<u64>, swap: u64, duration: f64,
 fn met(signals: &Signals, group: &CgroupMemory) -> u64 {
     let of = |group: &CgroupMemory| group.events.map_or(0, |events| events.high.saturating_add(events.max));
     let own = of(group);
-    if own == 0 {
-        return 0;
-    }
-    let below = signals.memory_groups(MemoryOrder::WorkingSet, group.cgroup.path.as_deref(), 0.0, ASKED);
+    let Some(path) = group.cgroup.path.as_deref().filter(|_| own > 0) else { return own };
+    let below = signals.memory_groups(MemoryOrder::WorkingSet, Some(path), 0.0, ASKED);
     let depth =
         |group: &CgroupMemory| group.cgroup.path.as_ref().map_or(0, |path| path.bytes().filter(|byte| *byte == b'/').count());
     let children = below.iter().filter(|child| depth(child) == depth(group) + 1);

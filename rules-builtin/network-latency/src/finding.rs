@@ -105,7 +105,7 @@ fn with_fixes(finding: Finding, destination: &Destination, enter: &str) -> Findi
     let remote = &destination.remote;
     let mut finding = finding
         .fix(Urgency::Now, "see whether small packets are as slow", &format!("{enter}ping -c 10 {remote}"))
-        .fix(Urgency::Now, "see round trips by connection (rtt, minrtt)", &format!("{enter}ss -tin dst {remote}"));
+        .fix(Urgency::Now, "see round trips by connection (rtt, minrtt)", &format!("{enter}ss -tin dst {}", for_ss(remote)));
     if destination.class != PeerClass::NodeLocal {
         finding = finding.fix(
             Urgency::WithinFiveMinutes,

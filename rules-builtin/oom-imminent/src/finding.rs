@@ -86,6 +86,10 @@ fn cause(signals: &Signals, host: &HostMemory, one: &Imminent<'_>, who: Option<&
 /// Groups below that grow, each told by the lowest group that grows as fast.
 fn growers(signals: &Signals, below: Option<&CgroupMemory>) -> Vec<(String, f64)> {
     let path = below.and_then(|group| group.cgroup.path.as_deref());
+    if below.is_some() && path.is_none() {
+        // They would be groups anywhere.
+        return Vec::new();
+    }
     let mut all = signals.memory_groups(MemoryOrder::Growth, path, 0.0, GROWING);
     let min_points = signals.parameter("min_points");
     all.retain(|group| group.growth.is_some_and(|growth| f64::from(growth.points) >= min_points));

@@ -93,7 +93,7 @@ fn counted(signals: &Signals, faults: &[Fault], call: &FailingCall, error: &Call
         return if table::may_be_a_probe(&error.name) && error.count as f64 <= allowed { 0 } else { error.count };
     }
     let mut count = error.count;
-    for fault in faults.iter().filter(|fault| fault.cgroup.is_some() && fault.error == error.name) {
+    for fault in faults.iter().filter(|fault| fault.cgroup.is_some() && fault.error.starts_with(&error.name)) {
         for failure in fault.failures.iter().filter(|failure| failure.call == call.name) {
             count = count.saturating_sub(failure.failed);
         }
@@ -114,7 +114,8 @@ fn add(signals: &Signals, faults: &mut Vec<Fault>, call: FailingCall) {
         is_told |= put(signals, faults, &call, (count, &error.name), error.caller.clone(), &error.name);
     }
     if !is_told {
-        put(signals, faults, &call, (all, most.1), None, "");
+        let name = if all > most.0 { format!("{} and other errors", most.1) } else { most.1.to_owned() };
+        put(signals, faults, &call, (all, &name), None, "");
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
     let entity = fault.cgroup.as_ref().map_or_else(|| Entity::node(&signals.machine()), Entity::of_cgroup);
     let meaning = meaning::of(error, &worst.call);
     let mut finding = Finding::new(fault.severity(), title(fault, &place), entity.name("error", error), signal(signals, fault))
-        .cause(format!("{} {}", meaning.cause, who(worst)))
+        .cause(format!("{}{}", meaning.cause, who(worst)))
         .impact(impact(fault, &place))
         .confidence(family.confidence(worst.calls.max(worst.failed)));
     for failure in fault.failures.iter().take(CALLS) {
@@ -47,8 +47,8 @@ fn title(fault: &Fault, place: &str) -> String {
 
 fn who(worst: &Failure) -> String {
     match &worst.caller {
-        Some(caller) => format!("Most of them are those of {} (pid {}).", caller.comm, caller.pid),
-        None => "No process got more than half of them.".to_owned(),
+        Some(caller) => format!(" Most of them are those of {} (pid {}).", caller.comm, caller.pid),
+        None => String::new(),
     }
 }
 

@@ -61,8 +61,9 @@ fn entity(seen: &Seen<'_>, fault: &Fault) -> Entity {
         Place::Destination(destination) => Entity::of_destination(destination),
         Place::Cgroup(cgroup) => Entity::of_cgroup(cgroup),
         Place::Namespace(index) => {
-            let group = seen.namespaces[*index].cgroup.as_ref();
-            group.map_or_else(|| Entity::node(&seen.signals.machine()), Entity::of_cgroup)
+            let namespace = &seen.namespaces[*index];
+            let of_nobody = || Entity::node(&seen.signals.machine()).name("network_namespace", &namespace.number.to_string());
+            namespace.cgroup.as_ref().map_or_else(of_nobody, Entity::of_cgroup)
         }
         Place::Node => Entity::node(&seen.signals.machine()),
     }
@@ -168,7 +169,7 @@ fn with_fixes(seen: &Seen<'_>, finding: Finding, fault: &Fault, queue: Option<St
     let mut finding = finding;
     if let Some(remote) = remote {
         finding = finding
-            .fix(Urgency::Now, "see retransmits and round trips by connection", &format!("{enter}ss -tin dst {remote}"))
+            .fix(Urgency::Now, "see retransmits and round trips by connection", &format!("{enter}ss -tin dst {}", for_ss(remote)))
             .fix(Urgency::Now, "see whether small packets are lost as well", &format!("{enter}ping -c 50 -i 0.2 {remote}"))
             .fix(Urgency::WithinFiveMinutes, "see which way they take", &format!("{enter}ip route get {remote}"));
     } else {

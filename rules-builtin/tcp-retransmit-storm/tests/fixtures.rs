@@ -53,7 +53,7 @@ fn a_loss_inside_one_namespace_over_ipv6_names_who_talks_and_enters_it() {
         .fires(Severity::Critical)
         .mentions("[fd07::9]:443")
         .mentions("java (pid 5120) of container 0123456789ab")
-        .mentions("nsenter -t 5120 -n ss -tin dst fd07::9");
+        .mentions("nsenter -t 5120 -n ss -tin dst '[fd07::9]'");
 }
 
 #[test]

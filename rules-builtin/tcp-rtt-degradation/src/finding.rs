@@ -15,12 +15,13 @@ pub(crate) fn all(signals: &Signals, family: &FamilyInfo, slow: &[Slow]) -> Vec<
     };
     let mut finding = of(signals, family, worst);
     finding.entity = Entity::node(&signals.machine());
-    finding.title = format!("Round trips to {} destinations are slow, most to {}", slow.len(), finding.title);
+    let (place, p99) = (worst.destination.display_name(), seconds(worst.p99()));
+    finding.title = format!("Round trips to {} destinations are slow, slowest to {place}: {p99}", slow.len());
     finding.cause = format!(
         "{} Others are slow at once: what they have in common is this node, its interface, shaping or uplink.",
         finding.cause
     );
-    for other in slow.iter().skip(1).take(NAMED) {
+    for other in slow.iter().take(NAMED) {
         finding = finding.evidence(&name(&other.destination), other.p99(), Unit::Seconds);
     }
     vec![finding]
@@ -109,7 +110,7 @@ fn with_fixes(finding: Finding, destination: &Destination, enter: &str) -> Findi
     let remote = &destination.remote;
     let finding = finding
         .fix(Urgency::Now, "see whether small packets are as slow", &format!("{enter}ping -c 20 -i 0.2 {remote}"))
-        .fix(Urgency::Now, "see round trips by connection (rtt, minrtt)", &format!("{enter}ss -tin dst {remote}"));
+        .fix(Urgency::Now, "see round trips by connection (rtt, minrtt)", &format!("{enter}ss -tin dst {}", for_ss(remote)));
     if destination.class != PeerClass::NodeLocal {
         return finding
             .fix(Urgency::WithinFiveMinutes, "see where on the way the time goes", &format!("{enter}tracepath -n {remote}"))

@@ -158,8 +158,8 @@ pub fn file_systems(block: &Block, min_syncs: u64, limit: u32) -> Option<Vec<Fil
             sum.shown = shown;
         }
         sum.latency.add(&sync.latency);
-        sum.errors += sync.errors;
-        sum.in_flight += sync.in_flight;
+        sum.errors = sum.errors.saturating_add(sync.errors);
+        sum.in_flight = sum.in_flight.saturating_add(sync.in_flight);
         sum.oldest_ns = sum.oldest_ns.max(sync.oldest_in_flight_ns);
         sum.callers += 1;
     }

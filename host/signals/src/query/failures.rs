@@ -57,25 +57,17 @@ pub struct FailingCallView {
     pub errors: Vec<CallErrorView>,
 }
 
-/// Pairs of call and error that are meant; no call: every one.
-struct Pairs<'a>(HashSet<(Option<&'a str>, &'a str)>);
+/// Errors of some calls; no call: of every one. Never multiplied out: rules ask for as many of both as they like.
+struct Pairs<'a>(Vec<(HashSet<&'a str>, HashSet<&'a str>)>);
 
 impl<'a> Pairs<'a> {
     fn of(all: &'a [ErrorsOf]) -> Self {
-        let mut pairs = HashSet::new();
-        for ErrorsOf { errors, calls } in all {
-            for error in errors {
-                if calls.is_empty() {
-                    pairs.insert((None, error.as_str()));
-                }
-                pairs.extend(calls.iter().map(|call| (Some(call.as_str()), error.as_str())));
-            }
-        }
-        Self(pairs)
+        let set = |names: &'a [String]| names.iter().map(String::as_str).collect();
+        Self(all.iter().map(|one| (set(&one.errors), set(&one.calls))).collect())
     }
 
-    fn have(&self, call: &'a str, error: &'a str) -> bool {
-        self.0.contains(&(None, error)) || self.0.contains(&(Some(call), error))
+    fn have(&self, call: &str, error: &str) -> bool {
+        self.0.iter().any(|(errors, calls)| errors.contains(error) && (calls.is_empty() || calls.contains(call)))
     }
 }
 

@@ -179,8 +179,9 @@ pub fn call_times(syscall: &Syscall, by_cgroup: bool, min_calls: u64, min_p99: f
 /// Processes with the longest calls, longest first; of one call, of one control group, or of all.
 #[must_use]
 pub fn slow_callers(syscall: &Syscall, name: Option<&str>, cgroup: Option<u64>, limit: u32) -> Vec<SlowCallerView> {
-    let is_asked_for =
-        |slow: &&SlowProcess| name.is_none_or(|name| slow.name == name) && cgroup.is_none_or(|id| slow.cgroup.id == id);
+    let is_asked_for = |slow: &&SlowProcess| {
+        name.is_none_or(|name| slow.name == name) && cgroup.is_none_or(|id| id != 0 && slow.cgroup.id == id)
+    };
     let mut slow: Vec<_> = syscall.processes.iter().filter(is_asked_for).collect();
     slow.sort_by(|a, b| b.max_ns.cmp(&a.max_ns).then_with(|| (a.caller.pid, &a.name).cmp(&(b.caller.pid, &b.name))));
     first(&slow, limit, |slow| SlowCallerView {
@@ -221,11 +222,12 @@ pub fn descriptors_made(syscall: &Syscall, cgroup: Option<u64>) -> Vec<Descripto
     match cgroup {
         None => {
             for calls in &syscall.descriptors {
-                *made.entry(calls.kind.into()).or_default() += calls.made;
+                let sum = made.entry(calls.kind.into()).or_default();
+                *sum = sum.saturating_add(calls.made);
             }
         }
         Some(id) => {
-            for call in syscall.cgroups.iter().filter(|of| of.cgroup.id == id).map(|of| &of.call) {
+            for call in syscall.cgroups.iter().filter(|of| id != 0 && of.cgroup.id == id).map(|of| &of.call) {
                 let Some((kind, each)) = DescriptorKind::made_by(&call.name) else { continue };
                 let succeeded = call.count.saturating_sub(call.failed.saturating_add(call.restarted));
                 let sum = made.entry(kind.into()).or_default();

@@ -21,7 +21,7 @@ pub(super) struct Link {
 }
 
 /// The calls that rule 1 measures as its fsync family.
-const SYNCS: &[&str] = &["fsync", "fdatasync", "msync", "syncfs", "sync_file_range", "sync"];
+const SYNCS: &[&str] = &["fsync", "fdatasync", "msync", "syncfs", "sync_file_range"];
 
 /// Calls that wait for a file system to read.
 const READS: &[&str] = &[
@@ -88,13 +88,6 @@ pub(super) const LINKS: &[Link] = &[
         consequence: "syscall-latency",
         when: &[Call(WRITES), HangIsShared, Any(&[SharedProcess, OnlyCause])],
         because: "whoever writes waits for that storage or for the journal on it",
-    },
-    Link {
-        name: "slow-disk-to-swap",
-        cause: "disk-io-bottleneck",
-        consequence: "memory-pressure",
-        when: &[ConsequenceTells("page faults a second that waited for swap"), CauseTells("block read"), OnlyCause],
-        because: "memory that was swapped out comes back from that device",
     },
     Link {
         name: "growth-to-pressure",

@@ -73,7 +73,6 @@ fn each_link_holds_on_its_condition() {
     let waits = ["time postgres (pid 7) waited in fsync", "time x (pid 8) waited in fsync"];
     let reads = ["block reads of sda"];
     let hung = ["fsyncs of /data in flight at the end"];
-    let swaps = ["page faults a second that waited for swap"];
     let lost = ["segments to 10.0.0.1 sent again by curl (pid 3)"];
     let lossy_group = finding("tcp-retransmit-storm", Critical, Cgroup, &[("cgroup", "/a")], "lost segments", &lost);
     let cases: Vec<(&str, Vec<Finding>)> = vec![
@@ -82,7 +81,6 @@ fn each_link_holds_on_its_condition() {
         ("slow-disk-to-sync", vec![disk(&hung), call("fsync in flight", "7")]),
         ("slow-disk-to-read", vec![disk(&reads), call("openat p99", "7")]),
         ("slow-disk-to-write", vec![disk(&[]), call("write p99", "7")]),
-        ("slow-disk-to-swap", vec![disk(&reads), host("memory-pressure", &swaps)]),
         ("growth-to-pressure", vec![group("oom-imminent", Warning, "/a"), group("memory-pressure", Warning, "/a")]),
         ("growth-to-pressure", vec![group("oom-imminent", Warning, "/a/b"), group("memory-pressure", Warning, "/a")]),
         ("growth-to-pressure", vec![host("oom-imminent", &[]), host("memory-pressure", &[])]),
@@ -133,7 +131,7 @@ fn no_link_holds_by_half_of_its_condition() {
         ("a call that has nothing to do with a disk", vec![disk(&["time x (pid 7) waited in fsync"]), call("connect p99", "7")]),
         ("a disk whose reads are not slow", vec![disk(&[]), call("read p99", "7")]),
         ("a hang, and a disk with nothing under way", vec![disk(&[]), call("fsync in flight", "7")]),
-        ("a stall without swapping", vec![disk(&["block reads of sda"]), host("memory-pressure", &["limit"])]),
+        ("a disk that others wait for", vec![disk(&["time x (pid 8) waited in fsync"]), call("fsync p99", "7")]),
         ("another group's memory", vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/ab")]),
         ("the host's memory, and a kill by a group's limit", vec![host("oom-imminent", &[]), group("oom-kill", Critical, "/a")]),
         ("a neighbour of the throttled group", vec![group("cpu-throttling", Warning, "/a"), unit]),

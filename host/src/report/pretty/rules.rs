@@ -1,4 +1,4 @@
-//! What became of the rules that did not fire, what no rule judges, and the collectors that did not measure as designed.
+//! What became of the rules that did not fire, and the collectors that did not measure as designed.
 
 use kerno_signals::{CollectorStatus, THEN};
 
