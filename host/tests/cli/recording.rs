@@ -1,6 +1,7 @@
 //! A window in a file: replayed to the same report byte for byte, written whole or not at all, refused when it is damaged.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,7 @@ fn a_replayed_window_gives_the_same_report_byte_for_byte() {
         assert_eq!(replay(&json, &["-o", form]), text);
     }
     let arguments = ["doctor", "-o", "json", "--replay"];
+    fs::set_permissions(&packed, fs::Permissions::from_mode(0o644)).unwrap();
     if let Some((code, stdout, stderr)) = unprivileged(&[arguments.as_slice(), &[packed.to_str().unwrap()]].concat()) {
         assert_eq!((code, stdout, stderr), (Some(0), report, String::new()), "without root");
     }
@@ -168,7 +170,6 @@ fn a_window_that_could_not_be_recorded_is_reported_and_4() {
 
 #[test]
 fn a_link_is_not_followed_and_a_recording_is_for_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let (there, link) = (directory.path().join("there"), directory.path().join("link"));
     fs::write(&there, "old").unwrap();
