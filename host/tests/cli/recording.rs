@@ -34,7 +34,7 @@ fn record(path: &Path, form: &str) -> String {
 
 #[test]
 fn a_replayed_window_gives_the_same_report_byte_for_byte() {
-    let directory = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().unwrap();
+    let directory = tempfile::Builder::new().permissions(PermissionsExt::from_mode(0o755)).tempdir().unwrap();
     let (packed, json) = (directory.path().join("slow.kerno"), directory.path().join("slow.json"));
     fs::write(&packed, "what was there before").unwrap();
     let report = record(&packed, "json");
