@@ -21,8 +21,10 @@ pub(super) enum Condition {
     SharedRemote,
     /// The cause is about the host as a whole.
     CauseIsHost,
-    /// No other finding of its rule could be the cause, and nobody is known to have felt it.
+    /// No other finding of its rule could be the cause.
     OnlyCause,
+    /// The same, and nobody is known to have felt it.
+    OnlyCauseOfNobody,
     /// A consequence that hangs has a cause that hangs.
     HangIsShared,
     /// The call that the consequence is about.
@@ -55,7 +57,8 @@ impl Condition {
                 !is_elsewhere && names.get("remote").is_some_and(|remote| cause.names(remote))
             }
             Self::CauseIsHost => matches!(cause.group, Some(Group::Host)),
-            Self::OnlyCause => alone && cause.pids.is_empty(),
+            Self::OnlyCause => alone,
+            Self::OnlyCauseOfNobody => alone && cause.pids.is_empty(),
             Self::HangIsShared => !consequence.hangs() || cause.has_in_flight(),
             Self::Call(calls) => consequence.call.is_some_and(|call| calls.contains(&call)),
             Self::CauseTells(beginning) => cause.tells(beginning),
@@ -76,7 +79,8 @@ impl fmt::Display for Condition {
             Self::SharedProcess => formatter.write_str("both name the same process"),
             Self::SharedRemote => formatter.write_str("the cause names the consequence's remote"),
             Self::CauseIsHost => formatter.write_str("the cause is about the host as a whole"),
-            Self::OnlyCause => formatter.write_str("the cause is the only finding of its rule and names no process"),
+            Self::OnlyCause => formatter.write_str("the cause is the only finding of its rule"),
+            Self::OnlyCauseOfNobody => formatter.write_str("the cause is the only finding of its rule and names no process"),
             Self::HangIsShared => {
                 formatter.write_str("a consequence that is `in flight` has a cause with some `in flight at the end`")
             }

@@ -2,7 +2,7 @@
 
 use super::condition::Condition::{
     self, Any, Call, CauseIsHost, CauseTells, ConsequenceNames, ConsequenceTells, GroupAround, GroupWithin, GroupsNested,
-    HangIsShared, OnlyCause, SameGroup, SharedProcess, SharedRemote,
+    HangIsShared, OnlyCause, OnlyCauseOfNobody, SameGroup, SharedProcess, SharedRemote,
 };
 
 /// One line of the table.
@@ -79,14 +79,14 @@ pub(super) const LINKS: &[Link] = &[
         name: "slow-disk-to-read",
         cause: "disk-io-bottleneck",
         consequence: "syscall-latency",
-        when: &[Call(READS), CauseTells("block read"), HangIsShared, Any(&[SharedProcess, OnlyCause])],
+        when: &[Call(READS), CauseTells("block read"), HangIsShared, Any(&[SharedProcess, OnlyCauseOfNobody])],
         because: "whoever reads from that device waits for it",
     },
     Link {
         name: "slow-disk-to-write",
         cause: "disk-io-bottleneck",
         consequence: "syscall-latency",
-        when: &[Call(WRITES), HangIsShared, Any(&[SharedProcess, OnlyCause])],
+        when: &[Call(WRITES), HangIsShared, Any(&[SharedProcess, OnlyCauseOfNobody])],
         because: "whoever writes waits for that storage or for the journal on it",
     },
     Link {

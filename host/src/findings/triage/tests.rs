@@ -131,7 +131,10 @@ fn no_link_holds_by_half_of_its_condition() {
         ("a call that has nothing to do with a disk", vec![disk(&["time x (pid 7) waited in fsync"]), call("connect p99", "7")]),
         ("a disk whose reads are not slow", vec![disk(&[]), call("read p99", "7")]),
         ("a hang, and a disk with nothing under way", vec![disk(&[]), call("fsync in flight", "7")]),
-        ("a disk that others wait for", vec![disk(&["time x (pid 8) waited in fsync"]), call("fsync p99", "7")]),
+        (
+            "a disk that others wait for",
+            vec![disk(&["block reads of sda", "time x (pid 8) waited in fsync"]), call("read p99", "7")],
+        ),
         ("another group's memory", vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/ab")]),
         ("the host's memory, and a kill by a group's limit", vec![host("oom-imminent", &[]), group("oom-kill", Critical, "/a")]),
         ("a neighbour of the throttled group", vec![group("cpu-throttling", Warning, "/a"), unit]),
