@@ -2,7 +2,8 @@
 //!
 //! They are looked for in `$KERNO_ARTIFACTS` (default: `target/kerno` in the workspace). One that is absent becomes `None`, which
 //! the binary reports as "not built in", so that `cargo test` works without a BPF or wasm toolchain. With
-//! `KERNO_REQUIRE_ARTIFACTS=1` an absent one is an error: packages and CI are not made without them.
+//! `KERNO_REQUIRE_ARTIFACTS=1` an absent one is an error: packages and CI are not made without them. Native code of the rules is made by
+//! the `kerno` of an earlier build; without it they are compiled when kerno runs.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -24,17 +25,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let ebpf = watched(artifacts.join("ebpf"))?;
     let rules = watched(artifacts.join("rules"))?;
+    let native = watched(artifacts.join("native"))?;
 
     let objects: Vec<_> = COLLECTORS.iter().map(|name| (name.to_string(), ebpf.join(format!("{name}.bpf.o")))).collect();
     let ids = rule_ids(&workspace.join("rules-builtin"))?;
     let components: Vec<_> = ids.into_iter().map(|id| (id.clone(), rules.join(format!("{id}.wasm")))).collect();
+    let native: Vec<_> = components.iter().map(|(id, component)| native_code(&native, id, component)).collect();
 
     if env::var("KERNO_REQUIRE_ARTIFACTS").is_ok_and(|value| value == "1") {
         for (_, path) in objects.iter().chain(&components).filter(|(_, path)| !path.is_file()) {
             println!("cargo::error={} is absent and KERNO_REQUIRE_ARTIFACTS=1: run `cargo xtask build` first", path.display());
         }
     }
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("artifacts.rs"), source(&objects, &components)?)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("artifacts.rs"), source(&objects, &components, &native)?)?;
     Ok(())
 }
 
@@ -64,8 +67,19 @@ fn rule_ids(directory: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(ids)
 }
 
+/// Native code of a rule's component, which an earlier build of kerno made; none when it was made of another component.
+fn native_code(directory: &Path, id: &str, component: &Path) -> Option<PathBuf> {
+    let made_of = fs::read(directory.join(format!("{id}.wasm"))).ok()?;
+    let code = directory.join(format!("{id}.cwasm"));
+    (fs::read(component).is_ok_and(|component| component == made_of) && code.is_file()).then_some(code)
+}
+
 /// The generated part of `src/artifacts.rs`. Objects are aligned, because ELF headers are read in place.
-fn source(objects: &[(String, PathBuf)], components: &[(String, PathBuf)]) -> Result<String, Box<dyn Error>> {
+fn source(
+    objects: &[(String, PathBuf)],
+    components: &[(String, PathBuf)],
+    native: &[Option<PathBuf>],
+) -> Result<String, Box<dyn Error>> {
     let mut text = String::from("static EBPF_OBJECTS: &[(&str, Option<&Aligned<[u8]>>)] = &[\n");
     for (name, path) in objects {
         let value = if path.is_file() { format!("Some(&Aligned(*include_bytes!({path:?})))") } else { "None".into() };
@@ -76,6 +90,13 @@ fn source(objects: &[(String, PathBuf)], components: &[(String, PathBuf)]) -> Re
     for (id, path) in components {
         let value = if path.is_file() { format!("Some(include_bytes!({path:?}))") } else { "None".into() };
         writeln!(text, "    ({id:?}, {value}),")?;
+    }
+    text.push_str("];\n\nstatic NATIVE_CODE: &[Option<&[u8]>] = &[\n");
+    for path in native {
+        match path {
+            Some(path) => writeln!(text, "    Some(include_bytes!({path:?})),")?,
+            None => text.push_str("    None,\n"),
+        }
     }
     text.push_str("];\n");
     Ok(text)

@@ -13,6 +13,14 @@ pub fn ebpf_object(collector: &str) -> Option<&'static [u8]> {
     object.as_ref().map(|object| &object.0)
 }
 
+/// Native code that this kerno's build made of a component with exactly these bytes.
+#[must_use]
+pub fn native_code(component: &[u8]) -> Option<&'static [u8]> {
+    let of =
+        |((_, built_in), code): (&(&str, Option<&[u8]>), &Option<&'static [u8]>)| (*built_in == Some(component)).then_some(*code);
+    BUILT_IN_RULES.iter().zip(NATIVE_CODE).find_map(of).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +58,14 @@ mod tests {
         for (id, component) in BUILT_IN_RULES {
             assert!(component.is_none_or(|bytes| bytes.starts_with(b"\0asm\x0d\0\x01\0")), "{id} is no component");
         }
+    }
+
+    #[test]
+    fn native_code_is_found_by_the_component_alone() {
+        for ((_, component), code) in BUILT_IN_RULES.iter().zip(NATIVE_CODE) {
+            assert_eq!(component.and_then(native_code), *code);
+        }
+        assert_eq!(native_code(b"\0asm\x0d\0\x01\0"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One function, [`RuleSet::judge`]: snapshot bytes in, findings out. Every evaluation gets a fresh instance, little memory, little
 //! time and no way out; whatever a rule does, the others still run.
 
+mod ahead;
 mod answers;
 mod bindings;
 mod load;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kerno_signals::Snapshot;
+
+pub use ahead::{compile as compile_ahead, is_compiled as is_compiled_ahead};
 
 use crate::findings::{RuleReport, RuleStatus};
 

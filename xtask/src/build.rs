@@ -6,11 +6,11 @@ pub mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::toolchain;
+use crate::{command, paths, toolchain};
 
 /// What to build.
 #[derive(clap::Args)]
@@ -35,7 +35,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Builds everything: the artifacts, then the host's crates around them.
 pub fn all(require: bool) -> Result<Built> {
     artifacts()?;
-    Ok(Built { kerno: host::build(require)? })
+    let mut kerno = host::build(require)?;
+    if precompile(&kerno)? {
+        kerno = host::build(require)?;
+    }
+    Ok(Built { kerno })
+}
+
+/// Has a `kerno` that was just built compile its rules, whose runtime only it knows. True when there is something new, which it embeds
+/// when it is built again.
+pub fn precompile(kerno: &Path) -> Result<bool> {
+    let said = command::output(Command::new(kerno).arg("precompile-rules").arg(paths::artifacts()?.join("native")))?;
+    Ok(!said.starts_with("0 "))
 }
 
 /// Builds the kernel programs and the built-in rules into the artifact directory.

@@ -62,7 +62,11 @@ pub fn run_default() -> Result<Counts> {
 fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     kernel::ensure_known(lines)?;
     build::artifacts()?;
-    let libtest::Built { tests: binaries, kerno } = libtest::build()?;
+    let mut built = libtest::build()?;
+    if build::precompile(&built.kerno)? {
+        built = libtest::build()?;
+    }
+    let libtest::Built { tests: binaries, kerno } = built;
     let mut tests = Vec::new();
     for binary in &binaries {
         tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));

@@ -22,6 +22,13 @@ pub(super) enum Command {
     Check(Check),
     /// Measures one window and reports what is wrong, ranked, with the next command to type.
     Doctor(Doctor),
+    /// Compiles the built-in rules for the next build of kerno to embed: a step of that build.
+    #[command(hide = true)]
+    PrecompileRules {
+        /// Where to leave native code and the components that it was made of
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
     /// Prints the version and what was built in.
     Version,
 }

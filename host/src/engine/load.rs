@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Limits, LoadError, output};
+use super::{Limits, LoadError, ahead, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -83,7 +83,7 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Compiles a component and links it to the contract.
+/// Compiles a component, unless the build already did, and links it to the contract.
 pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>, String> {
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
@@ -103,13 +103,25 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
         }
         _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
     }
+    let component = match ahead::load(sandbox.engine(), bytes) {
+        Some(component) => component,
+        None => compile(sandbox, bytes)?,
+    };
+    check_world(sandbox, &component)?;
+    sandbox.link(&component).map_err(|error| {
+        let text = format!("{error:#}");
+        format!("it does not fit {PACKAGE}@{VERSION} ({text}): build it with the SDK of this kerno")
+    })
+}
+
+fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
     // It panics where it cannot start its threads.
     let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
     let compiled = catch_unwind(compile).map_err(|_| {
         "the compiler gave up on it, for want of threads (raise `ulimit -u`, or TasksMax= in the unit) or by a fault of its own: see above"
             .to_owned()
     })?;
-    let component = compiled.map_err(|error| {
+    compiled.map_err(|error| {
         let text = format!("{:#}", error.root_cause());
         if text.contains("unexpected end") || text.contains("out-of-bounds") || text.contains("extends past") {
             format!("it is truncated ({text}): copy it again")
@@ -118,11 +130,6 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
         } else {
             format!("it is no valid component ({text}): build it again")
         }
-    })?;
-    check_world(sandbox, &component)?;
-    sandbox.link(&component).map_err(|error| {
-        let text = format!("{error:#}");
-        format!("it does not fit {PACKAGE}@{VERSION} ({text}): build it with the SDK of this kerno")
     })
 }
 

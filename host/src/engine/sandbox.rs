@@ -81,32 +81,37 @@ impl ResourceLimiter for State {
     }
 }
 
+/// How rules are compiled and given memory.
+pub(super) fn config(limits: &Limits) -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(INSTANCES)
+        .total_tables(INSTANCES * TABLES_PER_COMPONENT)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+        .max_memories_per_component(1)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
+        .max_memory_size(limits.memory);
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        // A rule runs for a fraction of a millisecond, and is compiled for much longer.
+        .cranelift_opt_level(OptLevel::None)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+        // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
+        .parallel_compilation(!address_space_is_limited())
+        .memory_reservation(limits.memory as u64)
+        .memory_guard_size(64 << 10)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
 impl Sandbox {
     pub(super) fn new(limits: &Limits) -> wasmtime::Result<Self> {
-        let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
-            .total_memories(INSTANCES)
-            .total_tables(INSTANCES * TABLES_PER_COMPONENT)
-            .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-            .max_memories_per_component(1)
-            .max_tables_per_component(TABLES_PER_COMPONENT)
-            .table_elements(TABLE_ELEMENTS)
-            .max_memory_size(limits.memory);
-        let mut config = Config::new();
-        config
-            .wasm_component_model(true)
-            .concurrency_support(false)
-            .epoch_interruption(true)
-            // A rule runs for a fraction of a millisecond, and is compiled for much longer.
-            .cranelift_opt_level(OptLevel::None)
-            .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
-            // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
-            .parallel_compilation(!address_space_is_limited())
-            .memory_reservation(limits.memory as u64)
-            .memory_guard_size(64 << 10)
-            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&config(limits))?;
         let mut linker = Linker::new(&engine);
         Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         Ok(Self { engine, linker, clock: Mutex::default(), limits: limits.clone() })
