@@ -37,7 +37,8 @@ pub(crate) fn add(finding: Finding, who: Option<&Cgroup>, limit: Option<&MemoryL
             &format!("systemctl set-property --runtime {} {property}={mebibytes}M", shell_quote(unit)),
         ),
         cgroup => {
-            let names = "memory.high memory.max memory.current memory.events memory.limit_in_bytes memory.failcnt";
+            let names =
+                "memory.high memory.max memory.current memory.events.local memory.events memory.limit_in_bytes memory.failcnt";
             let Some(command) = cgroup.show_files("memory", names) else { return finding };
             let path = cgroup.path.as_deref().unwrap_or_default();
             finding.fix(soon, "see its limits, its use, and how often they were met", &command).fix(
