@@ -107,7 +107,7 @@ fn fold(all: Vec<Slow>) -> Vec<Slow> {
             None => slow.push(one),
         }
     }
-    slow.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
+    worst_first(&mut slow, |a, b| a.excess() > b.excess());
     slow
 }
 
