@@ -4,7 +4,6 @@
 extern crate alloc;
 
 mod finding;
-mod fixes;
 mod pressure;
 mod signs;
 
