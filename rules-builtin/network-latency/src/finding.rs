@@ -11,15 +11,16 @@ const NAMED: usize = 4;
 /// One destination.
 pub(crate) fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow, all: usize) -> Finding {
     let (destination, traffic) = (&slow.destination, &slow.traffic);
-    let (place, p50, samples) = (destination.display_name(), seconds(slow.p50), count(slow.samples()));
+    let (place, p50, samples) = (destination.display_name(), seconds(slow.p50), slow.samples());
     let flows = signals.flows(&destination.remote, destination.namespace, 16);
     let (title, signal) = match slow.kind {
         LatencyKind::Handshake => {
-            (format!("{place} is slow to reach: handshake p50 {p50} of {samples} connects"), "handshake p50")
+            (format!("{place} is slow to reach: handshake p50 {p50} of {}", counted(samples, "connect")), "handshake p50")
         }
-        LatencyKind::RoundTrip => {
-            (format!("{place} is slow to reach: smoothed round trip p50 {p50} of {samples} segments"), "smoothed RTT p50")
-        }
+        LatencyKind::RoundTrip => (
+            format!("{place} is slow to reach: smoothed round trip p50 {p50} of {}", counted(samples, "segment")),
+            "smoothed RTT p50",
+        ),
     };
     let weight = if slow.kind == LatencyKind::Handshake { 1.0 } else { 0.8 };
     let signal = Signal::new(signal, slow.p50, slow.threshold, Unit::Seconds);

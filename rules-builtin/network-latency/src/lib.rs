@@ -42,13 +42,8 @@ impl Rule for NetworkLatency {
                 "share of a destination's connects without any answer that is a warning",
             )
             .parameter("min_samples", Unit::Count, 20.0, "round-trip samples of a destination that are needed to judge them")
-            .parameter(
-                "delayed_ack",
-                Unit::Seconds,
-                0.100,
-                "what delayed acknowledgements and the other side's own time may add to round trips over a short path",
-            )
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .delayed_ack()
+            .max_lost()
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
