@@ -33,6 +33,23 @@ impl Description {
         self
     }
 
+    /// `max_lost`, for rules that judge nothing when too many events were lost.
+    #[must_use]
+    pub fn max_lost(self) -> Self {
+        self.parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+    }
+
+    /// `delayed_ack`, for rules that judge smoothed round trips.
+    #[must_use]
+    pub fn delayed_ack(self) -> Self {
+        self.parameter(
+            "delayed_ack",
+            Unit::Seconds,
+            0.100,
+            "what delayed acknowledgements and the other side's own time may add to round trips over a short path",
+        )
+    }
+
     /// A number that users may set.
     #[must_use]
     pub fn parameter(mut self, name: &str, unit: Unit, default: f64, description: &str) -> Self {

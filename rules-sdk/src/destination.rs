@@ -77,12 +77,74 @@ impl Flow {
 }
 
 impl Traffic {
-    /// Connects that got no answer: refused, timed out, given up, failed, or in flight.
+    /// Connects that the other side did not answer: timed out, given up, or in flight for longer than the second after which a SYN is
+    /// sent again. A refusal is an answer.
     #[must_use]
     pub fn unanswered(&self) -> u64 {
-        let sum = |all: &crate::Connections| {
-            [all.timed_out, all.abandoned, all.failed, all.in_flight].into_iter().fold(all.refused, u64::saturating_add)
+        self.connections.as_ref().map_or(0, |all| {
+            // Only the oldest one's age is known: of the others as many are late as SYNs were sent again.
+            let late = all.in_flight.min(all.syn_retransmitted.saturating_sub(all.retried).max(1));
+            let late = if all.oldest_in_flight.is_some_and(|age| age >= FIRST_SYN) { late } else { 0 };
+            all.timed_out.saturating_add(all.abandoned).saturating_add(late)
+        })
+    }
+
+    /// Connects whose end is known: answered, refused, failed, or without an answer.
+    #[must_use]
+    pub fn connects(&self) -> u64 {
+        let ended = |all: &crate::Connections| all.connected.saturating_add(all.refused).saturating_add(all.failed);
+        self.unanswered().saturating_add(self.connections.as_ref().map_or(0, ended))
+    }
+}
+
+/// How long the kernel waits for the answer to the first SYN, seconds.
+const FIRST_SYN: f64 = 1.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connections, Latency};
+
+    fn latency() -> Latency {
+        Latency { count: 0, mean: 0.0, p50: None, p95: None, p99: None, max: None }
+    }
+
+    fn traffic(change: impl FnOnce(&mut Connections)) -> Traffic {
+        let mut all = Connections {
+            connected: 0,
+            retried: 0,
+            accepted: 0,
+            refused: 0,
+            timed_out: 0,
+            abandoned: 0,
+            failed: 0,
+            in_flight: 0,
+            oldest_in_flight: None,
+            closed: 0,
+            syn_retransmitted: 0,
+            handshake: latency(),
         };
-        self.connections.as_ref().map_or(0, sum)
+        change(&mut all);
+        Traffic { connections: Some(all), sent: 0, retransmitted: 0, rtt: latency(), min_rtt: None }
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_a_young_connect_is_not_late() {
+        let of = |traffic: Traffic| (traffic.unanswered(), traffic.connects());
+        let ended = traffic(|all| (all.connected, all.refused, all.failed, all.timed_out, all.abandoned) = (1, 2, 4, 8, 16));
+        assert_eq!(of(ended), (24, 31));
+        let waiting = |number, oldest, again, retried| {
+            of(traffic(|all| {
+                (all.in_flight, all.oldest_in_flight, all.syn_retransmitted, all.retried) =
+                    (number, Some(oldest), again, retried);
+            }))
+        };
+        assert_eq!(waiting(9, 0.99, 5, 0), (0, 0));
+        assert_eq!(waiting(9, 1.0, 5, 0), (5, 5));
+        assert_eq!(waiting(9, 8.0, 30, 0), (9, 9));
+        // SYNs of connects that were answered in the end.
+        assert_eq!(waiting(9, 8.0, 6, 4), (2, 2));
+        assert_eq!(waiting(9, 8.0, 0, 0), (1, 1));
+        assert_eq!(of(Traffic { connections: None, ..traffic(|_| ()) }), (0, 0));
     }
 }

@@ -45,6 +45,12 @@ impl Entity {
 }
 
 impl Cgroup {
+    /// The same group. One that only its path names has no number.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.id == other.id && self.path == other.path
+    }
+
     /// Whether it is below another group, at any depth.
     #[must_use]
     pub fn is_below(&self, above: &Self) -> bool {
@@ -86,6 +92,13 @@ mod tests {
         );
         let unit = cgroup(Some("/system.slice/a.service"), Some("a.service"), None);
         assert_eq!((Entity::of_cgroup(&unit).kind, unit.display_name()), (EntityKind::Unit, "a.service".into()));
+    }
+
+    #[test]
+    fn groups_without_a_number_are_told_by_their_path() {
+        let of = |id, path| Cgroup { id, ..cgroup(path, None, None) };
+        assert!(of(7, Some("/a")).is(&of(7, Some("/a"))) && of(7, None).is(&of(7, None)));
+        assert!(!of(0, Some("/a")).is(&of(0, Some("/b"))) && !of(7, None).is(&of(8, None)));
     }
 
     #[test]

@@ -65,6 +65,18 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// How many of what, with separators of thousands: `1 connect`, `0 connects`, `1,204 processes`. `one` is the noun for one of them.
+#[must_use]
+#[inline(never)]
+pub fn counted(value: u64, one: &str) -> String {
+    let ending = match value {
+        1 => "",
+        _ if one.as_bytes().last() == Some(&b's') => "es",
+        _ => "s",
+    };
+    format!("{} {one}{ending}", count(value))
+}
+
 /// A name as one word of a shell command: names of mounts and control groups are anybody's choice, and commands are pasted as root.
 #[must_use]
 #[inline(never)]
@@ -129,6 +141,8 @@ mod tests {
         assert_eq!([0.02, 0.123_4, 1.0, 0.0].map(percent), ["2 %", "12.3 %", "100 %", "0 %"]);
         assert_eq!([0, 1023, 1536, 20 << 20].map(bytes), ["0 B", "1023 B", "1.5 KiB", "20 MiB"]);
         assert_eq!([0, 999, 1_000, 12_044, 1_234_567].map(count), ["0", "999", "1,000", "12,044", "1,234,567"]);
+        let counts = [counted(0, "connect"), counted(1, "process"), counted(2, "process"), counted(1_204, "time")];
+        assert_eq!(counts, ["0 connects", "1 process", "2 processes", "1,204 times"]);
         assert_eq!([0.0, 10.04, 12.34, 999.7, 52_000.4].map(number), ["0", "10", "12.3", "1,000", "52,000"]);
     }
 }

@@ -94,7 +94,7 @@ pub mod prelude {
     pub use alloc::vec::Vec;
 
     pub use crate::destination::for_ss;
-    pub use crate::format::{about, bytes, count, number, percent, seconds, shell_quote};
+    pub use crate::format::{about, bytes, count, counted, number, percent, seconds, shell_quote};
     pub use crate::order::worst_first;
     pub use crate::{
         CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay,

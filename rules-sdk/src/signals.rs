@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::format::{count, percent};
+use crate::format::{count, counted, percent};
 use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic, Coverage,
     DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals,
@@ -189,6 +189,12 @@ impl Signals {
         self.0.fd_processes(min_gained, limit)
     }
 
+    /// Hard limit of descriptors of one of them that gained some; `None` when it cannot be read.
+    #[must_use]
+    pub fn fd_hard_limit(&self, pid: u32) -> Option<u64> {
+        self.0.fd_hard_limit(pid)
+    }
+
     /// Memory of the whole host; `None` when not measured.
     #[must_use]
     pub fn host_memory(&self) -> Option<HostMemory> {
@@ -349,8 +355,8 @@ impl FamilyInfo {
     pub fn bears_losses(&self, name: &str, max_lost: f64) -> Result<(), String> {
         let lost = self.lost_share();
         if lost > max_lost {
-            let (share, all) = (percent(lost), count(self.events.saturating_add(self.lost)));
-            return Err(format!("incomplete (losses): {share} of {all} {name} events were lost, {} allowed", percent(max_lost)));
+            let all = counted(self.events.saturating_add(self.lost), &format!("{name} event"));
+            return Err(format!("incomplete (losses): {} of {all} lost, {} allowed", percent(lost), percent(max_lost)));
         }
         Ok(())
     }
@@ -365,8 +371,8 @@ impl FamilyInfo {
         if self.lost_share() < Self::MAX_LOST_FOR_QUIET {
             return Verdict::Quiet(reason);
         }
-        let (lost, all) = (count(self.lost), count(self.events.saturating_add(self.lost)));
-        Verdict::NotEvaluated(format!("incomplete: {lost} of {all} events lost; of the rest {reason}"))
+        let (lost, all) = (count(self.lost), counted(self.events.saturating_add(self.lost), "event"));
+        Verdict::NotEvaluated(format!("incomplete: {lost} of {all} lost; of the rest {reason}"))
     }
 
     /// Nothing crossed a threshold, for this reason, in what was seen: `quiet` when that was all. `unseen` says why it was not.

@@ -88,7 +88,11 @@ impl Window {
                 return Outcome(Ok(Verdict::NotEvaluated(format!("{family} was not measured"))));
             }
         }
-        Outcome(R::evaluate(&signals))
+        let outcome = Outcome(R::evaluate(&signals));
+        if let Some(words) = several_of_one(&outcome.text()) {
+            panic!("`{words}`: {outcome:#?}");
+        }
+        outcome
     }
 }
 
@@ -173,10 +177,39 @@ impl Outcome {
         }
     }
 
+    /// All its words.
     fn text(&self) -> String {
         match &self.0 {
             Ok(Verdict::Quiet(reason) | Verdict::NotEvaluated(reason)) | Err(reason) => reason.clone(),
             Ok(Verdict::Fired(findings)) => serde_json::to_string(findings).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether one of something is spoken of as several: `1 connects`. Units are two letters at most.
+fn several_of_one(text: &str) -> Option<String> {
+    let mut words = text.split([' ', '"']).peekable();
+    while let Some(word) = words.next() {
+        let noun = words.peek().map_or("", |next| next.trim_end_matches(|last: char| !last.is_alphabetic()));
+        let is_plural = noun.len() > 3 && noun.ends_with('s') && !noun.ends_with("ss") && !noun.contains('/');
+        if word.trim_start_matches('(') == "1" && is_plural {
+            return Some(format!("1 {noun}"));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::several_of_one;
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!(several_of_one("of 1 connects, 5 needed").as_deref(), Some("1 connects"));
+        assert_eq!(several_of_one("(1 times) and so on").as_deref(), Some("1 times"));
+        for text in ["1 connect", "1 MiB/s", "11 connects", "1 s, 1 ms and 1 µs", "1 was lost", "5.1 calls", "1 process", "of 1"]
+        {
+            assert_eq!(several_of_one(text), None, "{text}");
         }
     }
 }

@@ -44,6 +44,9 @@ pub struct FdProcess {
     pub peak: u64,
     /// Its soft limit (`RLIMIT_NOFILE`) at the last count; `None` when it cannot be read.
     pub limit: Option<u64>,
+    /// Its hard limit, which the soft one may be raised to; `None` when it was not read, as of processes that gained nothing.
+    #[serde(default)]
+    pub hard_limit: Option<u64>,
     /// Its growth, fitted robustly; `None` when it was counted only once.
     pub trend: Option<Trend>,
     /// What it gained, net of what it closed, in each of five equal parts of the time it was watched, in order. Fewer parts when it

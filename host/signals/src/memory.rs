@@ -116,7 +116,8 @@ pub enum LimitKind {
     Max,
 }
 
-/// How often limits were met in the window. Source: `memory.events`, on v1 `memory.failcnt` and `memory.oom_control`.
+/// How often the group's own limits were met in the window. Source: `memory.events.local`; before 5.2 `memory.events`, in which those
+/// of the groups below are counted as well; on v1 `memory.failcnt` and `memory.oom_control`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryEvents {
     /// `memory.high` was exceeded and tasks reclaimed for it. 0 on v1.
@@ -125,6 +126,6 @@ pub struct MemoryEvents {
     pub max: u64,
     /// Reclaim was no help. On v1 it is not counted: as many as were killed.
     pub oom: u64,
-    /// Processes killed for it.
+    /// Processes of the group itself that were killed for lack of memory, whoever's limit it was.
     pub oom_kill: u64,
 }

@@ -22,7 +22,7 @@ pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileS
 pub use block::{callers, devices, file_systems};
 pub use cpu::{CgroupCpuView, CpuLimitView, CpuQuotaView, HostCpuView, ThrottlingView, busiest, host_cpu, throttled};
 pub use failures::{CallErrorView, CallProcessView, ErrorsOf, FailingCallView, FailureFilter, failing_calls};
-pub use fd::{FdGrowthView, FdProcessView, FdTotalsView, OpenFilesView, fd_processes, fd_totals, open_files};
+pub use fd::{FdGrowthView, FdProcessView, FdTotalsView, OpenFilesView, fd_processes, fd_totals, hard_limit, open_files};
 pub use memory::{
     CgroupMemoryView, HostMemoryView, LimitKindView, MemoryEventsView, MemoryGrowthView, MemoryLimitView, MemoryOrder,
     host_memory, memory_groups,

@@ -121,7 +121,7 @@ impl Collector for FdCollector {
         let names = Names {
             cgroup: &|id| cgroup_of(moment.names, id),
             cgroup_of: &|_| None,
-            limit_of: &|_| None,
+            limits_of: &|pid| descriptors::limits(&self.root, pid).ok(),
             own: std::process::id(),
         };
         families.fd = Some(self.tracker.tell(&names, descriptors::file_table(&self.root).ok()));

@@ -36,13 +36,13 @@ pub fn size(root: &Root, pid: u32) -> Result<u64, Error> {
     }
 }
 
-/// Soft limit of open descriptors of a process.
+/// Soft and hard limit of open descriptors of a process.
 ///
 /// # Errors
 ///
 /// When the process is gone.
-pub fn limit(root: &Root, pid: u32) -> Result<u64, Error> {
-    root.parse(format!("/proc/{pid}/limits"), "a line `Max open files`", parse_limit)
+pub fn limits(root: &Root, pid: u32) -> Result<(u64, u64), Error> {
+    root.parse(format!("/proc/{pid}/limits"), "a line `Max open files`", parse_limits)
 }
 
 /// Open files of the system, and the most there may be.
@@ -55,12 +55,10 @@ pub fn file_table(root: &Root) -> Result<FileTable, Error> {
 }
 
 /// `Max open files            1024                 524288               files`.
-fn parse_limit(text: &str) -> Option<u64> {
+fn parse_limits(text: &str) -> Option<(u64, u64)> {
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        number => number.parse().ok(),
-    }
+    let mut limits = line.split_whitespace().map(|limit| if limit == "unlimited" { Some(u64::MAX) } else { limit.parse().ok() });
+    Some((limits.next()??, limits.next()??))
 }
 
 /// `allocated unused max`; none is unused since 2.6.
@@ -75,13 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits() {
+    fn both_limits() {
         let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
             Max processes             31442                31442                processes \n\
             Max open files            1024                 524288               files     \n";
-        assert_eq!(parse_limit(text), Some(1024));
-        assert_eq!(parse_limit("Max open files            unlimited            unlimited            files\n"), Some(u64::MAX));
-        assert_eq!(parse_limit("Max processes 1 1\n"), None);
+        assert_eq!(parse_limits(text), Some((1_024, 524_288)));
+        let unlimited = "Max open files            unlimited            unlimited            files\n";
+        assert_eq!(parse_limits(unlimited), Some((u64::MAX, u64::MAX)));
+        assert_eq!(parse_limits("Max processes 1 1\n"), None);
     }
 
     #[test]
@@ -98,8 +97,9 @@ mod tests {
         // Before 6.2 it is 0.
         let size = size(&root, pid).unwrap();
         assert!(size == 0 || size.abs_diff(before) < 16, "{size} {before}");
-        let soft = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-        assert_eq!(limit(&root, pid).unwrap(), soft);
+        let expected = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        let [soft, hard] = [expected.current, expected.maximum].map(|limit| limit.unwrap_or(u64::MAX));
+        assert_eq!(limits(&root, pid).unwrap(), (soft, hard));
         assert!(file_table(&root).unwrap().open > 0);
         assert!(count(&root, u32::MAX).unwrap_err().is_not_found());
     }

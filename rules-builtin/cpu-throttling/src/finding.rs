@@ -55,7 +55,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostCpu, one: &T
         let key = format!("CPU time used by {}", busy.cgroup.display_name());
         finding = finding.evidence(&key, busy.usage.unwrap_or(0.0), Unit::Seconds);
     }
-    with_fixes(finding, &group.cgroup)
+    finding.fix_cpu_quota(&group.cgroup)
 }
 
 /// Share of the quota that it used over the whole time.
@@ -74,9 +74,9 @@ fn cause(one: &Throttle, used: Option<f64>, steal: Option<f64>, name: &str) -> S
         format!(" may use {} of CPU time in each {}, and", seconds(quota.quota), seconds(quota.period))
     });
     let mut text = format!(
-        "{name}{may} wants more at once: when its quota is used up it stands still until the next period, in {} of {} periods, {} of the time of the CPUs it can use (about {}).",
+        "{name}{may} wants more at once: when its quota is used up it stands still until the next period, in {} of {}, {} of the time of the CPUs it can use (about {}).",
         percent(share.periods),
-        count(share.throttling.periods),
+        counted(share.throttling.periods, "period"),
         percent(share.time),
         count((share.cpus + 0.5) as u64)
     );
@@ -98,38 +98,4 @@ fn impact(group: &CgroupCpu, name: &str) -> String {
     format!(
         "Work in {name} stands still{most}, whatever the host's load: late answers, and run-queue delay that no other task causes."
     )
-}
-
-fn with_fixes(finding: Finding, cgroup: &Cgroup) -> Finding {
-    let mut finding = finding;
-    let names = "cpu.max cpu.stat cpu.cfs_quota_us cpu.cfs_period_us";
-    if let Some(command) = cgroup.show_files("cpu", names) {
-        finding = finding.fix(Urgency::Now, "see the quota and how often it holds it back", &command);
-    }
-    match cgroup {
-        Cgroup { container: Some(container), .. } => {
-            let id = shell_quote(container.get(..12).unwrap_or(container));
-            finding.fix(
-                Urgency::WithinFiveMinutes,
-                "find the container, then raise or remove its CPU limit",
-                &format!("crictl inspect {id} || docker inspect {id}"),
-            )
-        }
-        Cgroup { unit: Some(unit), .. } if !unit.starts_with('-') => {
-            let unit = shell_quote(unit);
-            finding
-                .fix(
-                    Urgency::WithinFiveMinutes,
-                    "lift the quota until the next boot",
-                    &format!("systemctl set-property --runtime {unit} CPUQuota="),
-                )
-                .fix(Urgency::Later, "see where the quota is set", &format!("systemctl cat {unit}"))
-        }
-        Cgroup { path: Some(path), .. } if path != "/" => finding.fix(
-            Urgency::WithinFiveMinutes,
-            "lift the quota (on v1: -1 to cpu.cfs_quota_us below /sys/fs/cgroup/cpu)",
-            &format!("echo max > {}", shell_quote(&format!("/sys/fs/cgroup{path}/cpu.max"))),
-        ),
-        _ => finding,
-    }
 }

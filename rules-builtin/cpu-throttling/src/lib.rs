@@ -57,17 +57,17 @@ fn why_quiet(signals: &Signals, host: &HostCpu, thresholds: &Thresholds) -> Stri
         && let Some(share) = Share::of(&group, host)
     {
         return format!(
-            "{} held back in {} of {} periods, threshold {}, and for {} of its time, threshold {}",
+            "{} held back in {} of {}, threshold {}, and for {} of its time, threshold {}",
             group.cgroup.display_name(),
             percent(share.periods),
-            count(share.throttling.periods),
+            counted(share.throttling.periods, "period"),
             percent(thresholds.periods_warning),
             percent(share.time),
             percent(thresholds.time_warning)
         );
     }
     match worst(1).and_then(|group| Some((group.throttling?.periods, group.cgroup.display_name()))) {
-        Some((periods, name)) => format!("{name}: {} periods, {} needed", count(periods), count(thresholds.min_periods)),
+        Some((periods, name)) => format!("{name}: {}, {} needed", counted(periods, "period"), count(thresholds.min_periods)),
         None => "no control group has a CPU quota that was in force".to_owned(),
     }
 }

@@ -35,7 +35,7 @@ impl Rule for DiskIoBottleneck {
                 20.0,
                 "syncs of a file system or requests of a device that are needed to judge it",
             )
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .max_lost()
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
@@ -64,8 +64,8 @@ fn why_quiet(signals: &Signals) -> String {
     let mut parts = vec![match judged.first() {
         Some(worst) => part("fsync", &worst.latency, Breach::FSYNC, signals),
         None => format!(
-            "{} fsyncs, {needed} of one file system needed",
-            count(systems.iter().map(|system| system.latency.count).sum())
+            "{}, {needed} of one file system needed",
+            counted(systems.iter().map(|system| system.latency.count).sum(), "fsync")
         ),
     }];
     for (name, operation, parameter) in [("write", Operation::Write, Breach::WRITE), ("read", Operation::Read, Breach::READ)] {
@@ -73,8 +73,8 @@ fn why_quiet(signals: &Signals) -> String {
         parts.push(match devices.iter().find(|device| device.latency.count >= needed) {
             Some(worst) => part(name, &worst.latency, parameter, signals),
             None => format!(
-                "{} {name}s, {needed} of one device needed",
-                count(devices.iter().map(|device| device.latency.count).sum())
+                "{}, {needed} of one device needed",
+                counted(devices.iter().map(|device| device.latency.count).sum(), name)
             ),
         });
     }

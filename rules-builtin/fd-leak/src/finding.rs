@@ -22,6 +22,9 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, leak: &Leak) -> Finding
     if let Some(limit) = process.limit {
         finding = finding.evidence("limit of the process", limit as f64, Unit::Count);
     }
+    if let Some(hard) = signals.fd_hard_limit(process.pid).filter(|hard| *hard < u64::MAX) {
+        finding = finding.evidence("hard limit of the process", hard as f64, Unit::Count);
+    }
     finding = finding.evidence("parts of the time, of 5, in which it grew", leak::parts_with_gain(process) as f64, Unit::Count);
     if let Some(files) = signals.open_files().filter(|files| leak.host_first || files.open > files.max / 2) {
         finding = finding.evidence("files open on this host", files.open as f64, Unit::Count).evidence(
@@ -37,7 +40,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, leak: &Leak) -> Finding
         }
     }
     finding.eta_seconds = leak.eta;
-    with_fixes(finding, leak, route.and_then(|route| route.likely))
+    with_fixes(finding, leak, signals.fd_hard_limit(process.pid), route.and_then(|route| route.likely))
 }
 
 fn named(process: &FdProcess) -> String {
@@ -55,27 +58,22 @@ fn entity(process: &FdProcess) -> Entity {
 fn title(leak: &Leak) -> String {
     let (who, rate) = (named(&leak.process), number(leak.rate));
     match (leak.process.limit, leak.eta) {
-        (Some(limit), _) if leak.is_at_limit => format!("{who} has used up its {} descriptors", count(limit)),
+        (Some(limit), _) if leak.is_at_limit => {
+            format!("{who} has reached its limit of {}", counted(limit, "descriptor"))
+        }
         (_, Some(eta)) if leak.host_first => {
-            format!("{who} gains {rate} descriptors a second: the host's table is full in {}", time(eta))
+            format!("{who} gains {rate} descriptors a second: the host's table is full {}", soon(eta))
         }
         (Some(limit), Some(eta)) => {
-            format!("{who} gains {rate} descriptors a second: its limit of {} is met in {}", count(limit), time(eta))
+            format!("{who} gains {rate} descriptors a second: its limit of {} is met {}", count(limit), soon(eta))
         }
         _ => format!("{who} gains {rate} descriptors a second"),
     }
 }
 
-/// A duration of the future: no finer than it can be known.
-fn time(eta: f64) -> String {
-    const DAY: f64 = 86_400.0;
-    match eta {
-        eta if eta >= 100.0 * DAY => "more than 100 days".to_owned(),
-        eta if eta >= 2.0 * DAY => format!("{} days", count((eta / DAY) as u64)),
-        eta if eta >= 7_200.0 => format!("{} hours", count((eta / 3_600.0) as u64)),
-        eta if eta >= 120.0 => format!("{} minutes", count((eta / 60.0) as u64)),
-        eta => format!("{} s", count(eta as u64)),
-    }
+/// `in 36 s`, or `at once`.
+fn soon(eta: f64) -> String {
+    if eta < 1.0 { "at once".to_owned() } else { format!("in {}", about(eta)) }
 }
 
 fn cause(leak: &Leak, route: Option<&Route>) -> String {
@@ -118,7 +116,7 @@ fn confidence(family: &FamilyInfo, process: &FdProcess) -> f64 {
     if process.gained.iter().all(|gain| *gain > 0) { by_coverage } else { by_coverage - 0.1 }
 }
 
-fn with_fixes(finding: Finding, leak: &Leak, likely: Option<DescriptorKind>) -> Finding {
+fn with_fixes(finding: Finding, leak: &Leak, hard: Option<u64>, likely: Option<DescriptorKind>) -> Finding {
     let pid = leak.process.pid;
     let mut finding = finding.fix(
         Urgency::Now,
@@ -127,9 +125,22 @@ fn with_fixes(finding: Finding, leak: &Leak, likely: Option<DescriptorKind>) -> 
     );
     if let Some(limit) = leak.process.limit.filter(|limit| *limit <= 1 << 18) {
         let more = limit.saturating_mul(4).max(4_096);
-        let title =
-            if leak.is_at_limit { "give it room until it is repaired" } else { "win time: raise its limit while it runs" };
-        finding = finding.fix(Urgency::Now, title, &format!("prlimit --pid {pid} --nofile={more}:"));
+        finding = match hard {
+            Some(hard) if hard <= limit => finding.fix(
+                Urgency::Now,
+                "its hard limit is no higher: as root raise both (for good: LimitNOFILE of its unit)",
+                &format!("prlimit --pid {pid} --nofile={more}:{more}"),
+            ),
+            _ => {
+                let more = more.min(hard.unwrap_or(more));
+                let title = if leak.is_at_limit {
+                    "give it room until it is repaired"
+                } else {
+                    "win time: raise its limit while it runs"
+                };
+                finding.fix(Urgency::Now, title, &format!("prlimit --pid {pid} --nofile={more}:"))
+            }
+        };
     }
     if matches!(likely, Some(DescriptorKind::Socket | DescriptorKind::Accepted)) {
         finding = finding.fix(

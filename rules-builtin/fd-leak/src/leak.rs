@@ -13,7 +13,7 @@ pub(crate) struct Leak {
     pub rate: f64,
     /// It has as many as it may have, and therefore gains no more.
     pub is_at_limit: bool,
-    /// Until it has, or the host has; seconds.
+    /// Until it has, or the host has, seconds; none when it has.
     pub eta: Option<f64>,
     /// The host's table is full before the process's own.
     pub host_first: bool,
@@ -32,7 +32,7 @@ pub(crate) fn growing(signals: &Signals) -> Vec<FdProcess> {
 pub(crate) fn find(signals: &Signals, growing: &[FdProcess]) -> Vec<Leak> {
     let mut leaks: Vec<Leak> =
         growing.iter().filter(|process| is_judged(signals, process)).filter_map(|process| leak(signals, process)).collect();
-    let eta = |leak: &Leak| leak.eta.unwrap_or(f64::MAX);
+    let eta = |leak: &Leak| if leak.is_at_limit { 0.0 } else { leak.eta.unwrap_or(f64::MAX) };
     worst_first(&mut leaks, |a, b| eta(a) < eta(b));
     leaks
 }
@@ -62,6 +62,9 @@ fn leak(signals: &Signals, process: &FdProcess) -> Option<Leak> {
     let rate = if is_at_limit { rate_before_the_limit(process)? } else { sustained(signals, process)? };
     if rate <= limit {
         return None;
+    }
+    if is_at_limit {
+        return Some(Leak { process: process.clone(), rate, is_at_limit, eta: None, host_first: false });
     }
     let own = process.limit.map(|limit| limit.saturating_sub(process.last) as f64 / rate);
     let host = signals.open_files().map(|files| files.max.saturating_sub(files.open) as f64 / rate);

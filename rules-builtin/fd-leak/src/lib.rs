@@ -47,18 +47,16 @@ impl Rule for FdLeak {
         let unclear = growing.iter().find(|process| leak::is_too_short(process) && leak::net(process) > limit);
         Ok(match unclear {
             Some(process) => Verdict::NotEvaluated(format!(
-                "descriptors were counted too seldom ({} times) to tell a leak from a start: {} (pid {}) gained {}; measure for longer",
-                totals.readings,
+                "descriptors were counted too seldom ({}) to tell a leak from a start: {} (pid {}) gained {}; measure for longer",
+                counted(totals.readings.into(), "time"),
                 process.comm,
                 process.pid,
                 count(process.last - process.first.min(process.last))
             )),
             None if totals.unseen > 0 => {
                 let why = family.reason.as_deref().unwrap_or("kerno lacks the rights");
-                let number = count(totals.unseen);
-                Verdict::NotEvaluated(format!(
-                    "descriptors of at least {number} processes were not counted: {why}; of the others {told}"
-                ))
+                let number = counted(totals.unseen, "process");
+                Verdict::NotEvaluated(format!("descriptors of at least {number} were not counted: {why}; of the others {told}"))
             }
             None => family.quiet(told),
         })
@@ -77,6 +75,6 @@ fn why_quiet(signals: &Signals, totals: &FdTotals, growing: &[FdProcess]) -> Str
                 most.gained.len()
             )
         }
-        None => format!("none of {} processes gained {limit} a second", count(totals.processes)),
+        None => format!("none of {} gained {limit} a second", counted(totals.processes, "process")),
     }
 }

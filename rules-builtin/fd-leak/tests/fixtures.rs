@@ -34,7 +34,7 @@ fn a_leak_of_sockets_is_told_from_files_that_are_closed_again_and_has_a_time() {
     outcome.fires(Severity::Warning);
     let finding = outcome.only_finding();
     assert_eq!(finding.entity.kind, EntityKind::Process);
-    assert_eq!(finding.title, "web-worker (pid 4121) gains 12.5 descriptors a second: its limit of 1,024 is met in 35 s");
+    assert_eq!(finding.title, "web-worker (pid 4121) gains 12.5 descriptors a second: its limit of 1,024 is met in 36 s");
     assert_eq!((finding.signal.value, finding.signal.threshold, finding.eta_seconds), (12.5, 10.0, Some(35.92)));
     outcome
         .mentions("Most likely they are sockets made: there were 380 in web.service")
@@ -47,12 +47,28 @@ fn a_leak_of_sockets_is_told_from_files_that_are_closed_again_and_has_a_time() {
 fn who_met_its_limit_gains_no_more_and_is_told_all_the_same() {
     let outcome = window("fires-at-limit").judge::<FdLeak>();
     let finding = outcome.only_finding();
-    assert_eq!(finding.title, "java (pid 5120) has used up its 1,024 descriptors");
-    assert_eq!((finding.eta_seconds, finding.signal.value), (Some(0.0), 824.0 / 12.0));
+    assert_eq!(finding.title, "java (pid 5120) has reached its limit of 1,024 descriptors");
+    assert_eq!((finding.eta_seconds, finding.signal.value), (None, 824.0 / 12.0));
     outcome.mentions("fails with EMFILE").mentions("By which calls they came was not measured");
     let mut below = window("fires-at-limit");
     below.snapshot().families.fd.as_mut().unwrap().processes[0].limit = Some(1_025);
     below.judge::<FdLeak>().is_quiet();
+}
+
+#[test]
+fn no_more_than_the_hard_limit_is_proposed() {
+    let of = |hard: Option<u64>| leaking(|process| process.hard_limit = hard).judge::<FdLeak>();
+    of(Some(524_288)).mentions("prlimit --pid 4121 --nofile=4096:\"").mentions("hard limit of the process");
+    of(Some(2_048)).mentions("prlimit --pid 4121 --nofile=2048:\"");
+    of(Some(1_024)).mentions("as root raise both (for good: LimitNOFILE of its unit)").does_not_mention("nofile=4096:\"");
+    of(None).mentions("--nofile=4096:\"");
+}
+
+#[test]
+fn a_limit_that_is_met_within_the_second_is_met_at_once() {
+    let outcome = leaking(|process| process.limit = Some(process.last + 12)).judge::<FdLeak>();
+    outcome.fires(Severity::Warning).mentions("is met at once").does_not_mention(" 0 s");
+    leaking(|process| process.limit = Some(process.last + 13)).judge::<FdLeak>().mentions("is met in 1 s");
 }
 
 #[test]

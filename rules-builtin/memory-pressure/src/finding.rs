@@ -2,9 +2,8 @@
 
 use kerno_rules_sdk::{Signal, prelude::*};
 
-use crate::fixes;
 use crate::pressure::Pressure;
-use crate::signs::Thresholds;
+use crate::signs::{self, Thresholds};
 
 pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one: &Pressure, thresholds: &Thresholds) -> Finding {
     let group = one.group.as_ref();
@@ -38,7 +37,8 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one:
     if let Some(stall) = stall {
         finding = finding.evidence("share of the time that tasks waited for memory", stall, Unit::Ratio);
     }
-    if let Some(met) = one.signs.met {
+    let met = group.map_or(0, |filled| signs::met(&filled.group));
+    if met > 0 {
         finding = finding.evidence("times the limit was met", met as f64, Unit::Count);
     }
     if let Some(faults) = one.signs.faults {
@@ -49,16 +49,27 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one:
             finding = finding.evidence(&format!("in use by {group}"), used as f64, Unit::Bytes);
         }
     }
-    fixes::add(finding, who.map(|who| &who.cgroup), group.map(|filled| &filled.limit))
+    with_fixes(finding, who.map(|who| &who.cgroup).zip(group.map(|filled| &filled.limit)))
+}
+
+fn with_fixes(finding: Finding, place: Option<(&Cgroup, &MemoryLimit)>) -> Finding {
+    let is_info = finding.severity == Severity::Info;
+    let (soon, later) = if is_info { (Urgency::Later, Urgency::Later) } else { (Urgency::Now, Urgency::WithinFiveMinutes) };
+    match place {
+        Some((who, limit)) => finding.fix_memory_limit(soon, later, who, limit),
+        None => finding.fix_host_memory(soon, later).fix(soon, "see swapping and reclaim as they go on", "vmstat -w 1 5"),
+    }
 }
 
 fn first_sign(one: &Pressure) -> String {
     let signs = &one.signs;
     match (signs.stalled, signs.faults, signs.met, signs.reclaims) {
         (Some(share), ..) => format!("tasks wait for it {} of the time", percent(share)),
-        (_, Some(faults), ..) => format!("{} page faults a second wait for swap", count(faults as u64)),
-        (_, _, Some(met), _) => format!("met {} times", count(met)),
-        (.., reclaims) => format!("{} allocations a second reclaim memory themselves", count(reclaims.unwrap_or(0.0) as u64)),
+        (_, Some(faults), ..) => format!("it swaps at {} a second", counted(faults as u64, "page fault")),
+        (_, _, Some(met), _) => format!("met {}", counted(met, "time")),
+        (.., reclaims) => {
+            format!("{} a second had to reclaim memory", counted(reclaims.unwrap_or(0.0) as u64, "allocation"))
+        }
     }
 }
 
@@ -73,18 +84,29 @@ fn cause(one: &Pressure, host: &HostMemory, who: Option<&CgroupMemory>, name: &s
     if let Some(share) = signs.stalled {
         text += &format!(" Tasks of {name} waited for memory in {} of the time.", percent(share));
     }
-    if let Some(met) = signs.met {
-        text += &format!(" The limit was met {} times.", count(met));
+    let met = one.group.as_ref().map_or(0, |filled| signs::met(&filled.group));
+    if met > 0 {
+        text += &format!(" The limit was met {}.", counted(met, "time"));
     }
     if let Some(faults) = signs.faults {
-        text += &format!(" It swaps: {} page faults a second waited for a disk.", count(faults as u64));
+        text += &format!(" It swaps: {} a second waited for a disk.", counted(faults as u64, "page fault"));
     }
     if one.severity() == Severity::Info {
         let stall = one.group.as_ref().map_or(host.stall_some, |filled| filled.group.stall_some);
         text += match stall {
-            Some(_) => " The kernel neither stalls nor reclaims for it: a heap of a fixed size looks like this.",
+            Some(_) if met > 0 => " Enough could be reclaimed that nobody waited for it.",
+            Some(_) => " The kernel neither stalls nor reclaims for it",
+            None if met > 0 => " Nothing swaps; how long tasks wait for memory is not known here (PSI).",
             None => " No limit was met and nothing swaps; how long tasks wait for memory is not known here (PSI).",
         };
+        if stall.is_some() && met == 0 {
+            let growth = one.group.as_ref().map_or(host.growth, |filled| filled.group.growth);
+            text += match growth {
+                Some(growth) if growth.low > 0.0 => " yet, but it grows.",
+                Some(growth) if growth.high >= 0.0 => ": a heap of a fixed size looks like this.",
+                _ => ".",
+            };
+        }
     }
     text
 }

@@ -4,7 +4,6 @@
 extern crate alloc;
 
 mod finding;
-mod fixes;
 mod pressure;
 mod signs;
 
@@ -29,7 +28,12 @@ impl Rule for MemoryPressure {
                 0.01,
                 "share of the time that tasks wait for memory from which on it is a warning",
             )
-            .parameter("min_limit_events", Unit::Count, 1.0, "times that a group meets its limit from which on it is a warning")
+            .parameter(
+                "limit_events_per_second",
+                Unit::Count,
+                1.0,
+                "times a second that a group meets its limit from which on it is a warning, whether or not tasks wait",
+            )
             .parameter(
                 "faults_per_second",
                 Unit::Count,

@@ -32,7 +32,7 @@ pub(crate) fn find(signals: &Signals, host: &HostMemory, thresholds: &Thresholds
     let (used, bytes) = (host.working_set, host.total);
     all.push(Pressure { group: None, used, bytes, signs: Signs::of_host(host, thresholds) });
     for filled in signals.filled_limits(false, thresholds.used) {
-        let signs = Signs::of_group(signals, &filled, host.duration, thresholds);
+        let signs = Signs::of_group(&filled, host.duration, thresholds);
         let (used, bytes) = (filled.group.working_set, filled.limit.bytes);
         all.push(Pressure { group: Some(filled), used, bytes, signs });
     }

@@ -1,15 +1,12 @@
 //! Signs that the kernel stalls or reclaims because memory is short.
 
-use kerno_rules_sdk::{FilledLimit, prelude::*};
-
-/// Groups below that are asked for.
-const ASKED: u32 = 64;
+use kerno_rules_sdk::prelude::*;
 
 /// What decides.
 pub(crate) struct Thresholds {
     pub used: f64,
     stall_share: f64,
-    min_limit_events: f64,
+    limit_events: f64,
     faults: f64,
     direct_reclaims: f64,
 }
@@ -19,7 +16,7 @@ impl Thresholds {
         Self {
             used: signals.parameter("use_threshold"),
             stall_share: signals.parameter("stall_share"),
-            min_limit_events: signals.parameter("min_limit_events"),
+            limit_events: signals.parameter("limit_events_per_second"),
             faults: signals.parameter("faults_per_second"),
             direct_reclaims: signals.parameter("direct_reclaims_per_second"),
         }
@@ -31,7 +28,7 @@ impl Thresholds {
 pub(crate) struct Signs {
     /// Share of the time that tasks waited for memory.
     pub stalled: Option<f64>,
-    /// Times that the limit was met.
+    /// Times that the limit was met, when that was all the time. Once is no sign: page cache meets a limit, and gives way.
     pub met: Option<u64>,
     /// Page faults a second that waited for swap.
     pub faults: Option<f64>,
@@ -56,13 +53,13 @@ impl Signs {
         }
     }
 
-    pub fn of_group(signals: &Signals, filled: &FilledLimit, duration: f64, thresholds: &Thresholds) -> Self {
+    pub fn of_group(filled: &FilledLimit, duration: f64, thresholds: &Thresholds) -> Self {
         let group = &filled.group;
         let major = group.major_faults.map(|faults| faults as f64);
         let swap = group.swap.unwrap_or(0);
         Self {
             stalled: group.stall_some.filter(|share| *share >= thresholds.stall_share),
-            met: Some(met(signals, group)).filter(|met| *met > 0 && *met as f64 >= thresholds.min_limit_events),
+            met: Some(met(group)).filter(|met| *met > 0 && *met as f64 / duration >= thresholds.limit_events),
             faults: swapping(major, group.refaults_anonymous, swap, duration, thresholds),
             reclaims: None,
         }
@@ -79,14 +76,7 @@ fn swapping(major: Option<f64>, refaults: Option<u64>, swap: u64, duration: f64,
     Some(faults / duration).filter(|rate| rate.is_finite() && *rate >= thresholds.faults)
 }
 
-/// How often its own limit was met. The kernel counts those of groups below it as well.
-fn met(signals: &Signals, group: &CgroupMemory) -> u64 {
-    let of = |group: &CgroupMemory| group.events.map_or(0, |events| events.high.saturating_add(events.max));
-    let own = of(group);
-    let Some(path) = group.cgroup.path.as_deref().filter(|_| own > 0) else { return own };
-    let below = signals.memory_groups(MemoryOrder::WorkingSet, Some(path), 0.0, ASKED);
-    let depth =
-        |group: &CgroupMemory| group.cgroup.path.as_ref().map_or(0, |path| path.bytes().filter(|byte| *byte == b'/').count());
-    let children = below.iter().filter(|child| depth(child) == depth(group) + 1);
-    own.saturating_sub(children.map(of).fold(0, u64::saturating_add))
+/// How often its own limit was met.
+pub(crate) fn met(group: &CgroupMemory) -> u64 {
+    group.events.map_or(0, |events| events.high.saturating_add(events.max))
 }

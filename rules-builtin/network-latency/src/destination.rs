@@ -54,7 +54,7 @@ pub(crate) fn find(signals: &Signals) -> Vec<Slow> {
             }
         }
     }
-    found.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
+    worst_first(&mut found, |a, b| a.excess() > b.excess());
     let mut slow: Vec<Slow> = Vec::new();
     for one in found {
         let is_here = |slow: &Slow| slow.destination.class == PeerClass::NodeLocal;

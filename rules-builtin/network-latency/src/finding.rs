@@ -3,6 +3,7 @@
 use kerno_rules_sdk::{Signal, prelude::*};
 
 use crate::destination::Slow;
+use crate::silent::Silent;
 
 /// Others that are named.
 const NAMED: usize = 4;
@@ -10,15 +11,16 @@ const NAMED: usize = 4;
 /// One destination.
 pub(crate) fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow, all: usize) -> Finding {
     let (destination, traffic) = (&slow.destination, &slow.traffic);
-    let (place, p50, samples) = (destination.display_name(), seconds(slow.p50), count(slow.samples()));
+    let (place, p50, samples) = (destination.display_name(), seconds(slow.p50), slow.samples());
     let flows = signals.flows(&destination.remote, destination.namespace, 16);
     let (title, signal) = match slow.kind {
         LatencyKind::Handshake => {
-            (format!("{place} is slow to reach: handshake p50 {p50} of {samples} connects"), "handshake p50")
+            (format!("{place} is slow to reach: handshake p50 {p50} of {}", counted(samples, "connect")), "handshake p50")
         }
-        LatencyKind::RoundTrip => {
-            (format!("{place} is slow to reach: smoothed round trip p50 {p50} of {samples} segments"), "smoothed RTT p50")
-        }
+        LatencyKind::RoundTrip => (
+            format!("{place} is slow to reach: smoothed round trip p50 {p50} of {}", counted(samples, "segment")),
+            "smoothed RTT p50",
+        ),
     };
     let weight = if slow.kind == LatencyKind::Handshake { 1.0 } else { 0.8 };
     let signal = Signal::new(signal, slow.p50, slow.threshold, Unit::Seconds);
@@ -31,6 +33,39 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow, all: usize
              question and answer as much again.",
             most.as_deref().unwrap_or("this node")
         ));
+    finding = numbers(finding, traffic);
+    for (other, p50) in slow.others.iter().take(NAMED) {
+        finding = finding.evidence(&format!("p50 of {other}"), *p50, Unit::Seconds);
+    }
+    if all > 1 {
+        finding = finding.evidence("destinations past their threshold", all as f64, Unit::Count);
+    }
+    with_fixes(finding, signals, &flows, destination, false)
+}
+
+/// One destination that does not answer.
+pub(crate) fn of_silent(signals: &Signals, family: &FamilyInfo, silent: &Silent) -> Finding {
+    let Silent { destination, traffic, unanswered, connects } = silent;
+    let place = destination.display_name();
+    let flows = signals.flows(&destination.remote, destination.namespace, 16);
+    let title = format!("{} of {} to {place} were not answered", count(*unanswered), counted(*connects, "connect"));
+    let signal =
+        Signal::new("share of connects not answered", silent.share(), signals.parameter("unanswered_share"), Unit::Ratio);
+    let finding = Finding::new(Severity::Warning, title, Entity::of_destination(destination), signal)
+        .confidence(family.confidence(*connects))
+        .cause(format!(
+            "{place} ({}) neither accepts nor refuses: a filter or the path drops SYNs or what answers them, a listener's queue is \
+             full, or nothing is there.",
+            destination.class.place()
+        ))
+        .impact(format!(
+            "{} waits for each of them until it gives up; the kernel itself does after a minute or two.",
+            flows.iter().find_map(Flow::talker).as_deref().unwrap_or("Whoever connects")
+        ));
+    with_fixes(numbers(finding, traffic), signals, &flows, destination, true)
+}
+
+fn numbers(mut finding: Finding, traffic: &Traffic) -> Finding {
     if let Some(all) = &traffic.connections {
         if all.handshake.count > 0 {
             let p50 = all.handshake.p50.unwrap_or(all.handshake.mean);
@@ -63,14 +98,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow, all: usize
     if let Some(min) = traffic.min_rtt {
         finding = finding.evidence("smallest round trip", min, Unit::Seconds);
     }
-    for (other, p50) in slow.others.iter().take(NAMED) {
-        finding = finding.evidence(&format!("p50 of {other}"), *p50, Unit::Seconds);
-    }
-    if all > 1 {
-        finding = finding.evidence("destinations past their threshold", all as f64, Unit::Count);
-    }
-    let enter = flows.first().map(|flow| flow.enter(signals.own_namespace())).unwrap_or_default();
-    with_fixes(finding, destination, &enter)
+    finding
 }
 
 fn cause(slow: &Slow, place: &str) -> String {
@@ -101,11 +129,19 @@ fn cause(slow: &Slow, place: &str) -> String {
     }
 }
 
-fn with_fixes(finding: Finding, destination: &Destination, enter: &str) -> Finding {
+fn with_fixes(finding: Finding, signals: &Signals, flows: &[Flow], destination: &Destination, is_silent: bool) -> Finding {
+    let enter = flows.first().map(|flow| flow.enter(signals.own_namespace())).unwrap_or_default();
     let remote = &destination.remote;
-    let mut finding = finding
-        .fix(Urgency::Now, "see whether small packets are as slow", &format!("{enter}ping -c 10 {remote}"))
-        .fix(Urgency::Now, "see round trips by connection (rtt, minrtt)", &format!("{enter}ss -tin dst {}", for_ss(remote)));
+    let (ping, sockets, states) = if is_silent {
+        ("see whether anything answers there", "see who waits for an answer", "-tnp state syn-sent")
+    } else {
+        ("see whether small packets are as slow", "see round trips by connection (rtt, minrtt)", "-tin")
+    };
+    let mut finding = finding.fix(Urgency::Now, ping, &format!("{enter}ping -c 10 {remote}")).fix(
+        Urgency::Now,
+        sockets,
+        &format!("{enter}ss {states} dst {}", for_ss(remote)),
+    );
     if destination.class != PeerClass::NodeLocal {
         finding = finding.fix(
             Urgency::WithinFiveMinutes,
@@ -113,7 +149,12 @@ fn with_fixes(finding: Finding, destination: &Destination, enter: &str) -> Findi
             &format!("{enter}tracepath -n {remote}"),
         );
     }
-    finding.fix(Urgency::WithinFiveMinutes, "look for delay, queues and shaping here", &format!("{enter}tc -s qdisc show")).fix(
+    let (here, command) = if is_silent {
+        ("look for filters here", "nft list ruleset || iptables-save -c")
+    } else {
+        ("look for delay, queues and shaping here", "tc -s qdisc show")
+    };
+    finding.fix(Urgency::WithinFiveMinutes, here, &format!("{enter}{command}")).fix(
         Urgency::WithinFiveMinutes,
         "see which way they take",
         &format!("{enter}ip route get {remote}"),

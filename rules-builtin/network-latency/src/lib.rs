@@ -1,10 +1,11 @@
-//! `network-latency`: a destination is far away or slow to answer.
+//! `network-latency`: a destination is far away, slow to answer, or does not answer at all.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 extern crate alloc;
 
 mod destination;
 mod finding;
+mod silent;
 
 use kerno_rules_sdk::prelude::*;
 
@@ -33,15 +34,16 @@ impl Rule for NetworkLatency {
                 0.300,
                 "handshake or smoothed round trip p50 of a public destination that is a warning",
             )
-            .parameter("min_connects", Unit::Count, 5.0, "connects to a destination that are needed to judge its handshakes")
-            .parameter("min_samples", Unit::Count, 20.0, "round-trip samples of a destination that are needed to judge them")
+            .parameter("min_connects", Unit::Count, 5.0, "connects to a destination that are needed to judge it by them")
             .parameter(
-                "delayed_ack",
-                Unit::Seconds,
-                0.100,
-                "what delayed acknowledgements and the other side's own time may add to round trips over a short path",
+                "unanswered_share",
+                Unit::Ratio,
+                0.5,
+                "share of a destination's connects without any answer that is a warning",
             )
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .parameter("min_samples", Unit::Count, 20.0, "round-trip samples of a destination that are needed to judge them")
+            .delayed_ack()
+            .max_lost()
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
@@ -51,11 +53,15 @@ impl Rule for NetworkLatency {
         if let Err(reason) = family.bears_losses("tcp", signals.parameter("max_lost")) {
             return Ok(Verdict::NotEvaluated(reason));
         }
-        let slow = destination::find(signals);
-        if !slow.is_empty() {
-            return Ok(Verdict::Fired(
-                slow.iter().take(MOST).map(|one| finding::of(signals, &family, one, slow.len())).collect(),
-            ));
+        let (silent, mut slow) = (silent::find(signals), destination::find(signals));
+        let is_silent = |of: &Destination| {
+            silent.iter().any(|one| one.destination.remote == of.remote && one.destination.namespace == of.namespace)
+        };
+        slow.retain(|one| !is_silent(&one.destination));
+        let mut findings: Vec<Finding> = silent.iter().take(MOST).map(|one| finding::of_silent(signals, &family, one)).collect();
+        findings.extend(slow.iter().take(MOST).map(|one| finding::of(signals, &family, one, slow.len())));
+        if !findings.is_empty() {
+            return Ok(Verdict::Fired(findings));
         }
         let reason = why_quiet(signals, &total);
         if family.coverage == Coverage::Fallback {
@@ -91,19 +97,19 @@ fn why_quiet(signals: &Signals, total: &Traffic) -> String {
     if parts.is_empty() {
         let connected = total.connections.as_ref().map_or(0, |all| all.connected);
         parts.push(format!(
-            "{} connects, {} to one destination needed; {} round-trip samples, {} needed",
-            count(connected),
+            "{}, {} to one destination needed; {}, {} needed",
+            counted(connected, "connect"),
             count(connects),
-            count(total.rtt.count),
+            counted(total.rtt.count, "round-trip sample"),
             count(samples)
         ));
     }
     // Counted apart: no latency of a path.
     if let Some(all) = total.connections.as_ref().filter(|all| all.retried > 0) {
-        parts.push(format!("{} connects needed more than one SYN", count(all.retried)));
+        parts.push(format!("{} needed more than one SYN", counted(all.retried, "connect")));
     }
     if total.unanswered() > 0 {
-        parts.push(format!("{} connects got no answer", count(total.unanswered())));
+        parts.push(format!("{} got no answer", counted(total.unanswered(), "connect")));
     }
     parts.join("; ")
 }

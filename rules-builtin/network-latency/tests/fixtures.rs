@@ -4,7 +4,7 @@
 use kerno_rule_network_latency::NetworkLatency;
 use kerno_rules_sdk::testing::{Window, snapshot};
 use kerno_rules_sdk::{EntityKind, Severity};
-use snapshot::{Coverage, Latency, PeerClass, Tcp};
+use snapshot::{Connections, Coverage, Latency, PeerClass, Tcp};
 
 fn window(name: &str) -> Window {
     Window::from_file(format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR")))
@@ -89,7 +89,59 @@ fn a_handshake_of_a_second_is_a_lost_syn_not_a_slow_path() {
         .judge::<NetworkLatency>()
         .is_quiet()
         .mentions("7 connects needed more than one SYN")
-        .mentions("3 connects got no answer");
+        .mentions("2 connects got no answer");
+}
+
+/// As `only`, with connects that ended so.
+fn connects(connected: u64, change: impl Fn(&mut Connections)) -> Window {
+    let mut window = only(PeerClass::Private, (0, 0), (0, 0), None);
+    let tcp = tcp(&mut window);
+    for traffic in [&mut tcp.flows[0].traffic, &mut tcp.total] {
+        let connections = traffic.connections.as_mut().unwrap();
+        connections.connected = connected;
+        change(connections);
+    }
+    window
+}
+
+#[test]
+fn a_destination_that_does_not_answer_is_named() {
+    let outcome = connects(2, |all| (all.timed_out, all.abandoned, all.syn_retransmitted) = (4, 3, 30)).judge::<NetworkLatency>();
+    outcome.fires(Severity::Warning).mentions("state syn-sent dst 10.0.0.5").mentions("neither accepts nor refuses");
+    let finding = outcome.only_finding();
+    assert_eq!(finding.title, "7 of 9 connects to 10.0.0.5:5432 were not answered");
+    assert_eq!((finding.signal.value, finding.signal.threshold), (7.0 / 9.0, 0.5));
+    // One that is slow as well is told once.
+    let mut slow = only(PeerClass::Private, (5, 150 * MS), (0, 0), None);
+    tcp(&mut slow).flows[0].traffic.connections.as_mut().unwrap().timed_out = 5;
+    assert_eq!(slow.judge::<NetworkLatency>().only_finding().title, "5 of 10 connects to 10.0.0.5:5432 were not answered");
+}
+
+#[test]
+fn connects_without_an_answer_count_from_half_of_enough_of_them() {
+    let of = |connected, unanswered| connects(connected, |all| all.timed_out = unanswered).judge::<NetworkLatency>();
+    of(5, 5).fires(Severity::Warning);
+    of(6, 5).is_quiet().mentions("5 connects got no answer");
+    of(0, 5).fires(Severity::Warning);
+    of(0, 4).is_quiet().mentions("4 connects got no answer");
+    of(4, 1).is_quiet().mentions("1 connect got no answer");
+    let strict = connects(5, |all| all.timed_out = 5).parameter("unanswered_share", 0.6);
+    strict.judge::<NetworkLatency>().is_quiet();
+}
+
+#[test]
+fn refused_connects_are_answered_and_young_ones_may_still_be() {
+    connects(0, |all| all.refused = 900).judge::<NetworkLatency>().is_quiet().does_not_mention("no answer");
+    connects(5, |all| (all.refused, all.timed_out) = (1, 5)).judge::<NetworkLatency>().is_quiet();
+    // A crowd of connects that began as the window ended.
+    let waiting = |age_ns, syns| {
+        connects(0, |all| (all.in_flight, all.oldest_in_flight_ns, all.syn_retransmitted) = (40, Some(age_ns), syns))
+            .judge::<NetworkLatency>()
+    };
+    waiting(30 * MS, 0).is_quiet();
+    waiting(999 * MS, 40).is_quiet();
+    waiting(3_000 * MS, 40).fires(Severity::Warning).mentions("40 of 40 connects");
+    waiting(3_000 * MS, 4).is_quiet();
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use kerno_rules_sdk::{Signal, prelude::*};
 
-use crate::fixes;
 use crate::limit::{Imminent, Thresholds};
 
 /// Groups below that are named as growing at most.
@@ -30,10 +29,12 @@ pub(crate) fn of(
         (Some(_), Some(owner)) => format!("{name} meets the memory limit of {owner}"),
     };
     let (share, pace) = (percent(limit.share()), per_second(one.growth.slope));
-    let title = format!("{what} in about {}: {share} used, growing by {pace}", about(one.eta));
+    let soon = if one.eta < 1.0 { "now".to_owned() } else { format!("in about {}", about(one.eta)) };
+    let title = format!("{what} {soon}: {share} used, growing by {pace}");
     let swap = swap_left(host, who);
-    // A trend is as sure as its interval is narrow.
-    let sure = 0.6 + 0.4 * (one.growth.low / one.growth.slope).clamp(0.0, 1.0);
+    // A trend is as sure as its interval is narrow, and as near as its end is.
+    let near = if one.eta > thresholds.eta_sure { 0.7 } else { 1.0 };
+    let sure = near * (0.6 + 0.4 * (one.growth.low / one.growth.slope).clamp(0.0, 1.0));
     let mut finding = Finding::new(one.severity, title, entity, signal)
         .confidence(family.confidence(1_000) * sure)
         .cause(cause(signals, host, one, who, &name))
@@ -55,7 +56,26 @@ pub(crate) fn of(
         finding = finding.evidence(&format!("growth per second of {group}"), slope, Unit::Bytes);
     }
     finding.eta_seconds = Some(one.eta);
-    fixes::add(finding, who.map(|who| &who.cgroup), group.map(|filled| &filled.limit))
+    with_fixes(finding, who.map(|who| &who.cgroup).zip(group.map(|filled| &filled.limit)))
+}
+
+fn with_fixes(finding: Finding, place: Option<(&Cgroup, &MemoryLimit)>) -> Finding {
+    let Some((who, limit)) = place else {
+        return finding.fix_host_memory(Urgency::Now, Urgency::Now).fix(
+            Urgency::WithinFiveMinutes,
+            "see files that are kept in memory",
+            "df -h -t tmpfs",
+        );
+    };
+    let finding = finding.fix_memory_limit(Urgency::Now, Urgency::WithinFiveMinutes, who, limit);
+    match &limit.cgroup {
+        Cgroup { unit: Some(unit), container: None, .. } if !unit.starts_with('-') => finding.fix(
+            Urgency::WithinFiveMinutes,
+            "see what it did lately",
+            &format!("journalctl -u {} -n 50 --no-pager", shell_quote(unit)),
+        ),
+        _ => finding,
+    }
 }
 
 fn per_second(slope: f64) -> String {
@@ -65,11 +85,11 @@ fn per_second(slope: f64) -> String {
 fn cause(signals: &Signals, host: &HostMemory, one: &Imminent<'_>, who: Option<&CgroupMemory>, name: &str) -> String {
     let growth = &one.growth;
     let mut text = format!(
-        "What {name} uses and cannot give back grows by {} ({} to {}, of {} readings); {} of {} are in use, page cache aside.",
+        "What {name} uses and cannot give back grows by {} ({} to {}, of {}); {} of {} are in use, page cache aside.",
         per_second(growth.slope),
         per_second(growth.low),
         per_second(growth.high),
-        count(growth.points.into()),
+        counted(growth.points.into(), "reading"),
         bytes(one.limit.used),
         bytes(one.limit.bytes)
     );

@@ -4,7 +4,6 @@
 extern crate alloc;
 
 mod finding;
-mod fixes;
 mod limit;
 
 use kerno_rules_sdk::prelude::*;
@@ -24,14 +23,20 @@ impl Rule for OomImminent {
             .parameter("use_warning", Unit::Ratio, 0.90, "share of the limit in use above which growth is a warning")
             .parameter("use_critical", Unit::Ratio, 0.95, "share of the limit in use from which on growth is critical")
             .parameter("min_points", Unit::Count, 5.0, "readings that growth must be fitted to")
-            .parameter("eta_max", Unit::Seconds, 3_600.0, "time to the limit above which growth is no finding yet")
+            .parameter(
+                "min_growth",
+                Unit::Bytes,
+                16_384.0,
+                "growth over the window that is less than the kernel's accounting is exact to, and none",
+            )
+            .parameter("eta_sure", Unit::Seconds, 14_400.0, "time to the limit above which the finding is less sure")
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
         let (Some(family), Some(host)) = (signals.family("memory"), signals.host_memory()) else {
             return Ok(Verdict::NotEvaluated("memory was not measured".to_owned()));
         };
-        let thresholds = Thresholds::read(signals);
+        let thresholds = Thresholds::read(signals, &host);
         let over = limit::over(signals, &host, &thresholds);
         let found = limit::imminent(&over, &thresholds);
         if found.is_empty() {
@@ -55,12 +60,9 @@ fn why_quiet(signals: &Signals, host: &HostMemory, over: &[Limit], thresholds: &
         let (name, share) = (one.name(), percent(one.share()));
         let course = match one.course(thresholds) {
             Course::Unread(points) => {
-                format!("growth of {} readings, {} needed", count(points.into()), count(thresholds.min_points as u64))
+                format!("growth of {}, {} needed", counted(points.into(), "reading"), count(thresholds.min_points as u64))
             }
-            Course::Steady => "which does not surely grow".to_owned(),
-            Course::Slow | Course::Imminent { .. } => {
-                format!("which grows, but not to the limit within {}", about(thresholds.eta_max))
-            }
+            Course::Steady | Course::Imminent { .. } => "which does not surely grow".to_owned(),
         };
         reason += &format!("; {name} uses {share}, {course}");
     }

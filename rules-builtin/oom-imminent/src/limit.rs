@@ -10,16 +10,19 @@ pub(crate) struct Thresholds {
     pub warning: f64,
     pub critical: f64,
     pub min_points: f64,
-    pub eta_max: f64,
+    pub eta_sure: f64,
+    /// Bytes a second.
+    min_growth: f64,
 }
 
 impl Thresholds {
-    pub fn read(signals: &Signals) -> Self {
+    pub fn read(signals: &Signals, host: &HostMemory) -> Self {
         Self {
             warning: signals.parameter("use_warning"),
             critical: signals.parameter("use_critical"),
             min_points: signals.parameter("min_points"),
-            eta_max: signals.parameter("eta_max"),
+            eta_sure: signals.parameter("eta_sure"),
+            min_growth: signals.parameter("min_growth") / host.duration.max(1.0),
         }
     }
 }
@@ -38,8 +41,6 @@ pub(crate) enum Course {
     /// Of so few readings nothing is told.
     Unread(u32),
     Steady,
-    /// It grows, but has time.
-    Slow,
     /// Seconds until the limit is met at this pace.
     Imminent {
         eta: f64,
@@ -78,12 +79,11 @@ impl Limit {
         if f64::from(growth.points) < thresholds.min_points {
             return Course::Unread(growth.points);
         }
-        // Of a saw-tooth the interval has both signs.
-        if growth.low <= 0.0 || growth.slope <= 0.0 {
+        // Of a saw-tooth the interval has both signs. A few pages more are no growth: the kernel charges them in batches.
+        if growth.low <= 0.0 || growth.slope <= 0.0 || growth.slope < thresholds.min_growth {
             return Course::Steady;
         }
-        let eta = self.bytes.saturating_sub(self.used) as f64 / growth.slope;
-        if eta <= thresholds.eta_max { Course::Imminent { eta, growth } } else { Course::Slow }
+        Course::Imminent { eta: self.bytes.saturating_sub(self.used) as f64 / growth.slope, growth }
     }
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn over(signals: &Signals, host: &HostMemory, thresholds: &Thresholds
     all.filter(|limit| limit.share() > thresholds.warning).collect()
 }
 
-/// Those that will be met soon, the worst first. Of limits that the same memory fills the one that is met first is told.
+/// Those that grow, the worst first. Of limits that the same memory fills the one that is met first is told.
 pub(crate) fn imminent<'a>(over: &'a [Limit], thresholds: &Thresholds) -> Vec<Imminent<'a>> {
     let mut all: Vec<Imminent<'a>> = Vec::new();
     for limit in over {

@@ -100,12 +100,12 @@ fn thresholds_of_use_are_sharp() {
     let grows = || trend(MIB, 0.9 * MIB, 31);
     let bytes = |share: f64| (share * 512.0 * MIB) as u64;
     web(bytes(0.8999), grows()).is_quiet().mentions("threshold 90 %");
-    // Exactly 90 % of 1,000 bytes: above it only.
+    // Exactly 90 % of 1,000 MiB: above it only.
     let edge = |used: u64, bytes: u64| {
         judge("fires-unit", |memory| {
             let web = &mut memory.cgroups[0];
-            (web.working_set_bytes, web.growth) = (used, trend(1.0, 0.9, 31));
-            web.hard_limit.as_mut().unwrap().bytes = bytes;
+            (web.working_set_bytes, web.growth) = (used << 20, grows());
+            web.hard_limit.as_mut().unwrap().bytes = bytes << 20;
         })
     };
     edge(900, 1_000).is_quiet();
@@ -114,7 +114,8 @@ fn thresholds_of_use_are_sharp() {
     let critical = edge(950, 1_000);
     assert_eq!(critical.fires(Severity::Critical).only_finding().signal.threshold, 0.95);
     // Full already: no time is left.
-    assert_eq!(edge(1_005, 1_000).only_finding().eta_seconds, Some(0.0));
+    let full = edge(1_005, 1_000);
+    assert_eq!(full.mentions("meets its memory limit now: 100 % used").only_finding().eta_seconds, Some(0.0));
     let own = window("fires-unit").parameter("use_warning", 0.93).judge::<OomImminent>();
     own.is_quiet().mentions("threshold 93 %");
 }
@@ -128,19 +129,51 @@ fn few_readings_are_no_trend() {
 }
 
 #[test]
-fn only_growth_that_is_sure_and_near_counts() {
+fn only_growth_that_is_sure_counts() {
     let used = 490 << 20;
     web(used, trend(MIB, 1.0, 31)).fires(Severity::Critical);
     web(used, trend(MIB, 0.0, 31)).is_quiet().mentions("web.service uses 95.7 %, which does not surely grow");
     web(used, trend(-MIB, -2.0 * MIB, 31)).is_quiet();
     web(used, trend(f64::NAN, f64::NAN, 31)).is_quiet();
-    // 22 MiB are left.
-    let in_time = |seconds: f64| trend(22.0 * MIB / seconds, 1.0, 31);
-    web(used, in_time(3_599.0)).fires(Severity::Critical).mentions("in about 60 min");
-    web(used, in_time(3_601.0)).is_quiet().mentions("grows, but not to the limit within 60 min");
 }
 
-/// Collected every ten seconds: steady in whole teeth, or higher by a little after each.
+#[test]
+fn slow_growth_of_what_is_nearly_full_is_told_and_less_sure() {
+    let used = 490 << 20;
+    // 22 MiB are left, and 30 s are seen.
+    let in_time = |seconds: f64| web(used, trend(22.0 * MIB / seconds, 21.0 * MIB / seconds, 31));
+    let confidence = |outcome: &Outcome| outcome.only_finding().confidence;
+    let (hours, day) = (in_time(14_399.0).clone(), in_time(14_401.0).clone());
+    hours.fires(Severity::Critical).mentions("in about 4 h");
+    assert!(confidence(&day) < 0.75 * confidence(&hours), "{day:?}");
+    day.fires(Severity::Critical);
+    // A few pages in the window are what the kernel charges at once.
+    let pages = |bytes: f64| web(used, trend(bytes / 30.0, bytes / 31.0, 31));
+    pages(16_384.0).fires(Severity::Critical);
+    pages(16_383.0).is_quiet().mentions("does not surely grow");
+}
+
+/// Readings of a heap that goes up and down by 1 MiB, the same on every run.
+#[test]
+fn a_steady_heap_with_noise_is_nothing_at_any_use() {
+    let heap = |seed: u64| {
+        let mut state = seed;
+        let reading = |second: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (second * 1_000_000_000, 490.0 * MIB + (state >> 44) as f64)
+        };
+        Trend::fit(&(0..31).map(reading).collect::<Vec<_>>()).unwrap()
+    };
+    // An interval of 95 % is above zero by chance in one of forty.
+    let steady: Vec<Trend> = (1..20).map(heap).filter(|fitted| fitted.low <= 0.0).collect();
+    assert!(steady.len() >= 18, "{steady:?}");
+    for fitted in steady {
+        for share in [85, 92, 96, 99] {
+            web((512 << 20) / 100 * share, Some(fitted)).is_quiet();
+        }
+    }
+}
+
 #[test]
 fn saw_teeth_are_no_growth_unless_they_climb() {
     let teeth = |climb: f64| {

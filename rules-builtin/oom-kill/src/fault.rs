@@ -14,8 +14,8 @@ pub(crate) struct Fault {
     /// `None`: anywhere else on the host.
     pub cgroup: Option<Cgroup>,
     pub kills: u64,
-    /// Why, the commonest first.
-    pub shortages: Vec<(Shortage, Option<Cgroup>)>,
+    /// Why, the commonest first, and how many for it.
+    pub shortages: Vec<(Shortage, Option<Cgroup>, u64)>,
     /// The largest of those that are known.
     pub victims: Vec<Victim>,
 }
@@ -25,15 +25,15 @@ pub(crate) fn find(signals: &Signals, kills: u64) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     for GroupKills { cgroup, shortage, limited, kills } in signals.oom_groups(ASKED) {
         let Some(cgroup) = cgroup else { continue };
-        let known = faults.iter_mut().find(|fault| fault.cgroup.as_ref().is_some_and(|known| is_same(known, &cgroup)));
+        let known = faults.iter_mut().find(|fault| fault.cgroup.as_ref().is_some_and(|known| known.is(&cgroup)));
         if let Some(fault) = known {
             fault.kills += kills;
-            fault.shortages.push((shortage, limited));
+            fault.shortages.push((shortage, limited, kills));
         } else {
-            faults.push(Fault { cgroup: Some(cgroup), kills, shortages: vec![(shortage, limited)], victims: Vec::new() });
+            faults.push(Fault { cgroup: Some(cgroup), kills, shortages: vec![(shortage, limited, kills)], victims: Vec::new() });
         }
     }
-    faults.sort_by_key(|fault| core::cmp::Reverse(fault.kills));
+    worst_first(&mut faults, |a, b| a.kills > b.kills);
     faults.truncate(GROUPS);
     for fault in &mut faults {
         let id = fault.cgroup.as_ref().map(|cgroup| cgroup.id);
@@ -43,20 +43,16 @@ pub(crate) fn find(signals: &Signals, kills: u64) -> Vec<Fault> {
     if elsewhere > 0 {
         let mut victims = signals.victims(None, ASKED);
         victims.retain(|victim| {
-            let is_of = |fault: &Fault| matches!((&fault.cgroup, &victim.cgroup), (Some(a), Some(b)) if is_same(a, b));
+            let is_of = |fault: &Fault| matches!((&fault.cgroup, &victim.cgroup), (Some(a), Some(b)) if a.is(b));
             !faults.iter().any(is_of)
         });
-        let mut shortages: Vec<(Shortage, Option<Cgroup>)> = Vec::new();
+        let mut shortages = Vec::new();
         if let Some(victim) = victims.first() {
-            shortages.push((victim.shortage, victim.limited.clone()));
+            // Of how many the same is true is not known: of this one at least.
+            shortages.push((victim.shortage, victim.limited.clone(), 1));
         }
         victims.truncate(VICTIMS as usize);
         faults.push(Fault { cgroup: None, kills: elsewhere, shortages, victims });
     }
     faults
-}
-
-/// A group that only its path names has no number.
-fn is_same(a: &Cgroup, b: &Cgroup) -> bool {
-    a.id == b.id && a.path == b.path
 }

@@ -13,7 +13,7 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
         .impact(impact(fault))
         .evidence(&format!("processes of {place} killed"), fault.kills as f64, Unit::Count)
         .confidence(if family.coverage == Coverage::Full { 0.95 } else { 0.85 });
-    if !fault.shortages.is_empty() && fault.shortages.iter().all(|(shortage, _)| *shortage == Shortage::Host) {
+    if !fault.shortages.is_empty() && fault.shortages.iter().all(|(shortage, ..)| *shortage == Shortage::Host) {
         finding = finding.evidence("kills for lack of the host's memory", fault.kills as f64, Unit::Count);
     }
     for victim in &fault.victims {
@@ -23,6 +23,11 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
         if let Some(adjustment) = victim.score_adjustment.filter(|adjustment| *adjustment != 0) {
             let key = format!("oom_score_adj of {}", named(&victim.comm, victim.pid));
             finding = finding.evidence(&key, f64::from(adjustment), Unit::Count);
+        }
+    }
+    for (_, limited, kills) in &fault.shortages {
+        if let Some(path) = limited.as_ref().and_then(|limited| limited.path.as_ref()) {
+            finding = finding.evidence(&format!("kills by the limit of {path}"), *kills as f64, Unit::Count);
         }
     }
     with_fixes(finding, fault)
@@ -48,25 +53,25 @@ fn cause(fault: &Fault, place: &str) -> String {
         None => String::new(),
     };
     match fault.shortages.first() {
-        Some((Shortage::Cgroup, Some(limited))) => {
+        Some((Shortage::Cgroup, Some(limited), _)) => {
             let whose = limited.display_name();
             let own = if whose == place { "its own memory limit".to_owned() } else { format!("the memory limit of {whose}") };
             format!(
                 "{place} met {own}{asked}, and nothing could be reclaimed: the kernel ended the process that weighs most there."
             )
         }
-        Some((Shortage::Cgroup, None)) => format!("A memory limit was met{asked}, and nothing could be reclaimed."),
-        Some((Shortage::Host, _)) => {
+        Some((Shortage::Cgroup, None, _)) => format!("A memory limit was met{asked}, and nothing could be reclaimed."),
+        Some((Shortage::Host, ..)) => {
             format!(
                 "The host ran out of memory{asked}, and nothing could be reclaimed: the kernel ended the process that weighs most."
             )
         }
-        Some((Shortage::Nodes, _)) => {
+        Some((Shortage::Nodes, ..)) => {
             format!(
                 "The memory nodes that a task is bound to (cpuset, mempolicy) ran out{asked}, while others may have memory left."
             )
         }
-        Some((Shortage::Unknown, _)) | None => {
+        Some((Shortage::Unknown, ..)) | None => {
             "Whose memory was short was not seen: either the host's, or that of a control group with a limit.".to_owned()
         }
     }
@@ -87,7 +92,7 @@ fn impact(fault: &Fault) -> String {
 fn with_fixes(finding: Finding, fault: &Fault) -> Finding {
     let mut finding =
         finding.fix(Urgency::Now, "see what the kernel says of it", "dmesg -T | grep -iE 'killed process|oom-kill' | tail");
-    let limited = fault.shortages.iter().find_map(|(_, limited)| limited.as_ref()).or(fault.cgroup.as_ref());
+    let limited = fault.shortages.iter().find_map(|(_, limited, _)| limited.as_ref()).or(fault.cgroup.as_ref());
     if let Some(Cgroup { unit: Some(unit), container: None, .. }) = limited {
         let unit = shell_quote(unit);
         finding = finding

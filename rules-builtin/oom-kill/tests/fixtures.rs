@@ -2,7 +2,7 @@
 
 use kerno_rule_oom_kill::OomKill;
 use kerno_rules_sdk::testing::Window;
-use kerno_rules_sdk::{EntityKind, Severity};
+use kerno_rules_sdk::{EntityKind, Finding, Severity};
 
 fn window(name: &str) -> Window {
     Window::from_file(format!("{}/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR")))
@@ -20,6 +20,13 @@ fn kills_of_one_group_are_one_finding_that_names_limit_and_victims() {
     assert_eq!(web.evidence[1].key, "memory of web-worker (pid 4130)");
     assert_eq!((pod.entity.kind, pod.signal.value), (EntityKind::Container, 1.0));
     assert!(pod.cause.contains("the memory limit of kubepods-burstable-pod1.slice when sidecar (pid 5121)"), "{}", pod.cause);
+    // Triage reads whose limit it was.
+    let of = |finding: &Finding| {
+        let told = finding.evidence.iter().filter(|one| one.key.starts_with("kills by the limit of "));
+        told.map(|one| (one.key.clone(), one.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(web), [("kills by the limit of /system.slice/web.service".to_owned(), 2.0)]);
+    assert!(of(pod)[0].0.ends_with("-pod1.slice"), "{pod:?}");
     outcome.mentions("java (pid 5120)").mentions("systemctl show -p MemoryMax,MemoryCurrent,NRestarts web.service");
 }
 

@@ -134,11 +134,11 @@ fn cause(window: &Window<'_>, runners: &Runners) -> String {
         );
     }
     if runners.top.is_empty() {
-        return format!("More tasks are ready to run than the {} CPUs can serve.", window.machine.cpus);
+        return format!("More tasks are ready to run than {} can serve.", counted(window.machine.cpus.into(), "CPU"));
     }
     format!(
-        "More tasks are ready to run than the {} CPUs can serve. {} of all CPU time went to {}.",
-        window.machine.cpus,
+        "More tasks are ready to run than {} can serve. {} of all CPU time went to {}.",
+        counted(window.machine.cpus.into(), "CPU"),
         percent(runners.share),
         runners.names()
     )

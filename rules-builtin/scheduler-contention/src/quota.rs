@@ -28,31 +28,5 @@ pub(crate) fn find(window: &Window<'_>, contended: bool) -> Option<Finding> {
         let key = format!("run-queue delay p99 of {}, also held back by a quota", group.cgroup.display_name());
         finding = finding.evidence(&key, group.delay.p99.unwrap_or(0.0), Unit::Seconds);
     }
-    Some(with_fixes(finding, &worst.cgroup))
-}
-
-fn with_fixes(finding: Finding, cgroup: &Cgroup) -> Finding {
-    let path = cgroup.path.as_deref().unwrap_or("/");
-    let finding = finding.fix(
-        Urgency::Now,
-        "see the quota and how often it throttles",
-        &format!("cd {} && cat cpu.max cpu.stat", shell_quote(&format!("/sys/fs/cgroup{path}"))),
-    );
-    match (&cgroup.container, &cgroup.unit) {
-        (Some(container), _) => finding.fix(
-            Urgency::WithinFiveMinutes,
-            "find the container, then raise or remove its CPU limit",
-            &format!("crictl inspect {}", shell_quote(container.get(..12).unwrap_or(container))),
-        ),
-        (None, Some(unit)) if !unit.starts_with('-') => finding.fix(
-            Urgency::WithinFiveMinutes,
-            "lift the quota until the next boot",
-            &format!("systemctl set-property --runtime {} CPUQuota=", shell_quote(unit)),
-        ),
-        _ => finding.fix(
-            Urgency::WithinFiveMinutes,
-            "lift the quota",
-            &format!("echo max > {}", shell_quote(&format!("/sys/fs/cgroup{path}/cpu.max"))),
-        ),
-    }
+    Some(finding.fix_cpu_quota(&worst.cgroup))
 }

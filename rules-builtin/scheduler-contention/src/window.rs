@@ -110,13 +110,13 @@ impl<'a> Window<'a> {
 
     pub fn why_quiet(&self) -> String {
         if self.host.count < self.min_waits {
-            return format!("{} waits, {} needed", count(self.host.count), count(self.min_waits));
+            return format!("{}, {} needed", counted(self.host.count, "wait"), count(self.min_waits));
         }
         let called = if self.host.count < 100 { "longest" } else { "p99" };
         let mut reason = format!(
-            "run-queue delay {called} {} of {} waits, threshold {}",
+            "run-queue delay {called} {} of {}, threshold {}",
             seconds(self.host.p99.unwrap_or(0.0)),
-            count(self.host.count),
+            counted(self.host.count, "wait"),
             seconds(self.warning)
         );
         let groups = self.signals.cgroups(self.min_waits, 0.0, GROUPS);

@@ -1,4 +1,5 @@
 //! Recorded windows that must fire, and that must stay quiet.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
 
 use kerno_rule_scheduler_contention::SchedulerContention as Contention;
 use kerno_rules_sdk::testing::{
@@ -57,6 +58,57 @@ fn few_waits_are_not_judged() {
     let few = window("quiet-few");
     few.judge::<Contention>().is_quiet().mentions("60 waits, 100 needed");
     few.parameter("min_waits", 50.0).judge::<Contention>().fires(Severity::Critical).mentions("run-queue delay max");
+}
+
+const MS: u64 = 1_000_000;
+
+/// A window with so many waits of so many nanoseconds each, on the host and in its one group.
+fn waits(number: usize, each_ns: u64) -> Window {
+    let mut window = window("quiet-few");
+    let sched = window.snapshot().families.sched.as_mut().unwrap();
+    sched.host = Latency::from_samples(vec![each_ns; number]);
+    sched.cgroups[0].delay = sched.host.clone();
+    window
+}
+
+/// The host's waits are fast, the group's not.
+fn starved(number: usize, each_ns: u64) -> Window {
+    let mut window = waits(number, each_ns);
+    window.snapshot().families.sched.as_mut().unwrap().host = Latency::from_samples(vec![MS / 10; 100_000]);
+    window
+}
+
+#[test]
+fn the_thresholds_hold_at_their_edges_on_the_host_and_in_a_group() {
+    for of in [waits, starved] {
+        of(100, 5 * MS).judge::<Contention>().is_quiet().mentions("threshold 5 ms");
+        // A histogram tells a duration by 3 %.
+        of(100, 5 * MS + MS / 5).judge::<Contention>().fires(Severity::Warning);
+        of(100, 20 * MS).judge::<Contention>().fires(Severity::Warning);
+        of(100, 21 * MS).judge::<Contention>().fires(Severity::Critical);
+        of(99, 90 * MS).judge::<Contention>().is_quiet();
+    }
+    waits(99, 90 * MS).judge::<Contention>().mentions("99 waits, 100 needed");
+    waits(1, 90 * MS).judge::<Contention>().is_quiet().mentions("1 wait, 100 needed");
+}
+
+#[test]
+fn a_quota_and_a_hypervisor_are_named_from_their_shares_on() {
+    // 100 waits of 50 ms are 5 s: a quarter of them, or of the window of 30 s, is the quota's.
+    let throttled = |nanoseconds| {
+        let mut window = starved(100, 50 * MS);
+        window.snapshot().families.sched.as_mut().unwrap().cgroups[0].throttled_ns = Some(nanoseconds);
+        window.judge::<Contention>()
+    };
+    throttled(1_300 * MS).fires(Severity::Critical).mentions("uses up its CPU quota");
+    throttled(1_200 * MS).fires(Severity::Critical).does_not_mention("uses up its CPU quota");
+    let stolen = |share| {
+        let mut window = waits(100, 50 * MS);
+        window.snapshot().host.steal_ratio = Some(share);
+        window.judge::<Contention>()
+    };
+    stolen(0.10).mentions("wait for the hypervisor");
+    stolen(0.099).fires(Severity::Critical).does_not_mention("wait for the hypervisor");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use kerno_rules_sdk::prelude::*;
 
+use crate::meaning::is_of_the_user;
 use crate::table;
 
 /// Calls that are looked at, those with most failures.
@@ -147,17 +148,21 @@ fn put(
 ) -> bool {
     let Some((severity, by_count)) = judge(signals, &call.name, judged_as, failed, call.calls) else { return false };
     let failure = Failure { call: call.name.clone(), severity, failed, calls: call.calls, by_count, caller };
-    match faults.iter_mut().find(|fault| fault.error == error && is_same(fault.cgroup.as_ref(), call.cgroup.as_ref())) {
+    // The same error for another reason.
+    let is_alike = |fault: &Fault| error != "EMFILE" || is_of_the_user(&fault.worst().call) == is_of_the_user(&call.name);
+    match faults
+        .iter_mut()
+        .find(|fault| fault.error == error && is_alike(fault) && is_same(fault.cgroup.as_ref(), call.cgroup.as_ref()))
+    {
         Some(fault) => fault.failures.push(failure),
         None => faults.push(Fault { cgroup: call.cgroup.clone(), error: error.to_owned(), failures: vec![failure] }),
     }
     true
 }
 
-/// A group that only its path names has no number.
 fn is_same(a: Option<&Cgroup>, b: Option<&Cgroup>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => a.id == b.id && a.path == b.path,
+        (Some(a), Some(b)) => a.is(b),
         (None, None) => true,
         _ => false,
     }

@@ -11,9 +11,8 @@ const CALLS: usize = 4;
 pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Finding {
     let (worst, error) = (fault.worst(), fault.error.as_str());
     let place = fault.cgroup.as_ref().map_or_else(|| "this host".to_owned(), Cgroup::display_name);
-    let entity = fault.cgroup.as_ref().map_or_else(|| Entity::node(&signals.machine()), Entity::of_cgroup);
     let meaning = meaning::of(error, &worst.call);
-    let mut finding = Finding::new(fault.severity(), title(fault, &place), entity.name("error", error), signal(signals, fault))
+    let mut finding = Finding::new(fault.severity(), title(fault, &place), entity(signals, fault), signal(signals, fault))
         .cause(format!("{}{}", meaning.cause, who(worst)))
         .impact(impact(fault, &place))
         .confidence(family.confidence(worst.calls.max(worst.failed)));
@@ -23,6 +22,28 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, fault: &Fault) -> Findi
             .evidence(&format!("{} of {place}", failure.call), failure.calls as f64, Unit::Count);
     }
     with_fixes(finding, fault, &meaning)
+}
+
+/// Each process has a limit of descriptors of its own: who met it is who fails.
+fn at_its_limit(fault: &Fault) -> Option<&CallProcess> {
+    let worst = fault.worst();
+    worst.caller.as_ref().filter(|_| fault.error == "EMFILE" && !meaning::is_of_the_user(&worst.call))
+}
+
+fn entity(signals: &Signals, fault: &Fault) -> Entity {
+    let place = fault.cgroup.as_ref().map_or_else(|| Entity::node(&signals.machine()), Entity::of_cgroup);
+    let entity = match at_its_limit(fault) {
+        Some(process) => {
+            let mut entity = Entity::new(EntityKind::Process).name("pid", &process.pid.to_string()).name("comm", &process.comm);
+            entity.names.extend(place.names);
+            entity
+        }
+        None if fault.error == "EMFILE" && meaning::is_of_the_user(&fault.worst().call) => {
+            place.name("limit", "fs.inotify.max_user_instances")
+        }
+        None => place,
+    };
+    entity.name("error", &fault.error)
 }
 
 fn signal(signals: &Signals, fault: &Fault) -> Signal {
@@ -37,12 +58,10 @@ fn signal(signals: &Signals, fault: &Fault) -> Signal {
 
 fn title(fault: &Fault, place: &str) -> String {
     let (worst, error) = (fault.worst(), &fault.error);
-    let of = if worst.by_count {
-        format!("{} of {}", count(worst.failed), count(worst.calls))
-    } else {
-        format!("{} of {}", percent(worst.share()), count(worst.calls))
-    };
-    format!("{} of {place} fails with {error}: {of} calls", worst.call)
+    let (of, calls) = (if worst.by_count { count(worst.failed) } else { percent(worst.share()) }, counted(worst.calls, "call"));
+    let whose =
+        at_its_limit(fault).map_or_else(String::new, |caller| format!(", mostly in {} (pid {})", caller.comm, caller.pid));
+    format!("{} of {place} fails with {error}{whose}: {of} of {calls}", worst.call)
 }
 
 fn who(worst: &Failure) -> String {
@@ -59,8 +78,8 @@ fn impact(fault: &Fault, place: &str) -> String {
         also.push_str(&failure.call);
     }
     format!(
-        "{} times in the window {place} did not get what it asked for{also}: it fails there, loses data, or tries again and again.",
-        count(fault.failed())
+        "{} in the window {place} did not get what it asked for{also}: it fails there, loses data, or tries again and again.",
+        counted(fault.failed(), "time")
     )
 }
 

@@ -38,7 +38,7 @@ impl Rule for SyscallErrorRate {
                 5.0,
                 "failures a second of a call in a control group, with EPERM, EACCES, ECONNREFUSED and the like, that may be probes",
             )
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .max_lost()
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
@@ -71,20 +71,20 @@ impl Rule for SyscallErrorRate {
 
 fn why_quiet(signals: &Signals, mut filter: FailureFilter, returned: u64) -> String {
     let needed = signals.parameter("min_calls");
-    let (calls, threshold) = (count(returned), percent(signals.parameter("share_warning")));
+    let (calls, threshold) = (counted(returned, "call"), percent(signals.parameter("share_warning")));
     (filter.min_calls, filter.min_failed) = (needed as u64, 1);
     match signals.failing_calls(&filter, 1).first() {
         Some(most) => {
             let error = most.errors.first().map_or("", |error| error.name.as_str());
             let share = percent(most.failed as f64 / most.calls.max(1) as f64);
             format!(
-                "{calls} calls; most failures that are not normal: {} of {} {}, {share}, mostly {error}; threshold {threshold}",
+                "{calls}; most failures that are not normal: {} of {} {}, {share}, mostly {error}; threshold {threshold}",
                 count(most.failed),
                 count(most.calls),
                 most.name
             )
         }
-        None if (returned as f64) < needed => format!("{calls} calls, {} of one call needed", number(needed)),
-        None => format!("{calls} calls, none failed but as part of normal work; threshold {threshold}"),
+        None if (returned as f64) < needed => format!("{calls}, {} of one call needed", number(needed)),
+        None => format!("{calls}, none failed but as part of normal work; threshold {threshold}"),
     }
 }

@@ -7,11 +7,23 @@ pub(crate) struct Meaning {
     pub look: Option<(&'static str, &'static str)>,
 }
 
+/// Whether it is a user who has too many of what this call makes, not a process too many descriptors.
+pub(crate) fn is_of_the_user(call: &str) -> bool {
+    call == "inotify_init" || call == "inotify_init1"
+}
+
 pub(crate) fn of(error: &str, call: &str) -> Meaning {
     let (cause, look) = match (error, call) {
-        ("ENOSPC", "inotify_add_watch") | ("EMFILE", "inotify_init" | "inotify_init1") => (
-            "A user has as many inotify watches or instances as fs.inotify allows.",
-            Some(("see the limits", "sysctl fs.inotify")),
+        ("ENOSPC", "inotify_add_watch") => (
+            "A user has as many inotify watches as fs.inotify.max_user_watches allows.",
+            Some(("see the limit (sysctl -w raises it)", "sysctl fs.inotify.max_user_watches")),
+        ),
+        ("EMFILE", call) if is_of_the_user(call) => (
+            "A user has as many inotify instances as fs.inotify.max_user_instances allows; the limit of descriptors is another one.",
+            Some((
+                "see the limit (sysctl -w raises it), and who has how many",
+                "sysctl fs.inotify.max_user_instances; find /proc/[0-9]*/fd -lname '*inotify' 2> /dev/null | cut -d/ -f3 | sort | uniq -c",
+            )),
         ),
         ("ENOSPC", _) => ("A file system has no blocks or no inodes left.", Some(("see which one is full", "df -h; df -i"))),
         ("EDQUOT", _) => ("A quota is used up.", Some(("see whose", "repquota -a"))),

@@ -47,6 +47,7 @@ fn groups(all: &[Row<'_>]) -> Window {
 }
 
 const EACCES: u32 = 13;
+const EMFILE: u32 = 24;
 const ENOSPC: u32 = 28;
 const ETIMEDOUT: u32 = 110;
 const ECONNREFUSED: u32 = 111;
@@ -91,7 +92,27 @@ fn descriptors_that_are_used_up_are_one_finding_and_commands_are_quoted() {
     let outcome = window("fires-emfile").judge::<ErrorRate>();
     outcome.fires(Severity::Critical).mentions("RLIMIT_NOFILE").mentions("/proc/99/limits").mentions("openat, socket");
     let finding = outcome.only_finding();
-    assert_eq!((finding.entity.kind, finding.signal.value), (EntityKind::Cgroup, 0.4));
+    assert_eq!((finding.entity.kind, finding.signal.value), (EntityKind::Process, 0.4));
+    let names: Vec<(&str, &str)> = finding.entity.names.iter().map(|name| (name.key.as_str(), name.value.as_str())).collect();
+    assert_eq!(names, [("pid", "99"), ("comm", "jobd"), ("cgroup", "/jobs/it's $(here)"), ("error", "EMFILE")]);
+    outcome.mentions("fails with EMFILE, mostly in jobd (pid 99): 40 % of 300 calls");
+    // Spread over several processes it is the group's.
+    let mut spread = window("fires-emfile");
+    for call in &mut spread.snapshot().families.syscall.as_mut().unwrap().cgroups {
+        call.call.errors.iter_mut().for_each(|error| error.caller = None);
+    }
+    let outcome = spread.judge::<ErrorRate>();
+    assert_eq!(outcome.does_not_mention("mostly in").only_finding().entity.kind, EntityKind::Cgroup);
+}
+
+#[test]
+fn inotify_instances_of_a_user_are_not_descriptors_of_a_process() {
+    let outcome = groups(&[(1, "inotify_init1", 100, &[(EMFILE, 50)]), (1, "openat", 100, &[(EMFILE, 40)])]).judge::<ErrorRate>();
+    assert_eq!(outcome.findings().len(), 2, "{outcome:?}");
+    let inotify = outcome.findings().iter().find(|finding| finding.title.starts_with("inotify_init1")).unwrap();
+    assert!(inotify.cause.starts_with("A user has as many inotify instances") && !inotify.cause.contains("RLIMIT_NOFILE"));
+    assert!(inotify.fixes[0].command.starts_with("sysctl fs.inotify.max_user_instances"), "{inotify:?}");
+    assert!(inotify.entity.names.iter().any(|name| name.value == "fs.inotify.max_user_instances"), "{inotify:?}");
 }
 
 #[test]

@@ -58,14 +58,14 @@ fn only_group(signals: &Signals, name: &str) -> Option<Cgroup> {
     let mut late = signals.slow_callers(Some(name), None, LIMIT);
     late.retain(|caller| caller.longest > signals.parameter("p99_warning"));
     let first = late.first()?.cgroup.clone();
-    late.iter().all(|caller| is_same(&caller.cgroup, &first)).then_some(first)
+    late.iter().all(|caller| caller.cgroup.is(&first)).then_some(first)
 }
 
 /// Adds a breach to what is late in its place; calls of one name are one breach, led by the worse one.
 fn put(faults: &mut Vec<Fault>, cgroup: Option<Cgroup>, breach: Option<Breach>) {
     let Some(breach) = breach else { return };
     let here = faults.iter_mut().find(|fault| match (&fault.cgroup, &cgroup) {
-        (Some(a), Some(b)) => is_same(a, b),
+        (Some(a), Some(b)) => a.is(b),
         (None, None) => true,
         _ => false,
     });
@@ -82,9 +82,4 @@ fn put(faults: &mut Vec<Fault>, cgroup: Option<Cgroup>, breach: Option<Breach>) 
             (breach.severity, breach.measure, breach.value, breach.threshold);
     }
     known.in_flight.extend(breach.in_flight);
-}
-
-/// A group that only its path names has no number.
-fn is_same(a: &Cgroup, b: &Cgroup) -> bool {
-    a.id == b.id && a.path == b.path
 }

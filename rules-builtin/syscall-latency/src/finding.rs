@@ -64,17 +64,17 @@ fn impact(signals: &Signals, fault: &Fault, place: &str) -> String {
     let window = seconds(signals.window_seconds());
     let held: usize = fault.breaches.iter().map(|breach| breach.in_flight.len()).sum();
     if fault.worst().measure == Measure::InFlight {
-        let number = if held == 1 { "1 call has".to_owned() } else { format!("{} calls have", count(held as u64)) };
+        let number = format!("{} {}", counted(held as u64, "call"), if held == 1 { "has" } else { "have" });
         return format!(
             "{number} not returned at the end of a window of {window}: who made them stands still, and mostly cannot be killed either."
         );
     }
     match fault.callers.first() {
         Some(caller) => format!(
-            "{} of {place} spent {} in {} slow calls of {} in a window of {window}; who asked it waits as long.",
+            "{} of {place} spent {} in {} of {} in a window of {window}; who asked it waits as long.",
             named(&caller.comm, caller.pid),
             seconds(caller.judged),
-            count(caller.calls),
+            counted(caller.calls, "slow call"),
             caller.name
         ),
         None => format!("Who in {place} calls {} waits up to {}.", fault.worst().call, seconds(fault.worst().value)),

@@ -66,9 +66,14 @@ fn why_quiet(signals: &Signals, returned: u64) -> String {
     let needed = signals.parameter("min_calls");
     let threshold = seconds(signals.parameter("p99_warning"));
     let Some(worst) = signals.call_times(false, needed as u64, 0.0, 1).into_iter().next() else {
-        return format!("{} calls, {} of one call needed", count(returned), number(needed));
+        return format!("{}, {} of one call needed", counted(returned, "call"), number(needed));
     };
     let called = if worst.judged.count < 100 { "longest" } else { "p99" };
     let value = seconds(worst.judged.p99.unwrap_or(worst.judged.mean));
-    format!("{} {called} {value} of {}, threshold {threshold}; {} calls", worst.name, count(worst.judged.count), count(returned))
+    format!(
+        "{} {called} {value} of {}, threshold {threshold}; {}",
+        worst.name,
+        count(worst.judged.count),
+        counted(returned, "call")
+    )
 }

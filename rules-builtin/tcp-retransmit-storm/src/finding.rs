@@ -13,7 +13,7 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
     let queue = full_queue(seen, fault);
     let (place, ratio) = (place(seen, fault), percent(loss.ratio()));
     let called = if queue.is_some() { "are not accepted" } else { "are lost" };
-    let title = format!("{ratio} of {} segments {place} {called} and sent again", count(loss.sent));
+    let title = format!("{ratio} of {} {place} {called} and sent again", counted(loss.sent, "segment"));
     let signal = Signal::new("lost segments", loss.ratio(), seen.threshold, Unit::Ratio);
     let mut confidence = seen.family.confidence(loss.sent);
     if matches!(fault.place, Place::Node) {
@@ -44,7 +44,8 @@ pub(crate) fn of(seen: &Seen<'_>, fault: &Fault) -> Finding {
         }
     }
     for (name, other) in fault.others.iter().take(NAMED) {
-        finding = finding.evidence(&format!("share of {} segments lost, {name}", count(other.sent)), other.ratio(), Unit::Ratio);
+        finding =
+            finding.evidence(&format!("share of {} lost, {name}", counted(other.sent, "segment")), other.ratio(), Unit::Ratio);
     }
     if !matches!(fault.place, Place::Node) {
         finding = finding.evidence("share of all segments of this host lost", all(seen).ratio(), Unit::Ratio);
@@ -98,10 +99,10 @@ fn full_queue(seen: &Seen<'_>, fault: &Fault) -> Option<(String, String)> {
         return None;
     }
     let cause = format!(
-        "Not the network: a listener in {} does not accept connections as fast as they come. Its accept queue was full {} times; what \
+        "Not the network: a listener in {} does not accept connections as fast as they come. Its accept queue was full {}; what \
          did not fit was dropped, and clients send it again.",
         whose(namespace),
-        count(overflows)
+        counted(overflows, "time")
     );
     Some((enter(namespace), cause))
 }
@@ -119,7 +120,7 @@ fn cause(seen: &Seen<'_>, fault: &Fault) -> String {
     let elsewhere = if rest.sent < seen.min {
         "There is too little other traffic to tell whether only this loses.".to_owned()
     } else {
-        format!("Of the {} other segments of this host {} are lost.", count(rest.sent), percent(rest.ratio()))
+        format!("Of the {} of this host {} are lost.", counted(rest.sent, "other segment"), percent(rest.ratio()))
     };
     match &fault.place {
         Place::Destination(of) if of.class == PeerClass::NodeLocal => format!(
@@ -140,6 +141,7 @@ fn cause(seen: &Seen<'_>, fault: &Fault) -> String {
         Place::Node => {
             let what = match fault.others.len() {
                 0 => "No single destination explains it".to_owned(),
+                1 => "Another destination or group loses at once".to_owned(),
                 many => format!("{many} destinations or groups lose at once"),
             };
             format!("{what}: what all have in common is this node, its interface, queue, driver or uplink.")

@@ -44,8 +44,8 @@ impl Rule for TcpRetransmitStorm {
         let reason = seen.why_quiet();
         let family = &seen.family;
         if seen.is_lossy {
-            let (lost, all) = (count(family.lost), count(family.events.saturating_add(family.lost)));
-            return Ok(Verdict::NotEvaluated(format!("incomplete (losses): {lost} of {all} tcp events were lost; {reason}")));
+            let (lost, all) = (count(family.lost), counted(family.events.saturating_add(family.lost), "tcp event"));
+            return Ok(Verdict::NotEvaluated(format!("incomplete (losses): {lost} of {all} lost; {reason}")));
         }
         // Where so few were sent again that nothing could cross the threshold, the kernel's totals are enough.
         if family.coverage == Coverage::Fallback && !seen.nothing_could_cross() {

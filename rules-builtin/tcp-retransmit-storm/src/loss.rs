@@ -90,10 +90,10 @@ impl<'a> Seen<'a> {
     pub fn why_quiet(&self) -> String {
         let all = self.of(&self.total, &[]);
         if all.sent < self.min {
-            return format!("{} segments, {} needed", count(all.sent), count(self.min));
+            return format!("{}, {} needed", counted(all.sent, "segment"), count(self.min));
         }
         let mut reason =
-            format!("{} of {} segments lost, threshold {}", percent(all.ratio()), count(all.sent), percent(self.threshold));
+            format!("{} of {} lost, threshold {}", percent(all.ratio()), counted(all.sent, "segment"), percent(self.threshold));
         if all.lost < all.again as f64 {
             let needless = percent(1.0 - all.lost / all.again as f64);
             reason.push_str(&format!("; {} sent again, {needless} of them needlessly", count(all.again)));
@@ -103,7 +103,7 @@ impl<'a> Seen<'a> {
             reason.push_str(&format!("; most to {}, {} of {}", worst.display_name(), percent(loss.ratio()), count(loss.sent)));
         }
         if let Some(syns) = self.total.syn_retransmitted.filter(|syns| *syns > 0) {
-            reason.push_str(&format!("; {} SYNs sent again", count(syns)));
+            reason.push_str(&format!("; {} sent again", counted(syns, "SYN")));
         }
         reason
     }

@@ -154,7 +154,7 @@ fn the_threshold_and_the_minimum_hold_at_their_edges() {
 fn losses_and_blindness_of_the_collector_are_never_quiet() {
     let mut lossy = window("quiet-duplicates");
     lossy.snapshot().collectors[0].lost = 40;
-    lossy.judge::<Storm>().is_not_evaluated().mentions("incomplete (losses): 40 of 440 tcp events were lost");
+    lossy.judge::<Storm>().is_not_evaluated().mentions("incomplete (losses): 40 of 440 tcp events lost");
     // The kernel's totals are whole whatever was lost.
     let mut spread = only(5_000, 400);
     spread.snapshot().collectors[0].lost = 400;

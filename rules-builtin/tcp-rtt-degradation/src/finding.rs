@@ -36,7 +36,8 @@ fn of(signals: &Signals, family: &FamilyInfo, slow: &Slow) -> Finding {
     let (place, p99) = (destination.display_name(), seconds(slow.p99()));
     let flows = signals.flows(&destination.remote, destination.namespace, 16);
     let called = called(&traffic.rtt);
-    let title = format!("{place} is slow to answer: smoothed round trip {called} {p99} of {} segments", count(traffic.rtt.count));
+    let title =
+        format!("{place} is slow to answer: smoothed round trip {called} {p99} of {}", counted(traffic.rtt.count, "segment"));
     let signal = Signal::new(&format!("smoothed RTT {called}"), slow.p99(), slow.threshold, Unit::Seconds);
     let mut finding = Finding::new(Severity::Warning, title, Entity::of_destination(destination), signal)
         .confidence(family.confidence(traffic.rtt.count) * slow.why.weight())

@@ -38,19 +38,14 @@ impl Rule for TcpRttDegradation {
                 "smoothed round trip p99 of a public destination that is a warning",
             )
             .parameter("min_segments", Unit::Count, 100.0, "segments with data to a destination that are needed to judge it")
-            .parameter(
-                "delayed_ack",
-                Unit::Seconds,
-                0.100,
-                "what delayed acknowledgements and the other side's own time may add to round trips over a short path",
-            )
+            .delayed_ack()
             .parameter(
                 "public_growth",
                 Unit::Ratio,
                 1.5,
                 "how many times its smallest round trip a public destination must take: one that is always far is not degraded",
             )
-            .parameter("max_lost", Unit::Ratio, 0.05, "share of lost events above which nothing is judged")
+            .max_lost()
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
@@ -107,7 +102,7 @@ fn fold(all: Vec<Slow>) -> Vec<Slow> {
             None => slow.push(one),
         }
     }
-    slow.sort_by(|a, b| b.excess().total_cmp(&a.excess()));
+    worst_first(&mut slow, |a, b| a.excess() > b.excess());
     slow
 }
 
@@ -115,16 +110,16 @@ fn why_quiet(signals: &Signals, total: &Traffic, excused: &[(Destination, Excuse
     let needed = signals.parameter("min_segments") as u64;
     let worst = signals.slow_destinations(LatencyKind::RoundTrip, &[], 0.99, needed, 0.0, 1).pop();
     let Some(DestinationTraffic { destination: worst, traffic }) = worst else {
-        return format!("{} segments with data, {} to one destination needed", count(total.rtt.count), count(needed));
+        return format!("{} with data, {} to one destination needed", counted(total.rtt.count, "segment"), count(needed));
     };
     let parameter = if worst.class == PeerClass::Public { "rtt_p99_public" } else { "rtt_p99_private" };
     let mut reason = format!(
-        "slowest {}, {}: smoothed round trip {} {} of {} segments, threshold {}",
+        "slowest {}, {}: smoothed round trip {} {} of {}, threshold {}",
         worst.display_name(),
         worst.class.place(),
         path::called(&traffic.rtt),
         seconds(traffic.rtt.p99.unwrap_or(traffic.rtt.mean)),
-        count(traffic.rtt.count),
+        counted(traffic.rtt.count, "segment"),
         seconds(signals.parameter(parameter))
     );
     if let Some((destination, excuse)) = excused.first() {
@@ -136,7 +131,8 @@ fn why_quiet(signals: &Signals, total: &Traffic, excused: &[(Destination, Excuse
         };
         reason.push_str(&format!("; {}: {why}", destination.display_name()));
         if excused.len() > 1 {
-            reason.push_str(&format!("; so are {} more", excused.len() - 1));
+            let more = excused.len() - 1;
+            reason.push_str(&format!("; so {} {more} more", if more == 1 { "is" } else { "are" }));
         }
     }
     reason

@@ -77,7 +77,7 @@ fn delayed_acknowledgements_and_thinking_are_not_distance() {
         .is_quiet()
         .mentions("10.0.0.5:5432: the path takes 3")
         .mentions("the rest is delayed acknowledgements or the other side's own time")
-        .mentions("so are 1 more");
+        .mentions("so is 1 more");
     // What they cannot explain is a queue.
     only(PeerClass::Private, 100, 99_000_000, 300_000).judge::<Rtt>().is_quiet();
     only(PeerClass::Private, 100, 101_000_000, 300_000).judge::<Rtt>().fires(Severity::Warning).mentions("wait in a queue");
@@ -144,7 +144,7 @@ fn files_losses_and_blindness_are_never_quiet() {
     assert!(outcome.fires(Severity::Warning).findings()[0].confidence < 0.5);
     let mut lossy = window("fires-slow-peer");
     lossy.snapshot().collectors[0].lost = 40;
-    lossy.judge::<Rtt>().is_not_evaluated().mentions("incomplete (losses): 9.09 % of 440 tcp events were lost");
+    lossy.judge::<Rtt>().is_not_evaluated().mentions("incomplete (losses): 9.09 % of 440 tcp events lost");
     let mut blind = window("quiet-far");
     blind.snapshot().collectors[0].blind_ratio = 0.5;
     blind.judge::<Rtt>().is_not_evaluated();

@@ -118,6 +118,10 @@ impl Source {
         fd::processes(min_gained, limit)
     }
 
+    pub(crate) fn fd_hard_limit(&self, pid: u32) -> Option<u64> {
+        fd::hard_limit(pid)
+    }
+
     pub(crate) fn host_memory(&self) -> Option<HostMemory> {
         memory::host()
     }

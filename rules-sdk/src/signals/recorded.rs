@@ -154,6 +154,10 @@ impl Source {
         same(self.snapshot.families.fd.as_ref().map_or_else(Vec::new, |fd| query::fd_processes(fd, min_gained, limit)))
     }
 
+    pub(crate) fn fd_hard_limit(&self, pid: u32) -> Option<u64> {
+        self.snapshot.families.fd.as_ref().and_then(|fd| query::hard_limit(fd, pid))
+    }
+
     pub(crate) fn host_memory(&self) -> Option<HostMemory> {
         same(self.snapshot.families.memory.as_ref().map(query::host_memory))
     }

@@ -88,6 +88,12 @@ pub fn fd_processes(fd: &Fd, min_gained: u64, limit: u32) -> Vec<FdProcessView> 
     })
 }
 
+/// Hard limit of a process; `None` when it was not read.
+#[must_use]
+pub fn hard_limit(fd: &Fd, pid: u32) -> Option<u64> {
+    fd.processes.iter().find(|process| process.pid == pid)?.hard_limit
+}
+
 fn growth(trend: Trend) -> Option<FdGrowthView> {
     let Trend { slope_per_second: per_second, low, high, .. } = trend;
     [per_second, low, high].iter().all(|slope| slope.is_finite()).then_some(FdGrowthView { per_second, low, high })
@@ -108,6 +114,7 @@ mod tests {
             last,
             peak: last.max(first),
             limit: Some(1_024),
+            hard_limit: (pid == 3).then_some(4_096),
             trend: Some(Trend { slope_per_second: 4.0, low: 3.0, high: 5.0, points: 9 }),
             gained: vec![1, -2],
             shared_with: None,
@@ -127,5 +134,6 @@ mod tests {
             (view.watched, view.growth.map(|growth| growth.low), view.gained.as_slice()),
             (2.5, Some(3.0), [1, -2].as_slice())
         );
+        assert_eq!((hard_limit(&fd, 3), hard_limit(&fd, 1), hard_limit(&fd, 9)), (Some(4_096), None, None));
     }
 }

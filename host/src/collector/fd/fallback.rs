@@ -106,7 +106,7 @@ impl Collector for FdFallback {
         let names = Names {
             cgroup: &|id| cgroup_of(moment.names, id),
             cgroup_of: &|pid| id_of(pid).map(|id| cgroup_of(moment.names, id)),
-            limit_of: &|pid| descriptors::limit(&self.root, pid).ok(),
+            limits_of: &|pid| descriptors::limits(&self.root, pid).ok(),
             own: std::process::id(),
         };
         let hidden = process::hidden(&self.root).map(why_hidden);

@@ -69,8 +69,8 @@ pub struct Names<'a> {
     pub cgroup: &'a dyn Fn(u64) -> Cgroup,
     /// Control group by process, where a reading does not tell it.
     pub cgroup_of: &'a dyn Fn(u32) -> Option<Cgroup>,
-    /// Limit by process, where a reading does not tell it.
-    pub limit_of: &'a dyn Fn(u32) -> Option<u64>,
+    /// Soft and hard limit by process.
+    pub limits_of: &'a dyn Fn(u32) -> Option<(u64, u64)>,
     /// kerno's process id.
     pub own: u32,
 }
@@ -190,6 +190,9 @@ impl Tracker {
 
     fn process(&self, pid: u32, names: &Names<'_>, owners: &HashMap<u64, (u64, u32)>) -> Option<FdProcess> {
         let Followed { count, series, .. } = self.followed.get(&pid)?;
+        // One file a process: only where it may be told, or no reading had it.
+        let grows = series.last() > series.first();
+        let limits = if grows || count.limit.is_none() { (names.limits_of)(pid) } else { None };
         let owner = count.table.and_then(|table| owners.get(&table)).map(|(_, pid)| *pid);
         Some(FdProcess {
             pid,
@@ -200,7 +203,8 @@ impl Tracker {
             first: series.first(),
             last: series.last(),
             peak: series.peak(),
-            limit: count.limit.or_else(|| (names.limit_of)(pid)),
+            limit: count.limit.or(limits.map(|(soft, _)| soft)),
+            hard_limit: limits.map(|(_, hard)| hard),
             trend: series.trend(&self.moments),
             gained: series.gained(&self.moments),
             shared_with: owner.filter(|owner| *owner != pid),

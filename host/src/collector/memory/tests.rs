@@ -83,7 +83,7 @@ impl Host {
 
     fn events(&self, group: &str, [high, max, oom, oom_kill]: [u64; 4]) {
         let text = format!("low 0\nhigh {high}\nmax {max}\noom {oom}\noom_kill {oom_kill}\n");
-        self.write(&format!("cg/{group}/memory.events"), &text);
+        self.write(&format!("cg/{group}/memory.events.local"), &text);
     }
 }
 

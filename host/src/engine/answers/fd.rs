@@ -23,6 +23,10 @@ impl fd::Host for State {
         let Some(family) = &self.window()?.families.fd else { return Ok(Vec::new()) };
         Ok(query::fd_processes(family, min_gained, limit).into_iter().map(process).collect())
     }
+
+    fn hard_limit(&mut self, pid: u32) -> wasmtime::Result<Option<u64>> {
+        Ok(self.window()?.families.fd.as_ref().and_then(|family| query::hard_limit(family, pid)))
+    }
 }
 
 fn process(view: query::FdProcessView) -> fd::FdProcess {

@@ -56,6 +56,18 @@ impl<'a> Facts<'a> {
         self.finding.signal.name.starts_with(beginning) || evidence.any(|evidence| evidence.key.starts_with(beginning))
     }
 
+    /// The groups whose limits killed, as far as it tells them.
+    pub(super) fn limits(&self) -> impl Iterator<Item = Group<'a>> {
+        let evidence = self.finding.evidence.iter().filter(|evidence| evidence.value != 0.0);
+        let paths = evidence.filter_map(|evidence| evidence.key.strip_prefix("kills by the limit of "));
+        paths.map(|path| Group::One { path: Some(path), container: None, unit: None })
+    }
+
+    /// A number in its evidence.
+    pub(super) fn number(&self, key: &str) -> Option<f64> {
+        self.finding.evidence.iter().find(|evidence| evidence.key == key).map(|evidence| evidence.value)
+    }
+
     /// Whether its signal is the age of what has not returned.
     pub(super) fn hangs(&self) -> bool {
         self.finding.signal.name.ends_with(" in flight")

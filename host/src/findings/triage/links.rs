@@ -1,8 +1,9 @@
 //! Which finding can be the cause of which other one, and on what condition: the table that `TRIAGE.md` shows.
 
 use super::condition::Condition::{
-    self, Any, Call, CauseIsHost, CauseTells, ConsequenceNames, ConsequenceTells, GroupAround, GroupWithin, GroupsNested,
-    HangIsShared, OnlyCause, OnlyCauseOfNobody, SameGroup, SharedProcess, SharedRemote,
+    self, Any, Call, CauseIsHost, CauseTells, ConsequenceNames, ConsequenceTells, FactIsShared, GroupAround, GroupWithin,
+    GroupsNested, HangIsShared, LimitAround, MinimumWithin, OnlyCause, OnlyCauseOfNobody, OtherCall, SameGroup, SharedProcess,
+    SharedRemote,
 };
 
 /// One line of the table.
@@ -63,6 +64,9 @@ const WRITES: &[&str] = &[
     "mkdirat",
 ];
 
+/// Calls whose EMFILE is a user's limit of instances, not a process's of descriptors.
+const INSTANCES: &[&str] = &["inotify_init", "inotify_init1"];
+
 /// How `oom-kill` counts kills that no control group's limit made.
 const KILLED_FOR_THE_HOST: &str = "kills for lack of the host's memory";
 
@@ -93,21 +97,21 @@ pub(super) const LINKS: &[Link] = &[
         name: "growth-to-pressure",
         cause: "oom-imminent",
         consequence: "memory-pressure",
-        when: &[GroupAround],
+        when: &[GroupAround, FactIsShared],
         because: "it is the same memory, and it grows",
     },
     Link {
         name: "growth-to-kill",
         cause: "oom-imminent",
         consequence: "oom-kill",
-        when: &[GroupsNested],
+        when: &[GroupsNested, LimitAround],
         because: "memory grew until its limit was met",
     },
     Link {
         name: "pressure-to-kill",
         cause: "memory-pressure",
         consequence: "oom-kill",
-        when: &[GroupsNested],
+        when: &[GroupsNested, LimitAround],
         because: "the limit was met, and nothing more could be reclaimed",
     },
     Link {
@@ -135,14 +139,14 @@ pub(super) const LINKS: &[Link] = &[
         name: "loss-to-round-trip",
         cause: "tcp-retransmit-storm",
         consequence: "tcp-rtt-degradation",
-        when: &[Any(&[SharedRemote, CauseIsHost])],
+        when: &[Any(&[SharedRemote, CauseIsHost]), MinimumWithin],
         because: "what is lost arrives only when it is sent again, and queues that drop are full",
     },
     Link {
         name: "loss-to-latency",
         cause: "tcp-retransmit-storm",
         consequence: "network-latency",
-        when: &[Any(&[SharedRemote, CauseIsHost])],
+        when: &[Any(&[SharedRemote, CauseIsHost]), MinimumWithin],
         because: "what is lost arrives only when it is sent again",
     },
     Link {
@@ -156,7 +160,7 @@ pub(super) const LINKS: &[Link] = &[
         name: "leak-to-errors",
         cause: "fd-leak",
         consequence: "syscall-error-rate",
-        when: &[ConsequenceNames("EMFILE"), Any(&[SharedProcess, SameGroup])],
+        when: &[ConsequenceNames("EMFILE"), OtherCall(INSTANCES), SharedProcess],
         because: "a process that has no descriptor left can open nothing",
     },
     Link {

@@ -62,6 +62,18 @@ fn remote(rule: &str, address: &str) -> Finding {
     finding(rule, Warning, Remote, &[("remote", address)], "p50", &[])
 }
 
+/// A kill in a group by the limit of one.
+fn killed(path: &str, limit: &str) -> Finding {
+    finding("oom-kill", Critical, Cgroup, &[("cgroup", path)], "OOM kills", &[&format!("kills by the limit of {limit}")])
+}
+
+/// Round trips whose smallest takes so many seconds, of one that is allowed.
+fn far(smallest: f64) -> Finding {
+    let mut found = finding("tcp-rtt-degradation", Warning, Remote, &[("remote", "10.0.0.1")], "smoothed RTT p99", &[]);
+    found.evidence.push(Evidence { key: "smallest round trip".into(), value: smallest, unit: "seconds".into() });
+    found
+}
+
 /// Names of the links that join these findings.
 fn linked(findings: &[&Finding]) -> Vec<&'static str> {
     let found: Vec<Finding> = findings.iter().map(|finding| (*finding).clone()).collect();
@@ -84,15 +96,19 @@ fn each_link_holds_on_its_condition() {
         ("growth-to-pressure", vec![group("oom-imminent", Warning, "/a"), group("memory-pressure", Warning, "/a")]),
         ("growth-to-pressure", vec![group("oom-imminent", Warning, "/a/b"), group("memory-pressure", Warning, "/a")]),
         ("growth-to-pressure", vec![host("oom-imminent", &[]), host("memory-pressure", &[])]),
-        ("growth-to-kill", vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/a/b")]),
+        ("growth-to-kill", vec![group("oom-imminent", Warning, "/a"), killed("/a/b", "/a")]),
+        ("growth-to-kill", vec![group("oom-imminent", Warning, "/a/b"), killed("/a/b", "/a")]),
+        ("growth-to-kill", vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/a")]),
         ("pressure-to-kill", vec![group("memory-pressure", Warning, "/a/b"), group("oom-kill", Critical, "/a")]),
         ("pressure-to-kill", vec![host("memory-pressure", &[]), host("oom-kill", &[])]),
         ("quota-to-run-queue", vec![group("cpu-throttling", Warning, "/a"), group("scheduler-contention", Critical, "/a/b")]),
         ("loss-to-round-trip", vec![remote("tcp-retransmit-storm", "10.0.0.1"), remote("tcp-rtt-degradation", "10.0.0.1")]),
+        ("loss-to-round-trip", vec![remote("tcp-retransmit-storm", "10.0.0.1"), far(1.0)]),
+        ("growth-to-pressure", vec![group("oom-imminent", Warning, "/a"), group("memory-pressure", Info, "/a")]),
         ("loss-to-latency", vec![host("tcp-retransmit-storm", &[]), remote("network-latency", "10.0.0.1")]),
         ("loss-to-round-trip", vec![lossy_group, remote("tcp-rtt-degradation", "10.0.0.1")]),
         ("round-trip-to-latency", vec![host("tcp-rtt-degradation", &[]), host("network-latency", &[])]),
-        ("leak-to-errors", vec![leak(&[]), errors("EMFILE", "/api", &[])]),
+        ("leak-to-errors", vec![leak(&[]), errors("EMFILE", "/api", &["x (pid 7)"])]),
         ("leak-to-errors", vec![leak(&[]), errors("EMFILE", "/other", &["openat of api (pid 7) that failed with EMFILE"])]),
         ("leak-to-full-table", vec![leak(&["files open on this host"]), errors("ENFILE", "/other", &[])]),
         ("round-trip-to-latency", vec![remote("tcp-rtt-degradation", "fe80::1"), remote("network-latency", "fe80::1")]),
@@ -125,6 +141,8 @@ fn no_link_holds_by_half_of_its_condition() {
         finding(rule, Warning, Remote, &[("remote", "127.0.0.1"), ("network_namespace", namespace)], "p50", &[])
     };
     assert_eq!(linked(&[&loopback("tcp-rtt-degradation", "1"), &loopback("network-latency", "1")]), ["round-trip-to-latency"]);
+    let mut instances = errors("EMFILE", "/api", &["inotify_init1 of api (pid 7) that failed with EMFILE"]);
+    instances.signal.name = "inotify_init1 EMFILE share".to_owned();
     let unit = finding("scheduler-contention", Warning, Unit, &[("cgroup", "/ab"), ("unit", "x")], "p99", &[]);
     let cases: Vec<(&str, Vec<Finding>)> = vec![
         ("of two slow disks none names the caller", vec![disk(&[]), other_disk(), call("fsync p99", "7")]),
@@ -139,6 +157,24 @@ fn no_link_holds_by_half_of_its_condition() {
         ("the host's memory, and a kill by a group's limit", vec![host("oom-imminent", &[]), group("oom-kill", Critical, "/a")]),
         ("a neighbour of the throttled group", vec![group("cpu-throttling", Warning, "/a"), unit]),
         ("a group above it", vec![group("cpu-throttling", Warning, "/a/b"), group("scheduler-contention", Warning, "/a")]),
+        ("the group around grows, killed by its own limit", vec![group("oom-imminent", Warning, "/a"), killed("/a/b", "/a/b")]),
+        (
+            "the group around is short, killed by its own limit",
+            vec![group("memory-pressure", Warning, "/a"), killed("/a/b", "/a/b")],
+        ),
+        (
+            "the group around, and a limit that is not told",
+            vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/a/b")],
+        ),
+        ("a path that is too long by itself", vec![remote("tcp-retransmit-storm", "10.0.0.1"), far(1.01)]),
+        ("loss of the host, and a path that is too long by itself", vec![host("tcp-retransmit-storm", &[]), far(1.01)]),
+        (
+            "a fact of the group around what grows",
+            vec![group("oom-imminent", Warning, "/a/b"), group("memory-pressure", Info, "/a")],
+        ),
+        ("a leak of another process of the group", vec![leak(&[]), errors("EMFILE", "/api", &["x (pid 8)"])]),
+        ("errors of the group that no process is named for", vec![leak(&[]), errors("EMFILE", "/api", &[])]),
+        ("a user's inotify instances", vec![leak(&[]), instances]),
         ("another remote", vec![remote("tcp-retransmit-storm", "10.0.0.1"), remote("tcp-rtt-degradation", "10.0.0.12")]),
         ("a loopback in another namespace", vec![loopback("tcp-rtt-degradation", "1"), loopback("network-latency", "2")]),
         ("one network namespace of many", vec![namespace, remote("network-latency", "10.0.0.1")]),

@@ -30,7 +30,7 @@ impl Usage {
     }
 }
 
-/// How often limits were met since the group was made.
+/// How often the group's own limits were met since it was made, and how many of its own processes were killed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Events {
     /// The soft limit was exceeded.
@@ -90,10 +90,15 @@ pub fn swap(directory: &Path, version: Version) -> Result<(Option<u64>, Option<u
     })
 }
 
-/// How often limits were met; `None` when that is not told.
+/// How often its limits were met; `None` when that is not told. Before 5.2 those of the groups below are among them: only then is
+/// there no `memory.events.local` (1e577f970f66). What v1 tells is the group's own.
 pub fn events(directory: &Path, version: Version) -> Result<Option<Events>, Error> {
+    let told = |name| file::parse(directory, name, "lines such as `oom_kill 0`", parse_events);
     match version {
-        Version::V2 => file::parse(directory, "memory.events", "lines such as `oom_kill 0`", parse_events),
+        Version::V2 => match told("memory.events.local")? {
+            None => told("memory.events"),
+            own => Ok(own),
+        },
         Version::V1 => {
             let number = |text: &str| text.trim().parse().ok();
             let max = file::parse(directory, "memory.failcnt", "a number", number)?;

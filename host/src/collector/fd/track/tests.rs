@@ -17,7 +17,8 @@ fn count(pid: u32, open: u64) -> Count {
 }
 
 fn tell(tracker: &Tracker) -> Fd {
-    let names = Names { cgroup: &|id| Cgroup { id, ..Cgroup::default() }, cgroup_of: &|_| None, limit_of: &|_| Some(77), own: 3 };
+    let names =
+        Names { cgroup: &|id| Cgroup { id, ..Cgroup::default() }, cgroup_of: &|_| None, limits_of: &|_| Some((77, 99)), own: 3 };
     tracker.tell(&names, None)
 }
 

@@ -75,6 +75,11 @@ fn swap_of_both_versions() {
 fn events_of_both_versions() {
     let v2 = group(&[("memory.events", "low 0\nhigh 7\nmax 20\noom 2\noom_kill 1\noom_group_kill 0\n")]);
     assert_eq!(events(v2.path(), Version::V2).unwrap(), Some(Events { high: 7, max: 20, oom: 2, oom_kill: 1 }));
+    let local = ("memory.events.local", "low 0\nhigh 0\nmax 3\noom 1\noom_kill 0\noom_group_kill 0\n");
+    let both = group(&[("memory.events", "low 0\nhigh 7\nmax 20\noom 2\noom_kill 1\noom_group_kill 0\n"), local]);
+    assert_eq!(events(both.path(), Version::V2).unwrap(), Some(Events { high: 0, max: 3, oom: 1, oom_kill: 0 }), "its own");
+    let broken = group(&[("memory.events.local", "max many\n")]);
+    assert!(events(broken.path(), Version::V2).unwrap_err().to_string().contains("memory.events.local"));
     let v1 = group(&[("memory.failcnt", "20\n"), ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")]);
     assert_eq!(events(v1.path(), Version::V1).unwrap(), Some(Events { high: 0, max: 20, oom: 1, oom_kill: 1 }));
     assert_eq!(events(group(&[]).path(), Version::V2).unwrap(), None);
