@@ -21,7 +21,7 @@ pub(super) struct Environment {
     /// `KERNO_EBPF=off`: measure from `/proc` only.
     pub(super) ebpf: bool,
     /// `KERNO_LOG`: filter of the log on standard error (`debug`, `kerno::engine=trace`).
-    log: Option<String>,
+    pub(super) log: Option<String>,
 }
 
 impl Environment {

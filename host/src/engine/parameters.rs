@@ -81,10 +81,13 @@ impl Quantity {
 /// The one of `words` that is most like `word`, when it can have been meant.
 #[must_use]
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |other: &&str| strsim::damerau_levenshtein(word, other);
-    // What is much longer than any name is none that was mistyped.
-    let best = words.into_iter().filter(|_| word.len() <= 100).min_by_key(distance)?;
-    (2 * distance(&best) <= word.len().max(best.len())).then_some(best)
+    /// From this on they begin alike and differ little.
+    const ALIKE: f64 = 0.8;
+    /// What is much longer than any name is none that was mistyped.
+    const LONGEST: usize = 100;
+    let likeness = |other: &&str| strsim::jaro_winkler(word, other);
+    let words = words.into_iter().filter(|_| word.len() <= LONGEST);
+    words.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|best| likeness(best) >= ALIKE)
 }
 
 /// A rule's parameters with the values that were set, or what is wrong with those.
@@ -185,6 +188,7 @@ mod tests {
         let words = ["rules", "doctor", "slos"];
         assert_eq!(nearest("rule", words), Some("rules"));
         assert_eq!(nearest("docotr", words), Some("doctor"));
+        assert_eq!(nearest("growth", ["min_watched", "growth_warning"]), Some("growth_warning"));
         assert_eq!(nearest("kubernetes", words), None);
         assert_eq!(nearest(&"rules".repeat(1_000), words), None);
         assert_eq!(nearest("rule", []), None);

@@ -191,7 +191,7 @@ mod tests {
             ("a: 1\n---\nb: 2\n", 2, "a second document"),
             ("a: 1\n? [b]\n: 2\n", 2, "a key that is no plain text"),
             ("a: [1,\n", 0, "not YAML"),
-            ("a: 1\n\tb: 2\n", 2, ""),
+            ("a: 1\n\tb: 2\n", 0, "found a tab"),
             ("a: b: c\n", 1, "not YAML"),
         ] {
             let complaint = read(text).unwrap_err();
