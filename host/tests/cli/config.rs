@@ -334,7 +334,11 @@ fn directories_of_rules_are_read_and_what_is_in_them_is_checked() {
     let (directory, path) = file("rules:\n  dirs: [mine]\n  disabled: [gone]\n");
     let (code, _, stderr) = config(&["validate"], &path);
     assert_eq!(code, Some(2));
-    assert_told(&stderr, &format!("{}:2: rules.dirs: {}", path.display(), directory.path().join("mine").display()), "rules.dirs");
+    assert_told(
+        &stderr,
+        &format!("{}:2: rules.dirs: {}", path.display(), directory.path().join("mine").display()),
+        "name a directory",
+    );
     let mut command = doctor(&["--config"]);
     command.arg(&path);
     let (code, _, stderr) = run(command);
