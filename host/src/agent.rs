@@ -15,7 +15,8 @@ pub use interrupt::{Interrupt, Wake};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
-use crate::engine::{JudgeError, Limits, LoadError, Runtime, RuntimeError};
+use crate::engine::{Described, JudgeError, Limits, LoadError, RuleSet, Runtime, RuntimeError, Settings};
+use crate::findings::Objective;
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
 
@@ -32,14 +33,25 @@ pub struct Options {
     pub duration: Duration,
     /// Whether eBPF may be used; without it collectors read `/proc`.
     pub ebpf: bool,
-    /// Directories with rules besides the built-in ones.
-    pub rules: Vec<PathBuf>,
+    /// What judges it.
+    pub judging: Judging,
     /// Name to report instead of the host name.
     pub node_name: Option<String>,
     /// Cluster name to report.
     pub cluster: Option<String>,
     /// Whether what was measured is written to a file: the right to write wherever the one who started kerno may is kept until then.
     pub recording: bool,
+}
+
+/// What judges a window.
+#[derive(Clone, Debug, Default)]
+pub struct Judging {
+    /// Directories with rules besides the built-in ones.
+    pub rules: Vec<PathBuf>,
+    /// What was set of rules.
+    pub settings: Settings,
+    /// Objectives that findings may burn.
+    pub objectives: Vec<Objective>,
 }
 
 /// A moment of the window, for whoever shows progress.
@@ -124,19 +136,34 @@ pub fn doctor(
     progress(Moment::Judging);
     rights::judging();
     // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
-    judge(runtime, &snapshot, &options.rules)
+    judge(runtime, &snapshot, &options.judging)
 }
 
 /// Judges a window that was measured before, here or elsewhere: the same snapshot and the same rules give the same report.
 ///
 /// # Errors
 /// When rules cannot be listed or run at all.
-pub fn replay(snapshot: &Snapshot, rules: &[PathBuf]) -> Result<Report, AgentError> {
+pub fn replay(snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
     rights::judging();
-    judge(Runtime::new(&Limits::default())?, snapshot, rules)
+    judge(Runtime::new(&Limits::default())?, snapshot, judging)
 }
 
-fn judge(runtime: Runtime, snapshot: &Snapshot, rules: &[PathBuf]) -> Result<Report, AgentError> {
-    let rules = runtime.load(artifacts::BUILT_IN_RULES, rules)?;
-    Ok(Report::new(snapshot, rules.judge(&postcard::to_allocvec(snapshot)?)?))
+/// Loads all rules and tells what they are.
+///
+/// # Errors
+/// When rules cannot be listed or run at all.
+pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
+    rights::judging();
+    Ok(load(Runtime::new(&Limits::default())?, judging)?.described())
+}
+
+fn judge(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
+    let rules = load(runtime, judging)?;
+    let mut report = Report::new(snapshot, rules.judge(&postcard::to_allocvec(snapshot)?)?);
+    report.mark(&judging.objectives);
+    Ok(report)
+}
+
+fn load(runtime: Runtime, judging: &Judging) -> Result<RuleSet, LoadError> {
+    runtime.load_with(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings)
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod config;
 mod doctor;
 mod environment;
 mod failure;
@@ -63,6 +64,7 @@ fn run() -> Result<u8, Failure> {
     environment.log()?;
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments, environment),
+        Command::Config(command) => config::run(&command, &environment),
         Command::Doctor(arguments) => doctor::run(arguments, environment),
         Command::PrecompileRules { directory } => precompile::run(&directory),
         Command::Version => version::run(),

@@ -8,6 +8,7 @@ mod answers;
 mod bindings;
 mod load;
 mod output;
+mod parameters;
 mod rule;
 mod sandbox;
 
@@ -20,6 +21,8 @@ use kerno_signals::Snapshot;
 pub use ahead::{compile as compile_ahead, is_compiled as is_compiled_ahead};
 
 use crate::findings::{RuleReport, RuleStatus};
+
+pub use parameters::{BUILT_IN_PARAMETERS, Parameter, Quantity, Settings, Unit, nearest};
 
 use load::Candidate;
 use rule::LoadedRule;
@@ -88,6 +91,17 @@ pub struct RuleSet {
     rules: Vec<Slot>,
 }
 
+/// A rule as it was loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Described {
+    /// Its id; a file's stem when it did not load.
+    pub id: String,
+    /// `builtin` or the path of its file.
+    pub source: String,
+    /// Its parameters, or why it is not used.
+    pub parameters: Result<Vec<Parameter>, String>,
+}
+
 /// A rule, or why there is none.
 enum Slot {
     Loaded(Box<LoadedRule>),
@@ -117,15 +131,33 @@ impl Runtime {
     /// # Errors
     /// A directory cannot be read.
     pub fn load(self, built_in: &[(&str, Option<&[u8]>)], directories: &[PathBuf]) -> Result<RuleSet, LoadError> {
+        self.load_with(built_in, directories, &Settings::default())
+    }
+
+    /// The same with what users set of rules. What is set of a rule and does not fit it makes that rule fail.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn load_with(
+        self,
+        built_in: &[(&str, Option<&[u8]>)],
+        directories: &[PathBuf],
+        settings: &Settings,
+    ) -> Result<RuleSet, LoadError> {
         let Self(sandbox) = self;
         let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
         let clock = sandbox.start_clock().map_err(no_deadline);
         let mut rules: Vec<Slot> = Vec::new();
         for candidate in candidates {
             let Candidate { stem, source, bytes } = candidate;
+            // One that is known by its name need not be compiled.
+            if source == load::BUILT_IN && settings.disabled.contains(&stem) {
+                rules.push(Slot::Refused(disabled(stem, None, source)));
+                continue;
+            }
             let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
             let bytes = bytes.and_then(|bytes| clock.as_ref().map(|_| bytes).map_err(Clone::clone));
-            let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source)).and_then(|rule| {
+            let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source, settings)).and_then(|rule| {
                 let taken = rules.iter().find_map(|slot| match slot {
                     Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
                     Slot::Refused(report) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
@@ -141,6 +173,9 @@ impl Runtime {
                 }
             });
             rules.push(match loaded {
+                Ok(rule) if settings.disabled.contains(rule.id()) => {
+                    Slot::Refused(disabled(rule.id().to_owned(), Some(rule.version().to_owned()), source))
+                }
                 Ok(rule) => Slot::Loaded(Box::new(rule)),
                 Err(reason) => Slot::Refused(RuleReport {
                     id: stem,
@@ -158,12 +193,36 @@ impl Runtime {
     }
 }
 
+/// Its report: it is not used.
+fn disabled(id: String, version: Option<String>, source: String) -> RuleReport {
+    let reason = Some("switched off by the configuration (rules.disabled)".to_owned());
+    RuleReport { id, version, source, status: RuleStatus::Disabled, reason, findings: Vec::new() }
+}
+
 /// Without it a rule could run for ever.
 fn no_deadline(error: std::io::Error) -> String {
     format!("the thread that keeps its deadline cannot be started ({error}): raise the limit of threads (`ulimit -u`)")
 }
 
 impl RuleSet {
+    /// What there is, in the order of loading.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        let described = |slot: &Slot| match slot {
+            Slot::Loaded(rule) => Described {
+                id: rule.id().to_owned(),
+                source: rule.source().to_owned(),
+                parameters: Ok(rule.parameters().to_vec()),
+            },
+            Slot::Refused(report) => Described {
+                id: report.id.clone(),
+                source: report.source.clone(),
+                parameters: Err(report.reason.clone().unwrap_or_default()),
+            },
+        };
+        self.rules.iter().map(described).collect()
+    }
+
     /// Judges a postcard-encoded [`Snapshot`]: one report a rule, in the order of loading.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What rules found: findings, their identity, what follows from what, and the state of each rule.
 
 mod id;
+mod objective;
 mod order;
 mod rank;
 mod triage;
@@ -12,6 +13,7 @@ use kerno_signals::Coverage;
 use serde::{Deserialize, Serialize};
 
 pub use id::id;
+pub use objective::{Burned, ENTITY_NAMES, Objective, Pattern, Selector, mark};
 pub use order::{Step, recommended_order};
 pub use triage::{Explained, Triage, triage};
 pub use verdict::{Verdict, verdict};
@@ -162,7 +164,7 @@ pub struct Finding {
     pub collector: String,
     /// How well that collector saw.
     pub coverage: Option<Coverage>,
-    /// The named objective that it burns.
+    /// Names of the objectives that it burns, in the order of the configuration, set apart by commas.
     pub slo: Option<String>,
     /// Why it is suppressed by configuration.
     pub suppressed: Option<String>,

@@ -21,7 +21,7 @@ pub use pretty::{pretty, pretty_check};
 pub use style::Style;
 pub use units::{count, human_seconds};
 
-use crate::findings::{self, Explained, Finding, RuleReport, RuleStatus, Severity, Step, Triage, Verdict};
+use crate::findings::{self, Burned, Explained, Finding, Objective, RuleReport, RuleStatus, Severity, Step, Triage, Verdict};
 
 /// What kerno says of one window. Its serialized form is the published one (`schema/report-1.json`): base units, absent values
 /// null, fields only ever added. What is skipped is for the text forms only.
@@ -48,6 +48,9 @@ pub struct Report {
     /// Why findings follow from others.
     #[serde(skip)]
     pub explained: Vec<Explained>,
+    /// Which findings burn which objectives.
+    #[serde(skip)]
+    pub burned: Vec<Burned>,
     /// Findings that [`Report::only_critical`] took out.
     #[serde(skip)]
     pub hidden: usize,
@@ -146,8 +149,14 @@ impl Report {
             explained,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
+            burned: Vec::new(),
             hidden: 0,
         }
+    }
+
+    /// Marks the findings that burn an objective.
+    pub fn mark(&mut self, objectives: &[Objective]) {
+        self.burned = findings::mark(&mut self.findings, objectives);
     }
 
     /// Takes out findings below critical, their steps and what is told of them elsewhere. Verdict and summary stay: what is not shown is still there.

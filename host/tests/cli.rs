@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/config.rs"]
+mod config;
 #[path = "cli/recording.rs"]
 mod recording;
 #[path = "cli/triage.rs"]
@@ -19,6 +21,8 @@ fn kerno() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KERNO_")) {
         command.env_remove(name);
     }
+    // The settings of whoever runs the tests are none of theirs.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").stdin(Stdio::null());
     command
 }
@@ -64,7 +68,9 @@ fn assert_told(stderr: &str, error: &str, help: &str) {
 
 #[test]
 fn wrong_usage_is_two_lines_and_exit_code_2() {
-    let cases: [(&[&str], &str, &str); 14] = [
+    let cases: [(&[&str], &str, &str); 16] = [
+        (&["config", "shwo"], "shwo", "show"),
+        (&["config", "show", "--orgin"], "--orgin", "--origin"),
         (&["check", "--output", "markdown"], "markdown", "kerno check --help"),
         (&["check", "--quiet"], "--quiet", "kerno check --help"),
         (&[], "no command", "kerno doctor"),
@@ -91,7 +97,9 @@ fn wrong_usage_is_two_lines_and_exit_code_2() {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    for arguments in [&["--help"][..], &["doctor", "--help"], &["check", "--help"], &["--version"], &["version"]] {
+    for arguments in
+        [&["--help"][..], &["doctor", "--help"], &["check", "--help"], &["config", "--help"], &["--version"], &["version"]]
+    {
         let mut command = kerno();
         command.args(arguments);
         let (code, stdout, stderr) = run(command);

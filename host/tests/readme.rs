@@ -20,12 +20,47 @@ fn every_flag_in_the_readme_is_one_of_kernos() {
     let help = String::from_utf8(help.stdout).unwrap();
     let readme = file("README.md");
     let table: String =
-        readme.lines().skip_while(|line| *line != "## Use it").take_while(|line| *line != "## Write a rule").collect();
+        readme.lines().skip_while(|line| *line != "## Use it").take_while(|line| *line != "## Configure it").collect();
     let flags: Vec<&str> =
         table.split(['`', ' ', ',']).filter(|word| word.starts_with('-') && word.len() > 1 && !word.contains("---")).collect();
     assert!(flags.contains(&"--rules") && flags.contains(&"-o"), "{flags:?}");
     for flag in flags {
         assert!(help.contains(flag), "{flag} is not in `kerno doctor --help`");
+    }
+}
+
+/// kerno, with no configuration but the one that it is given.
+fn config(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(arguments);
+    let output = command.env_remove("KERNO_CONFIG").output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// What stands between fences of this kind, in the section on configuration.
+fn configuration(fence: &str) -> String {
+    let readme = file("README.md");
+    let (_, section) = readme.split_once("\n## Configure it\n").unwrap();
+    let (_, block) = section.split_once(&format!("```{fence}\n")).unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_configuration_in_the_readme_and_the_one_to_start_from_are_valid_without_a_warning() {
+    let readmes = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(readmes.path(), configuration("yaml")).unwrap();
+    for path in [readmes.path(), Path::new("deploy/config.yaml")] {
+        assert_eq!(config(&["config", "validate", path.to_str().unwrap()]), (Some(0), String::new()));
+    }
+}
+
+#[test]
+fn the_commands_of_the_section_on_configuration_run() {
+    let commands = configuration("sh");
+    assert_eq!(commands.lines().count(), 2);
+    for line in commands.lines() {
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        assert_eq!(config(&words), (Some(0), String::new()), "{line}");
     }
 }
 

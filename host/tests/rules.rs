@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use kerno::artifacts::BUILT_IN_RULES;
 use kerno::check::NEEDS;
-use kerno::engine::{Limits, Runtime};
-use kerno::findings::{EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
+use kerno::engine::{BUILT_IN_PARAMETERS, Limits, Runtime, Unit};
+use kerno::findings::{ENTITY_NAMES, EntityKind, Finding, RuleReport, RuleStatus, Severity, Urgency};
 use kerno_rule_cpu_throttling::CpuThrottling;
 use kerno_rule_disk_io_bottleneck::DiskIoBottleneck;
 use kerno_rule_fd_leak::FdLeak;
@@ -29,7 +29,32 @@ use kerno_signals::{Coverage, Snapshot};
 /// A check runs no rule, so it has a list of its own of what they need.
 #[test]
 fn checks_know_what_each_rule_needs() {
-    let rules = [
+    let said: Vec<(String, Vec<String>)> = described().into_iter().map(|rule| (rule.id, rule.families)).collect();
+    let known: Vec<(String, Vec<String>)> =
+        NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
+    assert_eq!(known, said);
+    let shipped: Vec<&str> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
+    assert_eq!(known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), shipped);
+}
+
+/// Nor does the reader of a configuration, before a window is measured.
+#[test]
+fn configurations_know_the_parameters_of_each_rule() {
+    let unit = |unit| match unit {
+        kerno_rules_sdk::Unit::Seconds => Unit::Seconds,
+        kerno_rules_sdk::Unit::Ratio => Unit::Ratio,
+        kerno_rules_sdk::Unit::Bytes => Unit::Bytes,
+        kerno_rules_sdk::Unit::Count => Unit::Count,
+    };
+    for (rule, (id, known)) in described().into_iter().zip(BUILT_IN_PARAMETERS) {
+        let said: Vec<(&str, Unit)> = rule.parameters.iter().map(|one| (one.name.as_str(), unit(one.unit))).collect();
+        assert_eq!((rule.id.as_str(), said.as_slice()), (*id, *known), "src/engine/parameters/built_in.rs");
+    }
+    assert_eq!(described().len(), BUILT_IN_PARAMETERS.len());
+}
+
+fn described() -> [kerno_rules_sdk::Description; 12] {
+    [
         CpuThrottling::describe(),
         DiskIoBottleneck::describe(),
         FdLeak::describe(),
@@ -42,13 +67,7 @@ fn checks_know_what_each_rule_needs() {
         SyscallLatency::describe(),
         TcpRetransmitStorm::describe(),
         TcpRttDegradation::describe(),
-    ];
-    let said: Vec<(String, Vec<String>)> = rules.into_iter().map(|rule| (rule.id, rule.families)).collect();
-    let known: Vec<(String, Vec<String>)> =
-        NEEDS.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|family| (*family).to_owned()).collect())).collect();
-    assert_eq!(known, said);
-    let shipped: Vec<&str> = BUILT_IN_RULES.iter().map(|(id, _)| *id).collect();
-    assert_eq!(known.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), shipped);
+    ]
 }
 
 #[test]
@@ -186,6 +205,8 @@ fn compare_finding(native: &kerno_rules_sdk::Finding, component: &Finding, of: &
     assert_eq!(kind(native.entity.kind), component.entity.kind, "{of}");
     let names: BTreeMap<_, _> = native.entity.names.iter().map(|name| (name.key.clone(), name.value.clone())).collect();
     assert_eq!(names, component.entity.names, "{of}");
+    let stranger = names.keys().find(|name| !ENTITY_NAMES.contains(&name.as_str()));
+    assert_eq!(stranger, None, "{of}: no objective can select it: add it to ENTITY_NAMES");
     let (ours, theirs) = (&native.signal, &component.signal);
     assert_eq!(
         (&ours.name, ours.value, ours.threshold, &ours.unit),

@@ -20,6 +20,9 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Tells what this host allows kerno to see, what will be missing, and the one fix for each.
     Check(Check),
+    /// Shows the configuration that is in force, or checks one.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Measures one window and reports what is wrong, ranked, with the next command to type.
     Doctor(Doctor),
     /// Compiles the built-in rules for the next build of kerno to embed: a step of that build.
@@ -39,12 +42,16 @@ pub(super) enum Command {
 Exit codes: 0 report made; 1 critical findings with --exit-code, or findings at --fail-on;
 2 usage or configuration; 3 insufficient evidence with --exit-code; 4 kerno itself failed.
 
+Configuration: --config FILE, else KERNO_CONFIG, else /etc/kerno/config.yaml, else kerno/config.yaml in
+$XDG_CONFIG_HOME; what is said here goes before it. A recording is judged by --config alone, so that
+--replay gives the same report on any machine.
+
 Environment: KERNO_NODE_NAME and KERNO_CLUSTER name the node in reports, KERNO_LOG=debug logs to
 standard error, KERNO_EBPF=off measures from /proc only; NO_COLOR is respected.")]
 pub(super) struct Doctor {
-    /// Length of the window, 1s to 5m
-    #[arg(short, long, default_value = "30s", allow_hyphen_values = true)]
-    pub(super) duration: String,
+    /// Length of the window, 1s to 5m [default: 30s]
+    #[arg(short, long, allow_hyphen_values = true)]
+    pub(super) duration: Option<String>,
     /// Form of the report; plain is pretty in ASCII without colour, markdown is for pasting into an incident
     #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
     pub(super) output: Form,
@@ -60,6 +67,9 @@ pub(super) struct Doctor {
     /// Exit with 1 on findings at this level or above
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub(super) fail_on: Option<Level>,
+    /// File of settings [default: /etc/kerno/config.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Directory with rules to use besides the built-in ones; may be given several times
     #[arg(long, value_name = "DIR")]
     pub(super) rules: Vec<PathBuf>,
@@ -87,6 +97,24 @@ pub(super) struct Check {
     /// When to colour the check
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub(super) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Prints all settings in force as YAML.
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+        /// File of settings [default: /etc/kerno/config.yaml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Checks a configuration: exits with 0, or with 2 and all that is wrong with it.
+    Validate {
+        /// The file [default: the one that kerno doctor would read]
+        file: Option<PathBuf>,
+    },
 }
 
 /// Form of the report.

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arguments::{self, Color, Form};
+use super::config::Config;
 use super::failure::chain;
 use super::progress::Progress;
 use super::recording::{self, Destination};
 use super::{Environment, Failure, exit, output, window};
 use crate::agent::{self, AgentError, Interrupt, Moment};
-use crate::findings::{Severity, Verdict};
+use crate::findings::{BUILT_IN_SOURCE, RuleStatus, Severity, Verdict};
 use crate::platform::clock::SystemClock;
 use crate::report::{self, Report, Style};
 
 /// Everything that was asked for, resolved.
 struct Settings {
     agent: agent::Options,
+    config: Config,
     record: Option<Destination>,
     replay: Option<PathBuf>,
     form: Form,
@@ -39,14 +41,18 @@ pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Res
     }
     output::write(&text(&report, &settings)?)?;
     // A report that was made is told first.
-    recorded.map(|()| code)
+    recorded?;
+    let ids: Vec<&str> = report.rules.iter().map(|rule| rule.id.as_str()).collect();
+    let all_loaded = report.rules.iter().all(|rule| rule.status != RuleStatus::Failed || rule.source == BUILT_IN_SOURCE);
+    settings.config.check_ids(&ids, all_loaded)?;
+    Ok(code)
 }
 
 /// The report of a recording, and whether it could be recorded anew.
 fn replay(path: &Path, settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure> {
     let snapshot = recording::read(path)?;
     let recorded = settings.record.as_ref().map_or(Ok(()), |destination| destination.write(&snapshot));
-    let report = agent::replay(&snapshot, &settings.agent.rules).map_err(|error| failed(&error))?;
+    let report = agent::replay(&snapshot, &settings.agent.judging).map_err(|error| failed(&error))?;
     Ok((report, recorded))
 }
 
@@ -72,25 +78,25 @@ fn measure(settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure
 }
 
 fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Settings, Failure> {
-    let duration: Duration = window::parse(&arguments.duration)?;
-    for directory in &arguments.rules {
-        std::fs::read_dir(directory).map_err(|error| {
-            Failure::usage(
-                format!("the rules directory {} cannot be read: {error}", directory.display()),
-                "give --rules a directory that this user may read",
-            )
-        })?;
-    }
+    let flag = arguments.duration.as_deref().map(window::parse).transpose()?;
+    // What lies on this machine has no say in the report of a recording.
+    let config = match (&arguments.replay, &arguments.config) {
+        (Some(_), None) => Config::default(),
+        (_, named) => Config::load(named.as_deref(), !arguments.rules.is_empty(), &environment)?,
+    };
+    let duration: Duration = flag.or(config.settings.duration.map(|(duration, _)| duration)).unwrap_or(window::DEFAULT);
+    let rules = rules(arguments.rules, &config)?;
     let record = arguments.record.as_deref().map(Destination::new).transpose()?;
     Ok(Settings {
         agent: agent::Options {
             duration,
             ebpf: environment.ebpf,
-            rules: arguments.rules,
+            judging: config.judging(rules),
             node_name: environment.node_name,
             cluster: environment.cluster,
             recording: record.is_some(),
         },
+        config,
         record,
         replay: arguments.replay,
         form: arguments.output,
@@ -100,6 +106,26 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
         exit_code: arguments.exit_code,
         fail_on: arguments.fail_on.map(Severity::from),
     })
+}
+
+/// Directories of rules, those of the command line before those of the configuration: all of them can be read.
+fn rules(given: Vec<PathBuf>, config: &Config) -> Result<Vec<PathBuf>, Failure> {
+    let named: Vec<(PathBuf, String, &str)> = if given.is_empty() {
+        let of_file =
+            |(path, line): &(PathBuf, usize)| (path.clone(), format!("{}: rules.dirs: ", config.at(*line)), "rules.dirs");
+        config.settings.dirs.iter().map(of_file).collect()
+    } else {
+        given.into_iter().map(|path| (path, String::new(), "--rules")).collect()
+    };
+    for (path, place, key) in &named {
+        std::fs::read_dir(path).map_err(|error| {
+            Failure::usage(
+                format!("{place}the rules directory {} cannot be read: {error}", path.display()),
+                format!("give {key} a directory that this user may read"),
+            )
+        })?;
+    }
+    Ok(named.into_iter().map(|(path, ..)| path).collect())
 }
 
 /// How to draw on standard output.

@@ -1,14 +1,19 @@
 //! The environment variables that kerno reads; nothing else in kerno looks at the environment.
 
 use std::env;
+use std::path::PathBuf;
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::Failure;
 
 /// Their values; an empty one counts as absent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Environment {
+    /// `KERNO_CONFIG`: the configuration.
+    pub(super) config: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, else `.config` below `HOME`: where a user's own configuration lies.
+    pub(super) config_home: Option<PathBuf>,
     /// `KERNO_NODE_NAME`: the node's name in reports.
     pub(super) node_name: Option<String>,
     /// `KERNO_CLUSTER`: the cluster's name in reports.
@@ -16,13 +21,15 @@ pub(super) struct Environment {
     /// `KERNO_EBPF=off`: measure from `/proc` only.
     pub(super) ebpf: bool,
     /// `KERNO_LOG`: filter of the log on standard error (`debug`, `kerno::engine=trace`).
-    log: Option<String>,
+    pub(super) log: Option<String>,
 }
 
 impl Environment {
     /// Reads them.
     pub(super) fn read() -> Result<Self, Failure> {
         Ok(Self {
+            config: variable("KERNO_CONFIG")?.map(PathBuf::from),
+            config_home: directory("XDG_CONFIG_HOME").or_else(|| directory("HOME").map(|home| home.join(".config"))),
             node_name: variable("KERNO_NODE_NAME")?,
             cluster: variable("KERNO_CLUSTER")?,
             ebpf: match variable("KERNO_EBPF")?.as_deref() {
@@ -34,6 +41,17 @@ impl Environment {
             },
             log: variable("KERNO_LOG")?,
         })
+    }
+
+    /// Variables that say something of a report, and their values.
+    pub(super) fn told(&self) -> Vec<(&'static str, &str)> {
+        let mut told: Vec<(&'static str, &str)> = Vec::new();
+        told.extend(self.node_name.as_deref().map(|name| ("KERNO_NODE_NAME", name)));
+        told.extend(self.cluster.as_deref().map(|name| ("KERNO_CLUSTER", name)));
+        if !self.ebpf {
+            told.push(("KERNO_EBPF", "off"));
+        }
+        told
     }
 
     /// Starts logging to standard error when a filter is set.
@@ -62,6 +80,11 @@ fn unknown_level(filter: &str) -> Option<&str> {
     let words = filter.split(',').map(str::trim);
     let is_part = |word: &str| word.contains(['=', '[', ']', '}', ':']) || word.starts_with("kerno");
     words.into_iter().find(|word| !is_part(word) && word.parse::<LevelFilter>().is_err())
+}
+
+/// A directory that is named as a whole; a relative one counts as absent.
+fn directory(name: &str) -> Option<PathBuf> {
+    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 fn variable(name: &str) -> Result<Option<String>, Failure> {

@@ -9,18 +9,35 @@ use super::exit;
 pub(super) struct Failure {
     what: String,
     help: String,
+    /// What else is wrong.
+    more: Vec<(String, String)>,
     code: u8,
 }
+
+/// More mistakes than these are only counted.
+const MOST: usize = 20;
 
 impl Failure {
     /// Wrong usage or configuration: `what: why`, and what to do.
     pub(super) fn usage(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), code: exit::USAGE }
+        Self { what: what.into(), help: help.into(), more: Vec::new(), code: exit::USAGE }
     }
 
     /// kerno itself failed.
     pub(super) fn own(what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), help: help.into(), code: exit::FAILED }
+        Self { what: what.into(), help: help.into(), more: Vec::new(), code: exit::FAILED }
+    }
+
+    /// Several mistakes in usage or configuration: of each what it is, and what to do.
+    pub(super) fn several(mistakes: Vec<(String, String)>) -> Self {
+        let number = mistakes.len();
+        let mut mistakes = mistakes.into_iter();
+        let (what, help) = mistakes.next().unwrap_or_default();
+        let mut more: Vec<_> = mistakes.take(MOST - 1).collect();
+        if number > MOST {
+            more.push((format!("{} more mistakes are not told", number - MOST), "mend these first".to_owned()));
+        }
+        Self { more, ..Self::usage(what, help) }
     }
 
     /// Writes it to standard error and gives the exit code. When standard error is gone there is nobody to tell.
@@ -32,10 +49,24 @@ impl Failure {
         } else {
             ("error".to_owned(), "help".to_owned())
         };
-        let text = format!("{error}: {}\n{help}: {}\n", self.what, self.help);
+        let mut text = format!("{error}: {}\n{help}: {}\n", self.what, self.help);
+        for (what, to_do) in &self.more {
+            text += &format!("{error}: {what}\n{help}: {to_do}\n");
+        }
         drop(std::io::stderr().write_all(text.as_bytes()));
         self.code
     }
+}
+
+/// Tells what is worth knowing and keeps nothing from being done.
+pub(super) fn warn(what: &str) {
+    let warning = if super::output::color_on_stderr() {
+        let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+        format!("{yellow}warning{yellow:#}")
+    } else {
+        "warning".to_owned()
+    };
+    drop(std::io::stderr().write_all(format!("{warning}: {what}\n").as_bytes()));
 }
 
 /// An error and what caused it, as one line: `what: why: why`.

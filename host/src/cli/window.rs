@@ -10,24 +10,32 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Longest window.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// Where none is asked for.
+pub(super) const DEFAULT: Duration = Duration::from_secs(30);
+
 /// `10s`, `1m30s`, `2min`; 1 s to 5 min.
 pub(super) fn parse(text: &str) -> Result<Duration, Failure> {
+    read(text, "--duration ").map_err(|(what, help)| Failure::usage(what, help))
+}
+
+/// The same for any place that it is written at: what is wrong, and what to do. `place` is what stands before the value there.
+pub(super) fn read(text: &str, place: &str) -> Result<Duration, (String, String)> {
     let text = text.trim();
     let duration = humantime::parse_duration(text).map_err(|error| {
         let help = match text.parse::<u64>() {
-            Ok(seconds) if (SHORTEST.as_secs()..=LONGEST.as_secs()).contains(&seconds) => format!("write --duration {seconds}s"),
-            _ => "write a number and a unit, as in --duration 30s or --duration 1m30s".to_owned(),
+            Ok(seconds) if (SHORTEST.as_secs()..=LONGEST.as_secs()).contains(&seconds) => format!("write {place}{seconds}s"),
+            _ => format!("write a number and a unit, as in {place}30s or {place}1m30s"),
         };
-        Failure::usage(format!("--duration {text:?} is no duration: {error}"), help)
+        (format!("{place}{text:?} is no duration: {error}"), help)
     })?;
     let nearest = duration.clamp(SHORTEST, LONGEST);
     if duration == nearest {
         return Ok(duration);
     }
     let direction = if duration < nearest { "too short" } else { "too long" };
-    Err(Failure::usage(
-        format!("--duration {text} is {direction}: a window is {} to {}", told(SHORTEST), told(LONGEST)),
-        format!("the nearest is --duration {}", humantime::format_duration(nearest)),
+    Err((
+        format!("{place}{text} is {direction}: a window is {} to {}", told(SHORTEST), told(LONGEST)),
+        format!("the nearest is {place}{}", humantime::format_duration(nearest)),
     ))
 }
 

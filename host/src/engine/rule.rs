@@ -9,10 +9,11 @@ use super::bindings::RulePre;
 use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
 use super::load;
 use super::output::{self, Origin};
+use super::parameters::{self, Parameter, Settings};
 use super::sandbox::{Sandbox, State};
 use crate::findings::{Finding, RuleReport, RuleStatus};
 
-/// Values of a rule's parameters by name.
+/// Values of a rule's parameters by name, in force.
 pub(super) type Parameters = BTreeMap<String, f64>;
 
 /// Longest id, parameter or family name that makes sense.
@@ -24,12 +25,13 @@ pub(super) struct LoadedRule {
     version: String,
     source: String,
     families: Vec<String>,
-    parameters: Arc<Parameters>,
+    parameters: Vec<Parameter>,
+    values: Arc<Parameters>,
 }
 
 impl LoadedRule {
     /// Compiles, links and describes. Needs a running clock.
-    pub(super) fn load(sandbox: &Sandbox, bytes: &[u8], source: &str) -> Result<Self, String> {
+    pub(super) fn load(sandbox: &Sandbox, bytes: &[u8], source: &str, settings: &Settings) -> Result<Self, String> {
         let pre = load::prepare(sandbox, bytes)?;
         let state = State::new(None, Arc::default(), Arc::from(source));
         let description = sandbox
@@ -37,9 +39,9 @@ impl LoadedRule {
             .map_err(|reason| format!("when asked to describe itself: {reason}"))?;
         check(&description)?;
         let Description { id, version, families, parameters, .. } = description;
-        let parameters: Parameters = parameters.into_iter().map(|parameter| (parameter.name, parameter.default)).collect();
-        let (id, parameters) = (Arc::from(id), Arc::new(parameters));
-        Ok(Self { pre, id, version, source: source.to_owned(), families, parameters })
+        let parameters = parameters::in_force(&id, parameters, settings)?;
+        let values = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
+        Ok(Self { pre, id: Arc::from(id), version, source: source.to_owned(), families, parameters, values: Arc::new(values) })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -50,12 +52,20 @@ impl LoadedRule {
         &self.source
     }
 
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(super) fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
     /// Evaluates the rule, unless a family that it needs is missing.
     pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> RuleReport {
         if let Some(reason) = self.families.iter().find_map(|family| why_missing(snapshot, family)) {
             return self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new());
         }
-        let state = State::new(Some(Arc::clone(snapshot)), Arc::clone(&self.parameters), Arc::clone(&self.id));
+        let state = State::new(Some(Arc::clone(snapshot)), Arc::clone(&self.values), Arc::clone(&self.id));
         let verdict = sandbox.call(&self.pre, state, |rule, store| rule.kerno_rules_guest().call_evaluate(store));
         let collector = self.families.first().map_or("", String::as_str);
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);

@@ -1,4 +1,4 @@
-//! Which findings explain which, by their numbers in the report.
+//! Which findings explain which, by their numbers in the report; and which objectives they burn.
 
 use std::collections::BTreeSet;
 
@@ -50,6 +50,16 @@ pub(super) fn cause<'a>(report: &'a Report, finding: &Finding) -> Option<(usize,
 /// The words that stand in the place of a rule's own idea of the cause.
 pub(super) fn because(number: usize, cause: &Finding, because: &str) -> String {
     format!("Follows from finding {number} ({}): {because}.", cause.title)
+}
+
+/// The objectives that a finding burns, in words; empty where there are none.
+pub(super) fn burned(report: &Report, finding: &Finding) -> String {
+    let of_it = report.burned.iter().filter(|burned| burned.finding == finding.id);
+    let words = of_it.map(|burned| match burned.text.trim() {
+        "" => burned.name.clone(),
+        text => format!("{} ({text})", burned.name),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn numbered<'a>(report: &'a Report, id: &str) -> Option<(usize, &'a Finding)> {

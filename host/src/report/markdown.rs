@@ -101,6 +101,7 @@ fn finding(number: usize, finding: &Finding, report: &Report, page: &mut Page) {
         None => prose("Cause", &finding.cause, page),
     }
     prose("Impact", &finding.impact, page);
+    prose("Burns", &explained::burned(report, finding), page);
     let consequences = explained::consequences(report, finding);
     if !consequences.is_empty() {
         let line = |(number, finding): (usize, &Finding)| {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kerno::findings::{
-    BUILT_IN_SOURCE, Entity, EntityKind, Evidence, Finding, Fix, RuleReport, RuleStatus, Severity, Signal, Urgency, id,
+    BUILT_IN_SOURCE, Entity, EntityKind, Evidence, Finding, Fix, Objective, Pattern, RuleReport, RuleStatus, Selector, Severity,
+    Signal, Urgency, id,
 };
 use kerno::report::Report;
 use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Environment, Families, Host, Snapshot, THEN, Window};
@@ -18,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Report)> {
         ("interrupted", interrupted()),
         ("hostile-names", hostile_names()),
         ("linked", linked()),
+        ("burning", burning()),
     ]
 }
 
@@ -106,6 +108,22 @@ pub fn linked() -> Report {
     let rules = [call, growth, pressure, kill, alone, fsync_finding()];
     let rules = rules.into_iter().map(|finding| fired(&finding.rule.clone(), vec![finding]));
     Report::new(&snapshot(full()), rules.collect())
+}
+
+/// The worse of two findings burns two objectives.
+pub fn burning() -> Report {
+    let objective = |name: &str, text: &str, key: &str, pattern: &str| Objective {
+        name: name.into(),
+        text: text.into(),
+        selector: Selector { rule: None, names: [(key.to_owned(), Pattern::new(pattern))].into() },
+    };
+    let mut report = findings();
+    report.mark(&[
+        objective("checkout latency", "99.9 % of checkouts within 300 ms, over 28 days", "mount", "/var/lib/*"),
+        objective("backups", "", "device", "nvme0n1"),
+        objective("search", "half of all answers within 50 ms", "unit", "search.service"),
+    ]);
+    report
 }
 
 pub fn insufficient() -> Report {

@@ -27,6 +27,7 @@ pub(super) fn finding(number: usize, finding: &Finding, report: &Report, page: &
         None => prose("Cause", &finding.cause, page),
     }
     prose("Impact", &finding.impact, page);
+    prose("Burns", &explained::burned(report, finding), page);
     consequences(report, finding, page);
     evidence(finding, page);
     footer(finding, page);
@@ -208,7 +209,6 @@ pub(in crate::report) fn footer_facts(finding: &Finding) -> Vec<String> {
         Some(Coverage::Fallback) => format!("collector {}, totals only", finding.collector),
     });
     facts.push(format!("confidence {}", human(finding.confidence, "ratio")));
-    facts.extend(finding.slo.iter().map(|slo| format!("burns {slo}")));
     facts.extend(finding.suppressed.iter().map(|why| format!("suppressed: {why}")));
     facts.push(format!("id {}", finding.id));
     facts

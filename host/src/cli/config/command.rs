@@ -1,0 +1,76 @@
+//! `kerno config`: shows what is in force, and checks a file before it is.
+
+use super::complaint::{Book, Complaint};
+use super::{Config, show};
+use crate::agent::{self, Judging};
+use crate::cli::arguments::ConfigCommand;
+use crate::cli::failure::chain;
+use crate::cli::{Environment, Failure, exit, output};
+use crate::engine::Described;
+use crate::findings::BUILT_IN_SOURCE;
+
+pub(in crate::cli) fn run(command: &ConfigCommand, environment: &Environment) -> Result<u8, Failure> {
+    let text = match command {
+        ConfigCommand::Show { origin, config } => {
+            let config = Config::load(config.as_deref(), false, environment)?;
+            // What is switched off has parameters all the same.
+            let mut judging = config.judging(directories(&config));
+            judging.settings.disabled.clear();
+            show::show(&config, &described(&judging)?, *origin, environment)
+        }
+        ConfigCommand::Validate { file } => {
+            let config = Config::load(file.as_deref(), false, environment)?;
+            check_rules(&config)?;
+            match &config.place {
+                Some(place) => format!("{} is valid\n", place.path.display()),
+                None => "there is no configuration: the defaults are in force\n".to_owned(),
+            }
+        }
+    };
+    output::write(&text)?;
+    Ok(exit::DONE)
+}
+
+fn directories(config: &Config) -> Vec<std::path::PathBuf> {
+    config.settings.dirs.iter().map(|(path, _)| path.clone()).collect()
+}
+
+fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
+    agent::rules(judging).map_err(|error| Failure::usage(chain(&error), "give rules.dirs directories that this user may read"))
+}
+
+/// Loads the rules of `rules.dirs` and compares what is set of them with what they are.
+fn check_rules(config: &Config) -> Result<(), Failure> {
+    let dirs = &config.settings.dirs;
+    if dirs.is_empty() {
+        return Ok(());
+    }
+    let mut book = Book::default();
+    for (path, line) in dirs {
+        if let Err(error) = std::fs::read_dir(path) {
+            let what = format!("rules.dirs: {} cannot be read: {error}", path.display());
+            book.error(*line, what, "name a directory that kerno may read");
+        }
+    }
+    if !book.errors.is_empty() {
+        return Err(config.refused(book.errors));
+    }
+    let mut judging = config.judging(directories(config));
+    judging.settings.disabled.clear();
+    let rules = described(&judging)?;
+    let mut own = rules.iter().filter(|rule| rule.source != BUILT_IN_SOURCE);
+    let broken: Vec<Complaint> = own
+        .by_ref()
+        .filter_map(|rule| {
+            let reason = rule.parameters.as_ref().err()?;
+            let line =
+                dirs.iter().find(|(path, _)| rule.source.starts_with(&*path.to_string_lossy())).map_or(0, |(_, line)| *line);
+            Some(Complaint::new(line, format!("the rule {} does not load: {reason}", rule.source), "mend the rule, or remove it"))
+        })
+        .collect();
+    if !broken.is_empty() {
+        return Err(config.refused(broken));
+    }
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
+    config.check_ids(&ids, true)
+}

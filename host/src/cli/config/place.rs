@@ -1,0 +1,84 @@
+//! Which file holds the configuration, and its text.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Environment, Failure};
+
+/// For all users.
+const SYSTEM: &str = "/etc/kerno/config.yaml";
+
+/// No configuration is larger, bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// A file, and who named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) by: &'static str,
+}
+
+/// The file that was named, else the first of the usual ones that is there.
+pub(super) fn find(named: Option<&Path>, environment: &Environment) -> Option<Place> {
+    if let Some(place) = named_by(named, environment) {
+        return Some(place);
+    }
+    let users = environment.config_home.as_ref().map(|home| home.join("kerno/config.yaml"));
+    let mut usual = [Some(PathBuf::from(SYSTEM)), users].into_iter().flatten();
+    usual.find(|path| is_there(path)).map(|path| Place { path, by: "found there" })
+}
+
+fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
+    let named = named.map(|path| Place { path: path.to_owned(), by: "named on the command line" });
+    named.or_else(|| environment.config.as_ref().map(|path| Place { path: path.clone(), by: "named by KERNO_CONFIG" }))
+}
+
+/// One that cannot be looked at is there: what it says must not be passed over.
+fn is_there(path: &Path) -> bool {
+    !matches!(fs::metadata(path), Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+}
+
+/// The file's text.
+pub(super) fn read(place: &Place) -> Result<String, Failure> {
+    let path = place.path.display();
+    let refused = |why: &str, help: &str| Failure::usage(format!("the configuration {path} cannot be read: {why}"), help);
+    let unread = |error: io::Error| {
+        let help = match place.by {
+            "found there" => "let this user read it, or name another file with --config",
+            _ => "name a file that is there and that this user may read",
+        };
+        refused(&error.to_string(), help)
+    };
+    // A pipe would never end.
+    let kind = fs::metadata(&place.path).map_err(unread)?.file_type();
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(refused("it is no regular file", "name the file itself"));
+    }
+    let mut bytes = Vec::new();
+    File::open(&place.path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unread)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(refused(&format!("it is larger than {} MiB", LARGEST >> 20), "name a file of settings"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        refused(&format!("line {line} is not UTF-8"), "save it as UTF-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_variable() {
+        let environment = Environment { config: Some("/b".into()), ..Environment::default() };
+        let by =
+            |named: Option<&str>, environment| named_by(named.map(Path::new), environment).map(|place| (place.path, place.by));
+        assert_eq!(by(Some("/a"), &environment), Some(("/a".into(), "named on the command line")));
+        assert_eq!(by(None, &environment), Some(("/b".into(), "named by KERNO_CONFIG")));
+        assert_eq!(by(None, &Environment::default()), None);
+    }
+}
