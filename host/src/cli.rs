@@ -6,6 +6,7 @@ mod doctor;
 mod environment;
 mod failure;
 mod output;
+mod predict;
 mod progress;
 mod recording;
 mod version;
@@ -63,6 +64,7 @@ fn run() -> Result<u8, Failure> {
     match arguments.command {
         Command::Check(arguments) => check::run(&arguments, environment),
         Command::Doctor(arguments) => doctor::run(arguments, environment),
+        Command::Predict(arguments) => predict::run(arguments, environment),
         Command::Version => version::run(),
     }
 }

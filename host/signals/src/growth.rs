@@ -5,6 +5,9 @@
 //! the second does not believe. The pace is the median of the slopes between all pairs of readings (Theil and Sen).
 
 mod chance;
+mod moments;
+
+pub use moments::moments;
 
 use crate::trend::{median, seconds, slopes};
 

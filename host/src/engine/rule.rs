@@ -46,6 +46,11 @@ impl LoadedRule {
         &self.id
     }
 
+    /// The value of one of its parameters.
+    pub(super) fn parameter(&self, name: &str) -> Option<f64> {
+        self.parameters.get(name).copied()
+    }
+
     pub(super) fn source(&self) -> &str {
         &self.source
     }
