@@ -173,8 +173,9 @@ pub fn predict(snapshots: &[Snapshot], thresholds: &Thresholds) -> Forecast {
         forecast.evaluated.push(evaluated);
     }
     growing.sort_by(|(a, _), (b, _)| a.chance.total_cmp(&b.chance));
-    let sure = growing.iter().zip(1..).rposition(|((growth, _), rank)| share_by_chance(growth, moved, rank) <= FALSE);
-    growing.truncate(sure.map_or(0, |last| last + 1));
+    while growing.last().is_some_and(|(growth, _)| share_by_chance(growth, moved, growing.len()) > FALSE) {
+        growing.pop();
+    }
     let told = growing.len();
     for (growth, series) in growing {
         let by_chance = share_by_chance(&growth, moved, told);
