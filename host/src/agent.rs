@@ -3,6 +3,7 @@
 mod check;
 mod host;
 mod interrupt;
+mod predict;
 mod rights;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use kerno_signals::{Snapshot, Window};
 
 pub use check::check;
 pub use interrupt::{Interrupt, Wake};
+pub use predict::{Predict, predict, predict_from};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
@@ -63,7 +65,7 @@ pub enum Moment<'a> {
     Started(&'a [Progress]),
     /// So much of the window has passed.
     Ticked(Duration, &'a [Progress]),
-    /// The window is over: what it held, before any rule has seen it.
+    /// The window is over, or one of several snapshots is taken: what it held, before any rule has seen it.
     Measured(&'a Snapshot),
     /// Rules judge.
     Judging,

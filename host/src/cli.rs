@@ -8,6 +8,7 @@ mod environment;
 mod failure;
 mod output;
 mod precompile;
+mod predict;
 mod progress;
 mod recording;
 mod version;
@@ -67,6 +68,7 @@ fn run() -> Result<u8, Failure> {
         Command::Config(command) => config::run(&command, &environment),
         Command::Doctor(arguments) => doctor::run(arguments, environment),
         Command::PrecompileRules { directory } => precompile::run(&directory),
+        Command::Predict(arguments) => predict::run(arguments, environment),
         Command::Version => version::run(),
     }
 }

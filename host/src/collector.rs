@@ -98,6 +98,11 @@ pub trait Collector {
     /// The window is over: reads what kerno's own work from here on would change.
     fn stop(&mut self) {}
 
+    /// Tells what was counted so far as [`finish`](Self::finish) would, and goes on. `None` for one that can tell it only at the end.
+    fn so_far(&mut self, _moment: &Moment<'_>, _families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        None
+    }
+
     /// Ends the measurement: writes its family, tells how well it was seen, detaches.
     ///
     /// # Errors
@@ -183,6 +188,26 @@ impl Collectors {
         Self { names, processes: Processes::new(root), all, journal }
     }
 
+    /// Starts those that can tell what they have counted while they go on, and whose families say how full something is or how slow:
+    /// distributions with eBPF or not at all, and of TCP the kernel's own totals, for which no program is needed.
+    #[must_use]
+    pub fn watch(options: &Options) -> Self {
+        let root = Root::default();
+        let names = Names::new(root.clone())
+            .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
+            .ok();
+        let context = &context(options, &root, names.as_ref());
+        let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
+        let all = vec![
+            Running::ebpf_only(sched::NAME, context, SchedCollector::start),
+            Running::ebpf_only(block::NAME, context, BlockCollector::start),
+            Running::files(tcp::NAME, TcpFallback::start),
+            Running::start(fd::NAME, context, FdCollector::start, FdFallback::start),
+            Running::files(memory::NAME, || MemoryCollector::start(&root, names.as_ref(), Box::new(SystemClock))),
+        ];
+        Self { names, processes: Processes::new(root), all, journal }
+    }
+
     /// Names what is short-lived while it lives, and tells what was counted so far. To be called about once a second.
     pub fn tick(&mut self) -> Vec<Progress> {
         self.refresh_names(Names::refresh);
@@ -206,13 +231,23 @@ impl Collectors {
     /// Ends the window: reads everything and detaches.
     #[must_use]
     pub fn finish(mut self) -> Collected {
+        self.told(|running, moment, families| running.finish(moment, families))
+    }
+
+    /// Reads everything that was counted since the start, and goes on. A collector that cannot is told to be off.
+    #[must_use]
+    pub fn so_far(&mut self) -> Collected {
+        self.told(|running, moment, families| running.so_far(moment, families))
+    }
+
+    fn told(&mut self, mut tell: impl FnMut(&mut Running, &Moment<'_>, &mut Families) -> CollectorReport) -> Collected {
         self.stop();
         self.refresh_names(Names::refresh_all);
         let moment = Moment { names: self.names.as_ref(), now_ns: SystemClock.monotonic_ns() };
         let mut families = Families::default();
         let hidden = process::hidden(&Root::default());
-        let reports = self.all.into_iter().map(|running| {
-            let report = running.finish(&moment, &mut families);
+        let reports = self.all.iter_mut().map(|running| {
+            let report = tell(running, &moment, &mut families);
             let gaps = [hidden.map(why_hidden), groups::nameless(moment.names)].into_iter();
             if report.source == "eBPF" { gaps.fold(report, report::partial) } else { report }
         });

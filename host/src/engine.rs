@@ -223,6 +223,15 @@ impl RuleSet {
         self.rules.iter().map(described).collect()
     }
 
+    /// The value of a loaded rule's parameter.
+    #[must_use]
+    pub fn parameter(&self, rule: &str, name: &str) -> Option<f64> {
+        self.rules.iter().find_map(|slot| match slot {
+            Slot::Loaded(loaded) if loaded.id() == rule => loaded.parameter(name),
+            _ => None,
+        })
+    }
+
     /// Judges a postcard-encoded [`Snapshot`]: one report a rule, in the order of loading.
     ///
     /// # Errors

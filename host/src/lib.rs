@@ -11,4 +11,5 @@ pub mod collector;
 pub mod engine;
 pub mod findings;
 pub mod platform;
+pub mod predict;
 pub mod report;

@@ -3,6 +3,7 @@
 mod explained;
 mod json;
 mod markdown;
+mod outlook;
 pub mod pretty;
 mod style;
 mod text;
@@ -16,8 +17,9 @@ use serde::Serialize;
 
 pub use crate::check::Host;
 pub use json::json;
-pub use markdown::markdown;
-pub use pretty::{pretty, pretty_check};
+pub use markdown::{markdown, markdown_outlook};
+pub use outlook::{Outlook, OutlookVerdict};
+pub use pretty::{pretty, pretty_check, pretty_outlook};
 pub use style::Style;
 pub use units::{count, human_seconds};
 
@@ -130,14 +132,7 @@ impl Report {
                 warning: number(Severity::Warning),
                 info: number(Severity::Info),
             },
-            host: Host {
-                name: snapshot.host.name.clone(),
-                kernel: snapshot.host.kernel.clone(),
-                arch: snapshot.host.arch.clone(),
-                cpus: snapshot.host.cpus,
-                environment: snapshot.host.environment,
-                cluster: snapshot.host.cluster.clone(),
-            },
+            host: host(&snapshot.host),
             window: Window {
                 start: rfc3339(snapshot.window.start_unix_ns),
                 duration_seconds: Duration::from_nanos(snapshot.window.duration_ns).as_secs_f64(),
@@ -201,6 +196,18 @@ impl From<&CollectorReport> for Collector {
             lost: report.lost,
             parts: report.clone(),
         }
+    }
+}
+
+/// What is published of a host.
+fn host(host: &kerno_signals::Host) -> Host {
+    Host {
+        name: host.name.clone(),
+        kernel: host.kernel.clone(),
+        arch: host.arch.clone(),
+        cpus: host.cpus,
+        environment: host.environment,
+        cluster: host.cluster.clone(),
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/predict.rs"]
+mod predict;
 #[path = "cli/recording.rs"]
 mod recording;
 #[path = "cli/triage.rs"]
@@ -68,9 +70,15 @@ fn assert_told(stderr: &str, error: &str, help: &str) {
 
 #[test]
 fn wrong_usage_is_two_lines_and_exit_code_2() {
-    let cases: [(&[&str], &str, &str); 16] = [
+    let cases: [(&[&str], &str, &str); 22] = [
         (&["config", "shwo"], "shwo", "show"),
         (&["config", "show", "--orgin"], "--orgin", "--origin"),
+        (&["predict", "--snapshots", "3"], "one order in six", "--snapshots 4"),
+        (&["predict", "--snapshots", "61"], "too many", "--snapshots 60"),
+        (&["predict", "--interval", "10ms"], "too short", "--interval 1s"),
+        (&["predict", "--interval", "1h"], "too long", "--interval 10m"),
+        (&["predict", "--output", "jason"], "jason", "json"),
+        (&["predict", "--replay"], "--replay", "kerno predict --help"),
         (&["check", "--output", "markdown"], "markdown", "kerno check --help"),
         (&["check", "--quiet"], "--quiet", "kerno check --help"),
         (&[], "no command", "kerno doctor"),
@@ -97,9 +105,15 @@ fn wrong_usage_is_two_lines_and_exit_code_2() {
 
 #[test]
 fn help_and_version_go_to_standard_output() {
-    for arguments in
-        [&["--help"][..], &["doctor", "--help"], &["check", "--help"], &["config", "--help"], &["--version"], &["version"]]
-    {
+    for arguments in [
+        &["--help"][..],
+        &["doctor", "--help"],
+        &["check", "--help"],
+        &["config", "--help"],
+        &["predict", "--help"],
+        &["--version"],
+        &["version"],
+    ] {
         let mut command = kerno();
         command.args(arguments);
         let (code, stdout, stderr) = run(command);

@@ -48,6 +48,8 @@ mod names;
 mod offsets;
 #[path = "kernel/oom.rs"]
 mod oom;
+#[path = "kernel/predict.rs"]
+mod predict;
 #[path = "kernel/privilege.rs"]
 mod privilege;
 #[path = "kernel/process.rs"]

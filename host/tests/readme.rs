@@ -16,8 +16,13 @@ fn the_rule_in_the_readme_is_the_example() {
 
 #[test]
 fn every_flag_in_the_readme_is_one_of_kernos() {
-    let help = Command::new(env!("CARGO_BIN_EXE_kerno")).args(["doctor", "--help"]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help: String = ["doctor", "predict"]
+        .into_iter()
+        .map(|command| {
+            let help = Command::new(env!("CARGO_BIN_EXE_kerno")).args([command, "--help"]).output().unwrap();
+            String::from_utf8(help.stdout).unwrap()
+        })
+        .collect();
     let readme = file("README.md");
     let table: String =
         readme.lines().skip_while(|line| *line != "## Use it").take_while(|line| *line != "## Configure it").collect();
@@ -25,7 +30,7 @@ fn every_flag_in_the_readme_is_one_of_kernos() {
         table.split(['`', ' ', ',']).filter(|word| word.starts_with('-') && word.len() > 1 && !word.contains("---")).collect();
     assert!(flags.contains(&"--rules") && flags.contains(&"-o"), "{flags:?}");
     for flag in flags {
-        assert!(help.contains(flag), "{flag} is not in `kerno doctor --help`");
+        assert!(help.contains(flag), "{flag} is neither in `kerno doctor --help` nor in `kerno predict --help`");
     }
 }
 

@@ -9,5 +9,7 @@ mod cases;
 mod check;
 #[path = "report/golden.rs"]
 mod golden;
+#[path = "report/outlook.rs"]
+mod outlook;
 #[path = "report/schema.rs"]
 mod schema;

@@ -41,6 +41,14 @@ impl Histogram {
         self.0 = sum;
     }
 
+    /// What was counted since `earlier`, which is the same distribution as it was before.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before: std::collections::BTreeMap<u16, u64> = earlier.0.iter().copied().collect();
+        let added = |(bucket, count): &(u16, u64)| (*bucket, count.saturating_sub(before.get(bucket).copied().unwrap_or(0)));
+        Self(self.0.iter().map(added).filter(|(_, count)| *count > 0).collect())
+    }
+
     /// The duration, in nanoseconds, below which a share `q` (0–1) of the durations lies: the midpoint of its bucket.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {
@@ -103,6 +111,21 @@ impl Latency {
         });
     }
 
+    /// What was counted since `earlier`, which is the same distribution as it was before. Its maximum is known only where it is a
+    /// new one.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        if earlier.count == 0 {
+            return self.clone();
+        }
+        Self {
+            count: self.count.saturating_sub(earlier.count),
+            sum_ns: self.sum_ns.saturating_sub(earlier.sum_ns),
+            max_ns: self.max_ns.filter(|max| earlier.max_ns.is_some_and(|before| *max > before)),
+            histogram: self.histogram.as_ref().zip(earlier.histogram.as_ref()).map(|(now, before)| now.since(before)),
+        }
+    }
+
     /// The `q` quantile (0–1), nanoseconds, never above the exact maximum. Below `1 / (1 - q)` samples it is the maximum.
     #[must_use]
     pub fn quantile_ns(&self, q: f64) -> Option<u64> {
@@ -144,6 +167,18 @@ mod tests {
                 prop_assert_eq!(sum, of(&[a, b].concat()));
             }
         }
+    }
+
+    #[test]
+    fn what_came_since_is_what_was_added() {
+        let (before, added) = (Latency::from_samples([5_000, 9_000, 70_000]), Latency::from_samples([5_000, 60_000]));
+        let mut now = before.clone();
+        now.add(&added);
+        assert_eq!(now.since(&before), Latency { max_ns: None, ..added.clone() }, "a maximum that is no new one is not known");
+        assert_eq!(now.since(&Latency::default()), now);
+        assert_eq!(before.since(&before).quantile_ns(0.99), None);
+        let worse = Latency::from_samples([5_000, 9_000, 70_000, 90_000]);
+        assert_eq!(worse.since(&before), Latency::from_samples([90_000]));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod entity;
 mod errno;
 mod families;
 mod fd;
+pub mod growth;
 mod histogram;
 mod memory;
 mod oom;

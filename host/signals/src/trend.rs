@@ -29,16 +29,7 @@ impl Trend {
     pub fn fit(points: &[(u64, f64)]) -> Option<Self> {
         let usable: Vec<_> = points.iter().copied().filter(|(_, value)| value.is_finite()).collect();
         let used = thinned(&usable);
-        let mut slopes = Vec::with_capacity(used.len() * used.len().saturating_sub(1) / 2);
-        for (index, &(at, value)) in used.iter().enumerate() {
-            for &(later, other) in used.get(index + 1..).unwrap_or_default() {
-                let slope =
-                    if later >= at { (other - value) / seconds(later - at) } else { (value - other) / seconds(at - later) };
-                // No slope has two points of one time, nor numbers that are too far apart for any.
-                slopes.extend(Some(slope).filter(|slope| slope.is_finite()));
-            }
-        }
-        slopes.sort_by(f64::total_cmp);
+        let slopes = slopes(&used);
         let (low, high) = interval(slopes.len(), used.len());
         Some(Self {
             slope_per_second: median(&slopes)?,
@@ -49,7 +40,21 @@ impl Trend {
     }
 }
 
-fn seconds(nanoseconds: u64) -> f64 {
+/// Slopes a second between all pairs of points, smallest first.
+pub(crate) fn slopes(points: &[(u64, f64)]) -> Vec<f64> {
+    let mut slopes = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2);
+    for (index, &(at, value)) in points.iter().enumerate() {
+        for &(later, other) in points.get(index + 1..).unwrap_or_default() {
+            let slope = if later >= at { (other - value) / seconds(later - at) } else { (value - other) / seconds(at - later) };
+            // No slope has two points of one time, nor numbers that are too far apart for any.
+            slopes.extend(Some(slope).filter(|slope| slope.is_finite()));
+        }
+    }
+    slopes.sort_by(f64::total_cmp);
+    slopes
+}
+
+pub(crate) fn seconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
@@ -73,7 +78,7 @@ fn interval(slopes: usize, points: usize) -> (usize, usize) {
 }
 
 /// Of sorted numbers.
-fn median(sorted: &[f64]) -> Option<f64> {
+pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     if sorted.len() % 2 == 1 {
         return Some(upper);

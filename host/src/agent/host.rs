@@ -26,14 +26,14 @@ impl Start {
     }
 
     /// The snapshot's host at the end of a window of so many nanoseconds.
-    pub(super) fn finish(self, options: &Options, duration_ns: u64) -> Host {
+    pub(super) fn finish(&self, options: &Options, duration_ns: u64) -> Host {
         let (cpu_time, cpu_stall_us) = counters(&self.root);
         let steal = self.cpu_time.zip(cpu_time).and_then(|(start, end)| end.steal_ratio_since(start));
         let stalled = self.cpu_stall_us.zip(cpu_stall_us).and_then(|(start, end)| end.checked_sub(start));
         Host {
-            name: self.facts.name,
-            kernel: self.facts.kernel,
-            arch: self.facts.arch,
+            name: self.facts.name.clone(),
+            kernel: self.facts.kernel.clone(),
+            arch: self.facts.arch.clone(),
             cpus: self.facts.cpus,
             memory_bytes: self.facts.memory_bytes,
             environment: self.facts.environment,

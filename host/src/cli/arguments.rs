@@ -32,6 +32,8 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },
+    /// Takes snapshots one after the other and tells what will meet its limit, and when.
+    Predict(Predict),
     /// Prints the version and what was built in.
     Version,
 }
@@ -115,6 +117,50 @@ pub(super) enum ConfigCommand {
         /// The file [default: the one that kerno doctor would read]
         file: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A limit is what the kernel enforces (descriptors of a process, memory of a control group or the host, open
+files) or the threshold of a rule (run-queue delay, fsync, block reads and writes, retransmitted segments).
+Nothing is told of noise, steps and saw-teeth, nor of a trend that would take more than an hour for each
+minute that was watched. Fewer than 4 snapshots tell no trend from chance: of three, one order in six rises.
+
+Ctrl-C predicts from the snapshots taken until then; a second one quits.
+
+Exit codes: 0 outlook made; 1 predictions with --exit-code; 2 usage or configuration; 3 insufficient evidence
+with --exit-code; 4 kerno itself failed.
+
+Environment: as of kerno doctor."
+)]
+pub(super) struct Predict {
+    /// Number of snapshots, 4 to 60
+    #[arg(long, default_value = "5", allow_hyphen_values = true, value_name = "NUMBER")]
+    pub(super) snapshots: String,
+    /// Time between two snapshots on average, 1s to 10m; they are taken at uneven times, so that what repeats is no trend
+    #[arg(long, default_value = "15s", allow_hyphen_values = true)]
+    pub(super) interval: String,
+    /// Form of the outlook; plain is pretty in ASCII without colour, markdown is for pasting into an incident
+    #[arg(short, long, value_enum, default_value_t = Form::Pretty)]
+    pub(super) output: Form,
+    /// No progress on standard error
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Exit with 1 on predictions, with 3 on insufficient evidence
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// Write each snapshot to a file in a directory, snapshot-01.kerno and so on, which --replay reads
+    #[arg(long, value_name = "DIR")]
+    pub(super) record: Option<PathBuf>,
+    /// File of settings, of which the parameters of rules count here [default: /etc/kerno/config.yaml; none for recordings]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Predict from the recordings in these files, of one host, instead of this machine, without any rights
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["snapshots", "interval", "record"])]
+    pub(super) replay: Vec<PathBuf>,
+    /// When to colour the outlook
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(super) color: Color,
 }
 
 /// Form of the report.

@@ -59,13 +59,7 @@ fn replay(path: &Path, settings: &Settings) -> Result<(Report, Result<(), Failur
 /// The report of a window, and whether it could be recorded.
 fn measure(settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure> {
     let mut progress = Progress::new(settings.quiet, settings.agent.duration);
-    let interrupt = Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
-        let help = match error.kind() {
-            ErrorKind::WouldBlock => "raise the limit of threads (ulimit -u)",
-            _ => "raise the limit of open files (ulimit -n)",
-        };
-        Failure::own(format!("signals cannot be received: {error}"), help)
-    })?;
+    let interrupt = interrupt()?;
     let mut recorded = Ok(());
     let mut tell = |moment: Moment<'_>| {
         if let (Moment::Measured(snapshot), Some(destination)) = (&moment, &settings.record) {
@@ -75,6 +69,17 @@ fn measure(settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure
     };
     let report = agent::doctor(&settings.agent, &SystemClock, &interrupt, &mut tell).map_err(|error| failed(&error))?;
     Ok((report, recorded))
+}
+
+/// Listens for Ctrl-C; the second one quits.
+pub(super) fn interrupt() -> Result<Interrupt, Failure> {
+    Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::WouldBlock => "raise the limit of threads (ulimit -u)",
+            _ => "raise the limit of open files (ulimit -n)",
+        };
+        Failure::own(format!("signals cannot be received: {error}"), help)
+    })
 }
 
 fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Settings, Failure> {
@@ -162,7 +167,7 @@ fn code(report: &Report, settings: &Settings) -> u8 {
     }
 }
 
-fn failed(error: &AgentError) -> Failure {
+pub(super) fn failed(error: &AgentError) -> Failure {
     let what = chain(error);
     match error {
         AgentError::Rules(_) => Failure::usage(what, "give --rules a directory that this user may read"),

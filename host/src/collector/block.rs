@@ -76,6 +76,32 @@ impl BlockCollector {
     }
 }
 
+impl BlockCollector {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let now = moment.now_ns;
+        self.tick(moment);
+        let counters = self.counters()?;
+        let (lost, missed) = (decode::lost_requests(&counters), self.object.missed_by(requests::is_program));
+        let requests = Counted { what: "requests", events: counters.completed, lost, missed };
+        let (lost, missed) = (decode::lost_syncs(&counters), self.object.missed_by(syncs::is_program));
+        let synced = Counted { what: "syncs", events: counters.synced, lost, missed };
+        let devices = requests::drain(self, &counters, now)?;
+        let (syncs, partial) = match &self.syncs {
+            Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, moment.names, now)?), syncs.partial()),
+            Err(error) => (None, Some(error.clone())),
+        };
+        let few_lost = synced.share() < report::TOO_MANY;
+        families.block = Some(Block { devices, syncs: syncs.filter(|_| few_lost) });
+        let report = if few_lost {
+            report::running(NAME, &[requests, synced])
+        } else {
+            report::partial(report::running(NAME, &[requests]), Some(report::losses(&synced)))
+        };
+        Ok(report::partial(report, partial))
+    }
+}
+
 impl Collector for BlockCollector {
     /// Requests and syncs completed so far.
     fn events(&self) -> u64 {
@@ -89,27 +115,12 @@ impl Collector for BlockCollector {
         }
     }
 
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let now = moment.now_ns;
-        self.tick(moment);
-        let counters = self.counters()?;
-        let (lost, missed) = (decode::lost_requests(&counters), self.object.missed_by(requests::is_program));
-        let requests = Counted { what: "requests", events: counters.completed, lost, missed };
-        let (lost, missed) = (decode::lost_syncs(&counters), self.object.missed_by(syncs::is_program));
-        let synced = Counted { what: "syncs", events: counters.synced, lost, missed };
-        let devices = requests::drain(&self, &counters, now)?;
-        let (syncs, partial) = match self.syncs {
-            Ok(syncs) => (Some(syncs.drain(&self.root, &self.object, self.cpus, moment.names, now)?), syncs.partial()),
-            Err(error) => (None, Some(error)),
-        };
-        let few_lost = synced.share() < report::TOO_MANY;
-        families.block = Some(Block { devices, syncs: syncs.filter(|_| few_lost) });
-        let report = if few_lost {
-            report::running(NAME, &[requests, synced])
-        } else {
-            report::partial(report::running(NAME, &[requests]), Some(report::losses(&synced)))
-        };
-        Ok(report::partial(report, partial))
+        self.tell(moment, families)
     }
 
     fn prove(&mut self) -> Proof {

@@ -102,6 +102,27 @@ fn judge(seen: Option<u64>, before: u64, after: u64) -> Proof {
     }
 }
 
+impl FdCollector {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        self.read_and_note();
+        let names = Names {
+            cgroup: &|id| cgroup_of(moment.names, id),
+            cgroup_of: &|_| None,
+            limits_of: &|pid| descriptors::limits(&self.root, pid).ok(),
+            own: std::process::id(),
+        };
+        families.fd = Some(self.tracker.tell(&names, descriptors::file_table(&self.root).ok()));
+        let counted =
+            Counted { what: "descriptor counts", events: self.tracker.counts(), lost: self.tracker.lost(), missed: Some(0) };
+        let failed = self.error.as_ref().map(|error| Explained {
+            reason: format!("{} of the walks over descriptors failed, the last one because it {error}", self.failed),
+            fix: "measure again; where it stays, report it, with what `kerno` prints at log level debug".to_owned(),
+        });
+        Ok(report::partial(report::running(NAME, &[counted]), failed))
+    }
+}
+
 impl Collector for FdCollector {
     /// Tables counted so far.
     fn events(&self) -> u64 {
@@ -116,22 +137,12 @@ impl Collector for FdCollector {
         self.proof.clone()
     }
 
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        self.read_and_note();
-        let names = Names {
-            cgroup: &|id| cgroup_of(moment.names, id),
-            cgroup_of: &|_| None,
-            limits_of: &|pid| descriptors::limits(&self.root, pid).ok(),
-            own: std::process::id(),
-        };
-        families.fd = Some(self.tracker.tell(&names, descriptors::file_table(&self.root).ok()));
-        let counted =
-            Counted { what: "descriptor counts", events: self.tracker.counts(), lost: self.tracker.lost(), missed: Some(0) };
-        let failed = self.error.map(|error| Explained {
-            reason: format!("{} of the walks over descriptors failed, the last one because it {error}", self.failed),
-            fix: "measure again; where it stays, report it, with what `kerno` prints at log level debug".to_owned(),
-        });
-        Ok(report::partial(report::running(NAME, &[counted]), failed))
+        self.tell(moment, families)
     }
 
     fn detach(&mut self) {

@@ -111,27 +111,13 @@ impl MemoryCollector {
     }
 }
 
-impl Collector for MemoryCollector {
-    /// Accounts of groups and of the host that were read.
-    fn events(&self) -> u64 {
-        self.groups.readings() + self.points.noted()
-    }
-
-    fn tick(&mut self, moment: &Moment<'_>) {
-        let host = self.read_host();
-        let total = self.unread.note(host.map(Some)).map_or(u64::MAX, |memory| memory.total);
-        let Self { root, controlled, unified, groups, unread, clock, .. } = self;
-        controlled.refresh();
-        if let Some(names) = controlled.names(moment.names) {
-            groups.read_some(&Controller::new(root, names, unified), total, &**clock, unread);
-        }
-    }
-
-    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+impl MemoryCollector {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         self.controlled.refresh_all()?;
         let host = self.host()?;
         let duration_ns = self.clock.monotonic_ns().saturating_sub(self.started_ns);
-        let Self { root, controlled, unified, groups, unread, clock, .. } = &mut *self;
+        let Self { root, controlled, unified, groups, unread, clock, .. } = self;
         let names = controlled.names(moment.names);
         let mut family = kerno_signals::Memory::default();
         if let Some(names) = names {
@@ -152,6 +138,31 @@ impl Collector for MemoryCollector {
         let gaps = unseen.into_iter().chain([uncounted, no_stall]);
         let source = "/proc/meminfo, /proc/vmstat, memory.stat and other files of control groups".to_owned();
         Ok(gaps.fold(report::files(NAME, self.events(), source), report::partial))
+    }
+}
+
+impl Collector for MemoryCollector {
+    /// Accounts of groups and of the host that were read.
+    fn events(&self) -> u64 {
+        self.groups.readings() + self.points.noted()
+    }
+
+    fn tick(&mut self, moment: &Moment<'_>) {
+        let host = self.read_host();
+        let total = self.unread.note(host.map(Some)).map_or(u64::MAX, |memory| memory.total);
+        let Self { root, controlled, unified, groups, unread, clock, .. } = self;
+        controlled.refresh();
+        if let Some(names) = controlled.names(moment.names) {
+            groups.read_some(&Controller::new(root, names, unified), total, &**clock, unread);
+        }
+    }
+
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        self.tell(moment, families)
     }
 }
 

@@ -25,6 +25,8 @@ enum State {
         watch: Watch,
     },
     Off(Explained),
+    /// It has told.
+    Over,
 }
 
 impl Running {
@@ -53,6 +55,21 @@ impl Running {
         }
     }
 
+    /// Starts a collector with eBPF or not at all.
+    pub fn ebpf_only<P: Collector + 'static>(
+        name: &'static str,
+        context: &Result<Context, Explained>,
+        ebpf: impl FnOnce(&Context) -> Result<P, StartError>,
+    ) -> Self {
+        let why = match context.as_ref().map(ebpf) {
+            Ok(Ok(collector)) => return Self::measuring(name, Box::new(collector), "eBPF", None),
+            Ok(Err(StartError::NotBuiltIn)) => not_built_in(name),
+            Ok(Err(error)) => explained(&error),
+            Err(why) => why.clone(),
+        };
+        Self { name, state: State::Off(why) }
+    }
+
     /// Starts a collector whose family is kept in files whatever the kernel allows.
     pub fn files<F: Collector + 'static, E: std::error::Error + 'static>(
         name: &'static str,
@@ -79,7 +96,7 @@ impl Running {
                 tracing::debug!(name = self.name, took = ?begun.elapsed(), "ticked");
                 (events, *source)
             }
-            State::Off(_) => (0, "off"),
+            State::Off(_) | State::Over => (0, "off"),
         };
         Progress { collector: self.name, events, source }
     }
@@ -93,9 +110,22 @@ impl Running {
         }
     }
 
+    /// Tells what it has counted, and goes on.
+    pub fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> CollectorReport {
+        match &mut self.state {
+            State::Measuring { collector, instead, watch, .. } => match collector.so_far(moment, families) {
+                Some(Ok(report)) => report::blind(report::instead(report, instead.clone()), watch),
+                Some(Err(error)) => report::off(self.name, explained(&*error)),
+                None => report::off(self.name, at_the_end()),
+            },
+            State::Off(why) => report::off(self.name, why.clone()),
+            State::Over => report::off(self.name, over()),
+        }
+    }
+
     /// Ends it.
-    pub fn finish(self, moment: &Moment<'_>, families: &mut Families) -> CollectorReport {
-        match self.state {
+    pub fn finish(&mut self, moment: &Moment<'_>, families: &mut Families) -> CollectorReport {
+        match std::mem::replace(&mut self.state, State::Over) {
             State::Measuring { collector, instead, watch, .. } => {
                 let begun = Instant::now();
                 let finished = collector.finish(moment, families);
@@ -106,6 +136,7 @@ impl Running {
                 }
             }
             State::Off(why) => report::off(self.name, why),
+            State::Over => report::off(self.name, over()),
         }
     }
 
@@ -115,6 +146,14 @@ impl Running {
             collector.detach();
         }
     }
+}
+
+fn at_the_end() -> Explained {
+    Explained { reason: "it can tell what it counted only at the end".to_owned(), fix: "use `kerno doctor` for it".to_owned() }
+}
+
+fn over() -> Explained {
+    Explained { reason: "it has ended".to_owned(), fix: "measure again".to_owned() }
 }
 
 /// Explains an error with this host's facts. They are read only now: it takes longer than starting a collector.

@@ -84,6 +84,23 @@ fn drain(tasks: &Shared) -> Result<Raw, LoadError> {
     Ok(Raw { groups, cpus: tasks.cpu_records()?, tasks: tasks.object.entries::<TaskKey, TaskWaits>("TASKS")? })
 }
 
+impl SchedCollector {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        let raw = self.ended.take().unwrap_or_else(|| drain(&self.tasks))?;
+        let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
+        let (lost, missed) = (decode::lost(&raw.cpus), self.tasks.borrow().object.missed_by(|name| FOLLOW.contains(&name)));
+        let of = |count: fn(&Cpu) -> u64| raw.cpus.iter().map(count).sum::<u64>();
+        let (asleep, mismatched) = (of(|cpu| cpu.asleep), of(|cpu| cpu.mismatched));
+        let (without_row, tasks_full) = (of(|cpu| cpu.without_row), of(|cpu| cpu.tasks_full));
+        tracing::debug!(mismatched, without_row, tasks_full, ?missed, asleep, "waits left out by the sched collector");
+        let mut family = decode::decode(raw, moment.names, std::process::id());
+        family.runners = self.runners(moment.names);
+        families.sched = Some(family);
+        Ok(report::running(NAME, &[Counted { what: "events", events, lost, missed }]))
+    }
+}
+
 impl Collector for SchedCollector {
     /// Switches seen so far.
     fn events(&self) -> u64 {
@@ -105,18 +122,12 @@ impl Collector for SchedCollector {
         self.ended.get_or_insert_with(|| drain(&self.tasks));
     }
 
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
-        let raw = self.ended.take().unwrap_or_else(|| drain(&self.tasks))?;
-        let events = raw.cpus.iter().map(|cpu| cpu.switches).sum();
-        let (lost, missed) = (decode::lost(&raw.cpus), self.tasks.borrow().object.missed_by(|name| FOLLOW.contains(&name)));
-        let of = |count: fn(&Cpu) -> u64| raw.cpus.iter().map(count).sum::<u64>();
-        let (asleep, mismatched) = (of(|cpu| cpu.asleep), of(|cpu| cpu.mismatched));
-        let (without_row, tasks_full) = (of(|cpu| cpu.without_row), of(|cpu| cpu.tasks_full));
-        tracing::debug!(mismatched, without_row, tasks_full, ?missed, asleep, "waits left out by the sched collector");
-        let mut family = decode::decode(raw, moment.names, std::process::id());
-        family.runners = self.runners(moment.names);
-        families.sched = Some(family);
-        Ok(report::running(NAME, &[Counted { what: "events", events, lost, missed }]))
+        self.tell(moment, families)
     }
 
     fn detach(&mut self) {

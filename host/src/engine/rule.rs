@@ -48,6 +48,11 @@ impl LoadedRule {
         &self.id
     }
 
+    /// The value of one of its parameters.
+    pub(super) fn parameter(&self, name: &str) -> Option<f64> {
+        self.values.get(name).copied()
+    }
+
     pub(super) fn source(&self) -> &str {
         &self.source
     }

@@ -1,5 +1,6 @@
 //! The report as Markdown, fit to be pasted into an incident: headings, code spans for names, fences for commands.
 
+mod outlook;
 mod text;
 
 use kerno_signals::Environment;
@@ -8,6 +9,7 @@ use super::pretty::{bar_lines, collector_entries, footer_facts, rule_entry, urge
 use super::units::{self, human};
 use super::{Report, Style, count, explained, human_seconds};
 use crate::findings::{Finding, RuleStatus, Verdict};
+pub use outlook::markdown_outlook;
 use text::{code, escape, fence};
 
 /// Columns of the bars.
@@ -23,7 +25,7 @@ pub fn markdown(report: &Report) -> String {
     }
     order(report, &mut page);
     rules(report, &mut page);
-    list("Collectors", collector_entries(report), &mut page);
+    list("Collectors", collector_entries(&report.collectors), &mut page);
     page.0
 }
 

@@ -4,10 +4,13 @@ mod check;
 mod finding;
 mod header;
 mod order;
+mod outlook;
 mod rules;
 
 pub use check::pretty_check;
-pub(super) use finding::{bar_lines, footer_facts, urgency, word};
+pub(super) use finding::{bar_lines, footer_facts, signal_lines, urgency, word};
+pub use outlook::pretty_outlook;
+pub(super) use outlook::{evaluated_entries, facts, outlook_footer, pace, range, readings, when};
 pub(super) use rules::{collector_entries, rule_entry};
 
 use super::{Report, Style};

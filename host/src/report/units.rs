@@ -51,6 +51,20 @@ pub(super) fn eta(seconds: f64) -> String {
     }
 }
 
+/// A time span that is no better known than to a few of its parts.
+pub(super) fn about(seconds: f64) -> String {
+    const DAY: f64 = 86_400.0;
+    if seconds < 600.0 {
+        human_seconds(if seconds < 60.0 { seconds.ceil() } else { (seconds / 5.0).round() * 5.0 })
+    } else if seconds < 2.0 * DAY {
+        human_seconds((seconds / 60.0).round() * 60.0)
+    } else if seconds < 100.0 * DAY {
+        format!("{} days", amount((seconds / DAY).floor()))
+    } else {
+        "more than 100 days".to_owned()
+    }
+}
+
 /// A size in the unit that keeps it readable.
 pub(super) fn bytes(value: f64) -> String {
     let mut scaled = value;
@@ -116,6 +130,12 @@ mod tests {
     fn what_is_still_to_come_is_told_no_finer_than_it_is_known() {
         let told = [0.0, 42.3, 900.0, 7_320.0, 5.5 * 86_400.0, 1e9].map(eta);
         assert_eq!(told, ["now", "in 42.3 s", "in 15 min", "in 2 h 2 min", "in 5 days", "in more than 100 days"]);
+    }
+
+    #[test]
+    fn a_span_that_is_hardly_known_has_no_seconds() {
+        let told = [0.2, 42.3, 63.0, 599.0, 4_000.0, 5.5 * 86_400.0, f64::MAX].map(about);
+        assert_eq!(told, ["1 s", "43 s", "1 min 5 s", "10 min", "1 h 7 min", "5 days", "more than 100 days"]);
     }
 
     #[test]

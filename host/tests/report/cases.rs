@@ -198,7 +198,7 @@ pub fn hostile_names() -> Report {
     Report::new(&snapshot(full()), vec![fired("scheduler-contention", vec![finding]), quiet_rules().swap_remove(0)])
 }
 
-fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {
+pub fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {
     Snapshot {
         host: Host {
             name: "web-7".into(),
@@ -218,7 +218,7 @@ fn snapshot(collectors: Vec<CollectorReport>) -> Snapshot {
     }
 }
 
-fn full() -> Vec<CollectorReport> {
+pub fn full() -> Vec<CollectorReport> {
     let collector = |name: &str, events| CollectorReport {
         name: name.into(),
         status: CollectorStatus::Running,

@@ -33,7 +33,7 @@ fn reports_look_as_reviewed() {
     assert!(different.is_empty(), "reports differ (KERNO_BLESS=1 accepts them):\n{}", different.join("\n"));
 }
 
-fn compare(path: &Path, text: &str, bless: bool, different: &mut Vec<String>) {
+pub fn compare(path: &Path, text: &str, bless: bool, different: &mut Vec<String>) {
     if bless {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();

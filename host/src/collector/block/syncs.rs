@@ -75,8 +75,8 @@ impl Syncs {
     }
 
     /// Why synchronous writes and `msync` are not seen, if so.
-    pub fn partial(self) -> Option<Explained> {
-        self.partial
+    pub fn partial(&self) -> Option<Explained> {
+        self.partial.clone()
     }
 
     /// Names the file systems of all syncs so far that have no name yet.

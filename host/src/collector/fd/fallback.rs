@@ -87,19 +87,9 @@ impl FdFallback {
     }
 }
 
-impl Collector for FdFallback {
-    fn events(&self) -> u64 {
-        self.tracker.counts()
-    }
-
-    fn tick(&mut self, _moment: &Moment<'_>) {
-        if SystemClock.monotonic_ns() >= self.next {
-            self.read();
-        }
-    }
-
-    /// Tables that processes share are not told: files do not say so.
-    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+impl FdFallback {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         self.read();
         let path_of = |pid| moment.names.and_then(|names| names.hierarchy().path_of(&self.root, pid).ok());
         let id_of = |pid| moment.names.zip(path_of(pid)).and_then(|(names, path)| names.id(&path));
@@ -119,5 +109,26 @@ impl Collector for FdFallback {
             fix: "run kerno as root, or grant it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH".to_owned(),
         });
         Ok(report::partial(report::partial(report, hidden), refused))
+    }
+}
+
+impl Collector for FdFallback {
+    fn events(&self) -> u64 {
+        self.tracker.counts()
+    }
+
+    fn tick(&mut self, _moment: &Moment<'_>) {
+        if SystemClock.monotonic_ns() >= self.next {
+            self.read();
+        }
+    }
+
+    /// Tables that processes share are not told: files do not say so.
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        self.tell(moment, families)
     }
 }

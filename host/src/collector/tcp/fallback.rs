@@ -75,13 +75,9 @@ impl TcpFallback {
     }
 }
 
-impl Collector for TcpFallback {
-    /// Connections that were there at the start.
-    fn events(&self) -> u64 {
-        self.start.as_ref().map_or(0, |start| start.accounts.len()) as u64
-    }
-
-    fn finish(self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+impl TcpFallback {
+    /// What was counted since the start.
+    fn tell(&mut self, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
         let processes = visible(&self.root);
         let peers = Peers::read(&self.root, processes.iter(), self.namespaces.own);
         let (mut book, mut events) = (Book::default(), 0);
@@ -107,6 +103,21 @@ impl Collector for TcpFallback {
         let files = "/proc/<pid>/net/{snmp,netstat}";
         let source = if listed { format!("{files} and sock_diag of kerno's own network namespace") } else { files.to_owned() };
         Ok(report::partial(report::fallback(NAME, events, source), beyond(book.beyond)))
+    }
+}
+
+impl Collector for TcpFallback {
+    /// Connections that were there at the start.
+    fn events(&self) -> u64 {
+        self.start.as_ref().map_or(0, |start| start.accounts.len()) as u64
+    }
+
+    fn so_far(&mut self, moment: &Moment<'_>, families: &mut Families) -> Option<Result<CollectorReport, Failure>> {
+        Some(self.tell(moment, families))
+    }
+
+    fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        self.tell(moment, families)
     }
 }
 

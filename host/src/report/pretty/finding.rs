@@ -1,7 +1,7 @@
 //! One finding: a box with what and why, below it the fixes, their commands on lines of their own that can be copied whole.
 
 use super::Page;
-use crate::findings::{Finding, Fix, Severity, Urgency};
+use crate::findings::{Entity, Finding, Fix, Severity, Signal, Urgency};
 use crate::report::text::{self, clean, columns, left, right, shorten, wrap};
 use crate::report::units::{self, human};
 use crate::report::{Report, Style, explained};
@@ -17,7 +17,7 @@ const NAME_LINES: usize = 3;
 pub(super) fn finding(number: usize, finding: &Finding, report: &Report, page: &mut Page) {
     page.gap();
     title(number, finding, page);
-    entity(finding, page);
+    entity(&finding.entity, page);
     bars(finding, page);
     if let Some(eta) = finding.eta_seconds {
         prose("ETA", &format!("limit reached {}", units::eta(eta)), page);
@@ -37,13 +37,13 @@ pub(super) fn finding(number: usize, finding: &Finding, report: &Report, page: &
 }
 
 /// A line of the box.
-fn row(text: &str, page: &mut Page) {
+pub(super) fn row(text: &str, page: &mut Page) {
     let bar = page.style.dim(page.style.pick("│", "|"));
     page.line(&format!("{bar} {text}"));
 }
 
 /// Columns inside the box.
-fn room(style: Style) -> usize {
+pub(super) fn room(style: Style) -> usize {
     style.width() - 2
 }
 
@@ -57,28 +57,33 @@ pub(in crate::report) fn word(severity: Severity) -> &'static str {
 }
 
 fn title(number: usize, finding: &Finding, page: &mut Page) {
-    let style = page.style;
     let label = format!("{number} {}", word(finding.severity));
+    open(&label, finding.severity, &finding.title, page);
+}
+
+/// Begins a box: a label in the colour of a severity in its upper edge, a title below.
+pub(super) fn open(label: &str, severity: Severity, title: &str, page: &mut Page) {
+    let style = page.style;
     let corner = style.dim(style.pick("┌─", "+-"));
-    let used = 2 + 1 + columns(&label) + 1;
+    let used = 2 + 1 + columns(label) + 1;
     let rule = style.dim(&style.pick("─", "-").repeat(style.width().saturating_sub(used)));
-    page.line(&format!("{corner} {} {rule}", style.severity(&label, finding.severity)));
-    for line in wrap(&finding.title, room(style), style) {
+    page.line(&format!("{corner} {} {rule}", style.severity(label, severity)));
+    for line in wrap(title, room(style), style) {
         row(&style.bold(&line), page);
     }
 }
 
 /// What it is about, by every name that is known.
-fn entity(finding: &Finding, page: &mut Page) {
+pub(super) fn entity(entity: &Entity, page: &mut Page) {
     let style = page.style;
-    let names = finding.entity.names.iter().map(|(key, value)| format!("{key} {value}"));
+    let names = entity.names.iter().map(|(key, value)| format!("{key} {value}"));
     let mut names: Vec<String> = if style.split_words() {
         names.map(|name| shorten(&name, NAME_LINES * room(style), style)).collect()
     } else {
         names.collect()
     };
     if names.is_empty() {
-        names.push(finding.entity.kind.as_str().to_owned());
+        names.push(entity.kind.as_str().to_owned());
     }
     for line in text::facts(&names, room(style), style) {
         row(&line, page);
@@ -95,9 +100,19 @@ fn bars(finding: &Finding, page: &mut Page) {
 
 /// The same as lines of at most `room` columns.
 pub(in crate::report) fn bar_lines(finding: &Finding, room: usize, style: Style) -> Vec<String> {
-    let signal = &finding.signal;
+    signal_lines(&finding.signal, "threshold", finding.severity, room, style)
+}
+
+/// A value and what it is compared with as bars.
+pub(in crate::report) fn signal_lines(
+    signal: &Signal,
+    against: &str,
+    severity: Severity,
+    room: usize,
+    style: Style,
+) -> Vec<String> {
     let scale = signal.value.max(signal.threshold);
-    let rows = [(signal.name.as_str(), signal.value, true), ("threshold", signal.threshold, false)];
+    let rows = [(signal.name.as_str(), signal.value, true), (against, signal.threshold, false)];
     let rows =
         rows.map(|(name, value, is_value)| (clean(name, style), value, clean(&human(value, &signal.unit), style), is_value));
     let names = rows.iter().map(|row| columns(&row.0)).max().unwrap_or_default();
@@ -109,7 +124,7 @@ pub(in crate::report) fn bar_lines(finding: &Finding, room: usize, style: Style)
         let share = if scale > 0.0 { (value / scale).clamp(0.0, 1.0) } else { 0.0 };
         let cells = ((share * full as f64).round() as usize).max(usize::from(*value > 0.0)).min(full);
         let bar = if full < 8 { String::new() } else { style.pick("█", "#").repeat(cells) };
-        let bar = if *is_value { style.severity(&bar, finding.severity) } else { style.dim(&bar) };
+        let bar = if *is_value { style.severity(&bar, severity) } else { style.dim(&bar) };
         if names + 2 + numbers <= room {
             lines.push(format!("{}  {}  {bar}", left(name, names), right(number, numbers)));
         } else {
@@ -144,7 +159,7 @@ fn consequences(report: &Report, finding: &Finding, page: &mut Page) {
 }
 
 /// A labelled paragraph; nothing when there is no text.
-fn prose(label: &str, text: &str, page: &mut Page) {
+pub(super) fn prose(label: &str, text: &str, page: &mut Page) {
     if text.trim().is_empty() {
         return;
     }
@@ -191,9 +206,14 @@ fn evidence(finding: &Finding, page: &mut Page) {
 
 /// Where it comes from and how sure it is, and the box's end.
 fn footer(finding: &Finding, page: &mut Page) {
+    close(&footer_facts(finding), page);
+}
+
+/// Facts, and the lower edge.
+pub(super) fn close(facts: &[String], page: &mut Page) {
     let style = page.style;
     row("", page);
-    for line in text::facts(&footer_facts(finding), room(style), style) {
+    for line in text::facts(facts, room(style), style) {
         row(&style.dim(&line), page);
     }
     let end = style.pick("└", "+").to_owned() + &style.pick("─", "-").repeat(style.width() - 1);
@@ -215,7 +235,7 @@ pub(in crate::report) fn footer_facts(finding: &Finding) -> Vec<String> {
 }
 
 /// What to do, and the command: never wrapped, with nothing but blanks before it.
-fn fix(fix: &Fix, page: &mut Page) {
+pub(super) fn fix(fix: &Fix, page: &mut Page) {
     let style = page.style;
     let when = left(urgency(fix.when), 7);
     page.paragraph(&style.bold(&when), 7, &fix.title);

@@ -5,12 +5,11 @@ use kerno_signals::{CollectorStatus, Environment};
 use super::Page;
 use crate::findings::{RuleStatus, Severity, Verdict};
 use crate::report::text::{self, columns};
-use crate::report::{Report, count, explained, human_seconds};
+use crate::report::{Host, Report, count, explained, human_seconds};
 
-/// Host and window, facts joined by dots and wrapped between facts where possible.
-pub(super) fn host(report: &Report, page: &mut Page) {
-    let (host, window) = (&report.host, &report.window);
-    let mut facts = vec![format!("kerno doctor on {}", host.name)];
+/// The command and its host.
+pub(super) fn host_facts(command: &str, host: &Host) -> Vec<String> {
+    let mut facts = vec![format!("kerno {command} on {}", host.name)];
     facts.extend(host.cluster.iter().map(|cluster| format!("cluster {cluster}")));
     facts.push(format!("Linux {}", host.kernel));
     facts.push(host.arch.clone());
@@ -20,7 +19,13 @@ pub(super) fn host(report: &Report, page: &mut Page) {
         Environment::Systemd => Some("systemd".to_owned()),
         Environment::BareMetal => None,
     });
-    facts_line(&facts, true, page);
+    facts
+}
+
+/// Host and window, facts joined by dots and wrapped between facts where possible.
+pub(super) fn host(report: &Report, page: &mut Page) {
+    let window = &report.window;
+    facts_line(&host_facts("doctor", &report.host), true, page);
 
     let cut = if window.interrupted { " (interrupted)" } else { "" };
     let facts = [

@@ -5,7 +5,7 @@ use kerno_signals::{CollectorStatus, THEN};
 use super::Page;
 use crate::findings::RuleStatus;
 use crate::report::text::{columns, left};
-use crate::report::{Report, Rule, count};
+use crate::report::{Collector, Report, Rule, count};
 
 /// Rules that were not evaluated or failed first, then the quiet ones: all with their reasons.
 pub(super) fn rules(report: &Report, page: &mut Page) {
@@ -44,7 +44,7 @@ pub(in crate::report) fn rule_entry(rule: &Rule) -> (String, String) {
 /// Collectors that are degraded, off or lost events, with the reason and the one thing to do. What several have in common is told
 /// of the first.
 pub(super) fn collectors(report: &Report, page: &mut Page) {
-    let entries = collector_entries(report);
+    let entries = collector_entries(&report.collectors);
     if !entries.is_empty() {
         page.heading("Collectors");
         table(&entries, page);
@@ -52,10 +52,10 @@ pub(super) fn collectors(report: &Report, page: &mut Page) {
 }
 
 /// Their names and what is said of each.
-pub(in crate::report) fn collector_entries(report: &Report) -> Vec<(String, String)> {
+pub(in crate::report) fn collector_entries(collectors: &[Collector]) -> Vec<(String, String)> {
     let mut entries = Vec::new();
     let mut told: Vec<(&str, &str)> = Vec::new();
-    for collector in &report.collectors {
+    for collector in collectors {
         let parts = &collector.parts;
         let mut sentences = Vec::new();
         match collector.status {
@@ -63,7 +63,7 @@ pub(in crate::report) fn collector_entries(report: &Report) -> Vec<(String, Stri
             CollectorStatus::Degraded => sentences.push(format!("measured from {}", parts.source)),
             CollectorStatus::Running => {}
         }
-        let mut before = report.collectors.iter().map(|other| &other.parts).take_while(|other| other.name != parts.name);
+        let mut before = collectors.iter().map(|other| &other.parts).take_while(|other| other.name != parts.name);
         let same = before.find(|other| parts.fix.is_some() && (&other.reason, &other.fix) == (&parts.reason, &parts.fix));
         sentences.extend(parts.reason.clone().filter(|_| same.is_none()));
         let is_told = parts.reason.as_deref().is_some_and(|reason| reason.contains("were lost"));
@@ -88,7 +88,7 @@ pub(in crate::report) fn collector_entries(report: &Report) -> Vec<(String, Stri
 }
 
 /// Names with text beside them; below them where the page is narrow.
-fn table(entries: &[(String, String)], page: &mut Page) {
+pub(super) fn table(entries: &[(String, String)], page: &mut Page) {
     let style = page.style;
     let names: Vec<String> = entries.iter().map(|(name, _)| crate::report::text::clean(name, style)).collect();
     let widest = names.iter().map(|name| columns(name)).max().unwrap_or_default();
