@@ -70,6 +70,9 @@ const INSTANCES: &[&str] = &["inotify_init", "inotify_init1"];
 /// How `oom-kill` counts kills that no control group's limit made.
 const KILLED_FOR_THE_HOST: &str = "kills for lack of the host's memory";
 
+/// How `memory-pressure` tells that tasks wait for memory.
+const STALLED: &str = "share of the time that tasks waited for memory";
+
 /// From rule to rule there is no way back: no finding explains itself.
 pub(super) const LINKS: &[Link] = &[
     Link {
@@ -127,6 +130,13 @@ pub(super) const LINKS: &[Link] = &[
         consequence: "oom-kill",
         when: &[CauseIsHost, ConsequenceTells(KILLED_FOR_THE_HOST)],
         because: "the host had no memory left, and nothing more could be reclaimed",
+    },
+    Link {
+        name: "pressure-to-calls",
+        cause: "memory-pressure",
+        consequence: "syscall-latency",
+        when: &[GroupWithin, CauseTells(STALLED), OtherCall(SYNCS), HangIsShared],
+        because: "calls that need memory wait until some is reclaimed",
     },
     Link {
         name: "quota-to-run-queue",

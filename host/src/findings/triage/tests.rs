@@ -54,6 +54,11 @@ fn group(rule: &str, severity: Severity, path: &str) -> Finding {
     finding(rule, severity, Cgroup, &[("cgroup", path)], "ratio", &[])
 }
 
+fn stalled(path: &str) -> Finding {
+    let keys = ["share of the time that tasks waited for memory"];
+    finding("memory-pressure", Warning, Cgroup, &[("cgroup", path)], "memory used of the limit", &keys)
+}
+
 fn host(rule: &str, keys: &[&str]) -> Finding {
     finding(rule, Warning, Node, &[("node", "web-7")], "ratio", keys)
 }
@@ -101,6 +106,7 @@ fn each_link_holds_on_its_condition() {
         ("growth-to-kill", vec![group("oom-imminent", Warning, "/a"), group("oom-kill", Critical, "/a")]),
         ("pressure-to-kill", vec![group("memory-pressure", Warning, "/a/b"), group("oom-kill", Critical, "/a")]),
         ("pressure-to-kill", vec![host("memory-pressure", &[]), host("oom-kill", &[])]),
+        ("pressure-to-calls", vec![stalled("/system.slice"), call("execve max", "7")]),
         ("quota-to-run-queue", vec![group("cpu-throttling", Warning, "/a"), group("scheduler-contention", Critical, "/a/b")]),
         ("loss-to-round-trip", vec![remote("tcp-retransmit-storm", "10.0.0.1"), remote("tcp-rtt-degradation", "10.0.0.1")]),
         ("loss-to-round-trip", vec![remote("tcp-retransmit-storm", "10.0.0.1"), far(1.0)]),
@@ -183,6 +189,10 @@ fn no_link_holds_by_half_of_its_condition() {
             vec![group("oom-imminent", Warning, "/a"), group("memory-pressure", Warning, "/a/b")],
         ),
         ("a leak elsewhere", vec![leak(&[]), errors("EMFILE", "/other", &["x (pid 70)"])]),
+        ("a group that waits for no memory", vec![group("memory-pressure", Warning, "/system.slice"), call("execve max", "7")]),
+        ("a neighbour of the group that waits for memory", vec![stalled("/user.slice"), call("execve max", "7")]),
+        ("a sync, which waits for a disk", vec![stalled("/system.slice"), call("fsync p99", "7")]),
+        ("a hang, which memory is not", vec![stalled("/system.slice"), call("read in flight", "7")]),
         ("other errors", vec![leak(&[]), errors("EACCES", "/api", &[])]),
         ("a table that is not full", vec![leak(&[]), errors("ENFILE", "/api", &[])]),
         ("errors that were not there", vec![leak(&["files open on this host"]), none]),
