@@ -49,21 +49,10 @@ pub(crate) fn group(breaches: Vec<Breach>) -> Vec<Fault> {
         faults.push(Fault { breaches: merged });
     }
     for fault in &mut faults {
-        sort(&mut fault.breaches, |a, b| a.is_worse_than(b));
+        worst_first(&mut fault.breaches, Breach::is_worse_than);
     }
-    sort(&mut faults, |a, b| a.worst().is_worse_than(b.worst()));
+    worst_first(&mut faults, |a, b| a.worst().is_worse_than(b.worst()));
     faults
-}
-
-/// Insertion sort, stable: a handful of items.
-fn sort<T>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
-    for end in 1..items.len() {
-        let mut at = end;
-        while at > 0 && before(&items[at], &items[at - 1]) {
-            items.swap(at, at - 1);
-            at -= 1;
-        }
-    }
 }
 
 fn is_same_storage(a: &Breach, b: &Breach) -> bool {
