@@ -27,6 +27,9 @@ const REACH: f64 = 60.0;
 /// Expected share of chance among what is told (Benjamini and Hochberg): the more series move, the surer each must be.
 const FALSE: f64 = 0.05;
 
+/// No reading of the past proves what comes.
+const MOST_SURE: f64 = 0.99;
+
 /// Something that will meet its limit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction {
@@ -50,7 +53,7 @@ pub struct Prediction {
     pub eta_earliest_seconds: f64,
     /// The same at the lower end of the pace's interval.
     pub eta_latest_seconds: f64,
-    /// 0–1: the chance that it is no accident, times the fit of the line, times the weight of the coverage.
+    /// 0–1: the chance that it is no accident, times the fit of the line, times the weight of the coverage; at most 0.99.
     pub confidence: f64,
     /// The readings that it was fitted to.
     pub readings: Vec<Reading>,
@@ -226,7 +229,7 @@ fn prediction(growth: &Growth, series: Series, by_chance: f64, snapshots: &[Snap
         eta_seconds: eta(per_second),
         eta_earliest_seconds: eta(high),
         eta_latest_seconds: eta(low),
-        confidence: ((1.0 - by_chance) * fit * weight).clamp(0.0, 1.0),
+        confidence: ((1.0 - by_chance) * fit * weight).clamp(0.0, MOST_SURE),
         growth: Pace { per_second, low, high, chance, fit },
         readings: series.readings.iter().map(reading).collect(),
         signal: Signal {

@@ -25,7 +25,7 @@ pub struct Predict {
 }
 
 /// Takes snapshots and tells what will meet its limit. Each covers the time from the start, so that one start of the collectors
-/// serves them all. An interrupt ends it early: the snapshots taken until then are all there are. `None` when there is none.
+/// serves them all. An interrupt ends it early: the snapshots taken until then are all there are, and one where there was none yet. `None` when none was asked for.
 ///
 /// # Errors
 /// When rules cannot be run at all, or nothing is known of the host. A collector that fails is part of the outlook.
@@ -60,7 +60,8 @@ pub fn predict(
                 ticked = elapsed;
             }
         }
-        if interrupted {
+        // One is taken in any case: it says which host this is.
+        if interrupted && !snapshots.is_empty() {
             break;
         }
         let collected = collectors.so_far();
@@ -75,6 +76,9 @@ pub fn predict(
         };
         progress(Moment::Measured(&snapshot));
         snapshots.push(snapshot);
+        if interrupted {
+            break;
+        }
     }
     drop(collectors);
     if let Some(last) = snapshots.last_mut() {
@@ -82,7 +86,8 @@ pub fn predict(
     }
     progress(Moment::Judging);
     rights::judging();
-    Ok(outlook(&snapshots, &thresholds(runtime, &options.judging)?))
+    let thresholds = thresholds(runtime, &options.judging)?;
+    Ok(Outlook::new(&snapshots, crate::predict::predict(&snapshots, &thresholds)))
 }
 
 /// Predicts from snapshots that were taken before, here or elsewhere: the same snapshots give the same outlook. They are put in the
@@ -96,11 +101,8 @@ pub fn predict_from(mut snapshots: Vec<Snapshot>, judging: &Judging) -> Result<O
         let Window { start_unix_ns, duration_ns, .. } = snapshot.window;
         (start_unix_ns.saturating_add(duration_ns), start_unix_ns)
     });
-    Ok(outlook(&snapshots, &thresholds(Runtime::new(&Limits::default())?, judging)?))
-}
-
-fn outlook(snapshots: &[Snapshot], thresholds: &Thresholds) -> Option<Outlook> {
-    Outlook::new(snapshots, crate::predict::predict(snapshots, thresholds))
+    let thresholds = thresholds(Runtime::new(&Limits::default())?, judging)?;
+    Ok(Outlook::new(&snapshots, crate::predict::predict(&snapshots, &thresholds)))
 }
 
 /// What the built-in rules say is too much, or what was set in their place.

@@ -120,19 +120,18 @@ pub(super) enum ConfigCommand {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "A limit is what the kernel enforces (descriptors of a process, memory of a control group or the host, open
-files) or the threshold of a rule (run-queue delay, fsync, block reads and writes, retransmitted segments).
-Nothing is told of noise, steps and saw-teeth, nor of a trend that would take more than an hour for each
-minute that was watched. Fewer than 4 snapshots tell no trend from chance: of three, one order in six rises.
+#[command(after_help = "A limit is what the kernel enforces (descriptors of a process, memory of a control group or of
+the host, open files) or the threshold of a rule (run-queue delay, fsync, block reads and writes,
+retransmitted segments). Nothing is told of noise, steps and saw-teeth, nor of a trend that takes
+more than an hour for each minute that was watched. Fewer than 4 snapshots tell no trend from
+chance: of three, one order in six rises.
 
 Ctrl-C predicts from the snapshots taken until then; a second one quits.
 
-Exit codes: 0 outlook made; 1 predictions with --exit-code; 2 usage or configuration; 3 insufficient evidence
-with --exit-code; 4 kerno itself failed.
+Exit codes: 0 outlook made; 1 predictions with --exit-code; 2 usage or configuration;
+3 insufficient evidence with --exit-code; 4 kerno itself failed.
 
-Environment: as of kerno doctor."
-)]
+Environment: as of kerno doctor.")]
 pub(super) struct Predict {
     /// Number of snapshots, 4 to 60
     #[arg(long, default_value = "5", allow_hyphen_values = true, value_name = "NUMBER")]

@@ -29,10 +29,7 @@ pub(super) fn run(arguments: arguments::Predict, environment: Environment) -> Re
     let (outlook, recorded) =
         if arguments.replay.is_empty() { measure(&arguments, environment)? } else { (replay(&arguments, &environment)?, Ok(())) };
     let Some(outlook) = outlook else {
-        return Err(Failure::usage(
-            "it was interrupted before the first snapshot",
-            format!("let it run for at least {FEWEST} snapshots"),
-        ));
+        return Err(Failure::usage("there is no snapshot to predict from", format!("ask for at least {FEWEST} snapshots")));
     };
     output::write(&text(&outlook, form, &style)?)?;
     // An outlook that was made is told first.

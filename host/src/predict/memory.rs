@@ -7,7 +7,7 @@ use super::thresholds::Thresholds;
 use super::{Limit, LimitKind, entity};
 
 const HOST: &str = "memory in use";
-const GROUP: &str = "memory of control groups";
+const GROUP: &str = "memory";
 
 /// The kernel adds up memory over CPUs in batches of up to 64 pages for each; what is smaller may come at once.
 const RESOLUTION: f64 = (256 << 10) as f64;

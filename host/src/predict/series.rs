@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kerno_signals::{CollectorReport, Latency, Snapshot};
 
 use super::{Limit, LimitKind};
-use crate::findings::{Entity, Fix, Urgency};
+use crate::findings::{Entity, EntityKind, Fix, Urgency};
 
 /// All things that have one signal.
 pub(super) struct Family {
@@ -49,12 +49,14 @@ impl Series {
     }
 
     pub fn title(&self) -> String {
-        let (who, signal) = (&self.who, self.signal);
+        let place = if self.entity.kind == EntityKind::Node { "on" } else { "of" };
+        let (first, rest) = self.signal.split_at(1);
+        let what = format!("{}{rest} {place} {}", first.to_ascii_uppercase(), self.who);
         match (self.limit.kind, self.last() >= self.limit_value) {
-            (LimitKind::Threshold, true) => format!("{signal} of {who} rises and is past its threshold"),
-            (LimitKind::Threshold, false) => format!("{signal} of {who} rises to its threshold"),
-            (_, true) => format!("{signal} of {who} rises and is at its limit"),
-            (_, false) => format!("{signal} of {who} rises to its limit"),
+            (LimitKind::Threshold, true) => format!("{what} rises and is past its threshold"),
+            (LimitKind::Threshold, false) => format!("{what} rises to its threshold"),
+            (_, true) => format!("{what} rises and is at its limit"),
+            (_, false) => format!("{what} rises to its limit"),
         }
     }
 }

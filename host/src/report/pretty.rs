@@ -10,7 +10,7 @@ mod rules;
 pub use check::pretty_check;
 pub(super) use finding::{bar_lines, footer_facts, signal_lines, urgency, word};
 pub use outlook::pretty_outlook;
-pub(super) use outlook::{evaluated_entries, facts, outlook_footer, pace, range, readings, when};
+pub(super) use outlook::{evaluated_entries, facts, not_evaluated_entries, outlook_footer, pace, range, readings, when};
 pub(super) use rules::{collector_entries, rule_entry};
 
 use super::{Report, Style};

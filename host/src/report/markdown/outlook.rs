@@ -1,7 +1,7 @@
 //! An outlook as Markdown, fit to be pasted into an incident.
 
 use super::super::pretty::{
-    self, collector_entries, evaluated_entries, outlook_footer, pace, range, readings, signal_lines, when,
+    self, collector_entries, evaluated_entries, not_evaluated_entries, outlook_footer, pace, range, readings, signal_lines, when,
 };
 use super::super::units::about;
 use super::super::{Outlook, OutlookVerdict, Style, text};
@@ -26,8 +26,7 @@ pub fn markdown_outlook(outlook: &Outlook) -> String {
     for (index, prediction) in outlook.predictions.iter().enumerate() {
         self::prediction(index + 1, prediction, &mut page);
     }
-    let unseen = outlook.not_evaluated.iter().map(|one| (one.signal.to_owned(), one.reason.clone())).collect();
-    list("Not evaluated", unseen, &mut page);
+    list("Not evaluated", not_evaluated_entries(outlook), &mut page);
     list("Looked at", evaluated_entries(outlook), &mut page);
     list("Collectors", collector_entries(&outlook.collectors), &mut page);
     page.0

@@ -6,7 +6,7 @@ use super::header::{facts_line, host_facts};
 use super::rules::{collector_entries, table};
 use super::{Page, finding};
 use crate::findings::Severity;
-use crate::predict::{Evaluated, LimitKind, Prediction};
+use crate::predict::{Evaluated, LimitKind, NotEvaluated, Prediction};
 use crate::report::units::{about, human};
 use crate::report::{Outlook, OutlookVerdict, Style, count, human_seconds};
 
@@ -24,8 +24,7 @@ pub fn pretty_outlook(outlook: &Outlook, style: &Style) -> String {
         page.gap();
         let heading = page.style.doubt("NOT EVALUATED");
         page.line(&heading);
-        let entries: Vec<_> = outlook.not_evaluated.iter().map(|one| (one.signal.to_owned(), one.reason.clone())).collect();
-        table(&entries, &mut page);
+        table(&not_evaluated_entries(outlook), &mut page);
     }
     let entries = evaluated_entries(outlook);
     if !entries.is_empty() {
@@ -144,6 +143,22 @@ pub(in crate::report) fn outlook_footer(prediction: &Prediction) -> Vec<String> 
         Some(Coverage::Fallback) => ", without eBPF".to_owned(),
     };
     vec![format!("collector {collector}{saw}"), format!("confidence {}", human(*confidence, "ratio")), format!("id {id}")]
+}
+
+/// Each signal that was not, and why; what several have in common is told of the first.
+pub(in crate::report) fn not_evaluated_entries(outlook: &Outlook) -> Vec<(String, String)> {
+    let all = &outlook.not_evaluated;
+    if let [first, rest @ ..] = all.as_slice()
+        && !rest.is_empty()
+        && rest.iter().all(|one| one.reason == first.reason)
+    {
+        return vec![("all of them".to_owned(), first.reason.clone())];
+    }
+    let told = |(index, one): (usize, &NotEvaluated)| {
+        let same = all.iter().take(index).find(|other| other.reason == one.reason);
+        (one.signal.to_owned(), same.map_or_else(|| one.reason.clone(), |other| format!("as for {}", other.signal)))
+    };
+    all.iter().enumerate().map(told).collect()
 }
 
 /// Each signal that was looked at, and how many things have it.
