@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kerno::engine::{Limits, LoadError, Runtime};
+use kerno::engine::{Limits, LoadError, Quantity, Runtime, Settings};
 use kerno::findings::{RuleReport, RuleStatus, Severity};
 use kerno_signals::Snapshot;
 
@@ -211,6 +211,32 @@ fn a_family_that_was_not_measured_leaves_its_rules_unjudged() {
     let report = judge(&window);
     assert_eq!((report.status, report.reason.as_deref()), (RuleStatus::NotEvaluated, Some("sched was not measured: no BTF")));
     assert_eq!(judge(&recorded()).status, RuleStatus::Fired);
+}
+
+#[test]
+fn what_is_set_of_a_rule_is_its_own_and_must_fit_it() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.wasm"), rule("healthy")).unwrap();
+    fs::write(directory.path().join("b.wasm"), rule("second")).unwrap();
+    let judged = |settings: &Settings| {
+        let built_in: [(&str, Option<&[u8]>); 1] = [("oom-kill", None)];
+        let rules = Runtime::new(&limits()).unwrap().load_with(&built_in, &[directory.path().to_owned()], settings).unwrap();
+        let reports = rules.judge(&snapshot()).unwrap();
+        let described: Vec<bool> = rules.described().iter().map(|rule| rule.parameters.is_ok()).collect();
+        (reports.into_iter().map(|report| (report.id, report.status, report.reason)).collect::<Vec<_>>(), described)
+    };
+    let off = Some("switched off by the configuration (rules.disabled)".to_owned());
+    let disabled = Settings { disabled: ["oom-kill", "healthy"].map(str::to_owned).into(), ..Settings::default() };
+    let (reports, described) = judged(&disabled);
+    assert_eq!(reports[0], ("oom-kill".into(), RuleStatus::Disabled, off.clone()));
+    assert_eq!(reports[1], ("healthy".into(), RuleStatus::Disabled, off));
+    assert_eq!((reports[2].1, described), (RuleStatus::Fired, vec![false, false, true]));
+
+    let set = [("budget".to_owned(), Quantity { value: 1.0, unit: None })].into();
+    let (reports, _) = judged(&Settings { parameters: [("healthy".to_owned(), set)].into(), ..Settings::default() });
+    assert_eq!((reports[1].1, reports[2].1), (RuleStatus::Failed, RuleStatus::Fired));
+    let reason = reports[1].2.clone().unwrap();
+    assert_eq!(reason, "the configuration sets its parameter `budget`, which it does not have: remove it from the configuration");
 }
 
 #[test]
