@@ -5,8 +5,21 @@ use std::collections::BTreeMap;
 use super::Finding;
 
 /// Keys by which the findings of the rules that ship name what they are about.
-pub const ENTITY_NAMES: [&str; 12] =
-    ["cgroup", "comm", "container", "device", "error", "mount", "network_namespace", "node", "pid", "remote", "source", "unit"];
+pub const ENTITY_NAMES: [&str; 13] = [
+    "cgroup",
+    "comm",
+    "container",
+    "device",
+    "error",
+    "limit",
+    "mount",
+    "network_namespace",
+    "node",
+    "pid",
+    "remote",
+    "source",
+    "unit",
+];
 
 /// A named objective and the findings that burn it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Names and units of the built-in rules' parameters: with them a configuration is checked before anything is measured, by a process
 //! that runs no rule yet. A test compares them with what the rules say of themselves. Their values are the rules' own.
 
-use super::Unit::{self, Count, Ratio, Seconds};
+use super::Unit::{self, Bytes, Count, Ratio, Seconds};
 
 /// Parameters by rule.
 pub const BUILT_IN_PARAMETERS: &[(&str, &[(&str, Unit)])] = &[
@@ -34,7 +34,7 @@ pub const BUILT_IN_PARAMETERS: &[(&str, &[(&str, Unit)])] = &[
         &[
             ("use_threshold", Ratio),
             ("stall_share", Ratio),
-            ("min_limit_events", Count),
+            ("limit_events_per_second", Count),
             ("faults_per_second", Count),
             ("direct_reclaims_per_second", Count),
         ],
@@ -45,12 +45,15 @@ pub const BUILT_IN_PARAMETERS: &[(&str, &[(&str, Unit)])] = &[
             ("latency_p50", Seconds),
             ("latency_p50_public", Seconds),
             ("min_connects", Count),
+            ("unanswered_share", Ratio),
             ("min_samples", Count),
-            ("delayed_ack", Seconds),
             ("max_lost", Ratio),
         ],
     ),
-    ("oom-imminent", &[("use_warning", Ratio), ("use_critical", Ratio), ("min_points", Count), ("eta_max", Seconds)]),
+    (
+        "oom-imminent",
+        &[("use_warning", Ratio), ("use_critical", Ratio), ("min_points", Count), ("min_growth", Bytes), ("eta_sure", Seconds)],
+    ),
     ("oom-kill", &[("min_kills", Count)]),
     (
         "scheduler-contention",
@@ -85,7 +88,6 @@ pub const BUILT_IN_PARAMETERS: &[(&str, &[(&str, Unit)])] = &[
             ("rtt_p99_private", Seconds),
             ("rtt_p99_public", Seconds),
             ("min_segments", Count),
-            ("delayed_ack", Seconds),
             ("public_growth", Ratio),
             ("max_lost", Ratio),
         ],
