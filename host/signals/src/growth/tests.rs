@@ -119,24 +119,24 @@ fn saw_teeth_and_seasons_are_no_growth() {
     }
 }
 
-/// Wheels in films: read at even times these climb by the same little amount each time.
 #[test]
 fn what_repeats_within_an_interval_is_no_growth() {
-    let mut climbs = 0;
+    let tooth = |at: u64, period: f64, phase: f64| 1e6 + 1e5 * (at as f64 / (period * INTERVAL as f64) + phase).fract();
+    // Wheels in films: read at even times, these teeth climb by the same little amount each time.
+    let deceives = series(5, |index| tooth(index * INTERVAL, 0.95, 0.0));
+    assert!(grows(&deceives).is_some(), "there is nothing to be deceived by");
+    let mut told = 0;
     for number in [5, 6, 10] {
         for part in 1..=40 {
             for phase in 0..20 {
                 // From a quarter of an interval up to all of it.
-                let period = (0.25 + 0.75 * f64::from(part) / 40.0) * INTERVAL as f64;
-                let tooth = |at: u64| 1e6 + 1e5 * (at as f64 / period + f64::from(phase) / 20.0).fract();
-                let read: Vec<_> = moments(number, INTERVAL).into_iter().map(|at| (at, tooth(at))).collect();
-                climbs += usize::from(grows(&read).is_some());
-                let even: Vec<_> = (1..=u64::from(number)).map(|index| (index * INTERVAL, tooth(index * INTERVAL))).collect();
-                climbs += 1_000 * usize::from(part == 38 && phase == 0 && number == 5 && grows(&even).is_none());
+                let (period, phase) = (0.25 + 0.75 * f64::from(part) / 40.0, f64::from(phase) / 20.0);
+                let read: Vec<_> = moments(number, INTERVAL).into_iter().map(|at| (at, tooth(at, period, phase))).collect();
+                told += usize::from(grows(&read).is_some());
             }
         }
     }
-    assert!(climbs <= 12, "{climbs} of 2,400; above 1,000 the even readings did not deceive");
+    assert!(told <= 12, "{told} of 2,400");
 }
 
 #[test]
