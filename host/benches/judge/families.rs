@@ -139,6 +139,7 @@ pub fn fd(groups: u32, factor: u64) -> Fd {
             last: u64::from(40 + gain * 30),
             peak: u64::from(40 + gain * 30),
             limit: Some(65_536),
+            hard_limit: Some(524_288),
             trend: Some(trend(f64::from(gain))),
             gained: vec![i64::from(gain) * 6; 5],
             shared_with: None,
