@@ -57,6 +57,7 @@ fn process(pid: u32, open: u64, limit: Option<u64>) -> FdProcess {
         last: open,
         peak: open,
         limit,
+        hard_limit: None,
         trend: None,
         gained: vec![],
         shared_with: None,
@@ -75,7 +76,6 @@ fn group(path: &str, used: u64, limit: Option<(u64, &str)>) -> CgroupMemory {
     CgroupMemory {
         cgroup: Cgroup { id: 1, path: Some(path.to_owned()), ..Cgroup::default() },
         working_set_bytes: used,
-        hard_limit: None,
         limit: limit.map(|(bytes, path)| MemoryLimit { bytes, kind: Kind::Max, path: path.to_owned() }),
         ..CgroupMemory::default()
     }
