@@ -46,7 +46,7 @@ fn delays(snapshot: &Snapshot) -> BTreeMap<Option<String>, Latency> {
     let mut all = BTreeMap::from([(None, sched.host.clone())]);
     for group in &sched.cgroups {
         if let Some(path) = &group.cgroup.path {
-            all.entry(Some(path.clone())).or_insert_with(Latency::default).add(&group.delay);
+            all.entry(Some(path.clone())).or_default().add(&group.delay);
         }
     }
     all
