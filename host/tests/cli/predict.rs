@@ -86,6 +86,7 @@ fn with_leak(directory: &Path, host: Option<&str>) -> Vec<String> {
             last: 0,
             peak: 0,
             limit: Some(1_024),
+            hard_limit: None,
             trend: None,
             gained: vec![],
             shared_with: None,
