@@ -208,7 +208,7 @@ fn the_limit_is_the_processes_own_and_may_change() {
     set(777);
     let fd = window(|second| {
         if second == 0 {
-            assert_eq!(descriptors::limit(&Root::default(), process.pid()).unwrap(), 777);
+            assert_eq!(descriptors::limits(&Root::default(), process.pid()).unwrap().0, 777);
         } else {
             set(333);
         }
@@ -216,7 +216,8 @@ fn the_limit_is_the_processes_own_and_may_change() {
     });
     assert_eq!(of(&fd, process.pid()).limit, Some(333));
     let fd = window(|_| false);
-    assert_eq!(of(&fd, process.pid()).limit, descriptors::limit(&Root::default(), process.pid()).ok());
+    let told = of(&fd, process.pid());
+    assert_eq!(told.limit.zip(told.hard_limit), descriptors::limits(&Root::default(), process.pid()).ok());
 }
 
 #[test]
@@ -337,7 +338,8 @@ fn without_ebpf_files_tell_the_same() {
     let rate = told.trend.unwrap().slope_per_second;
     assert!((rate / 50.0 - 1.0).abs() < 0.05, "{told:?}");
     assert_eq!(of(&fd, steady.pid()).last, listed(steady.pid()));
-    assert_eq!(of(&fd, steady.pid()).limit, descriptors::limit(&Root::default(), steady.pid()).ok());
+    let told_steady = of(&fd, steady.pid());
+    assert_eq!(told_steady.limit.zip(told_steady.hard_limit), descriptors::limits(&Root::default(), steady.pid()).ok());
     assert!(told.cgroup.is_some(), "{told:?}");
 }
 

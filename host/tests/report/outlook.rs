@@ -29,6 +29,7 @@ fn process(pid: u32, comm: &str, open: u64, limit: u64) -> FdProcess {
         last: open,
         peak: open,
         limit: Some(limit),
+        hard_limit: None,
         trend: None,
         gained: vec![],
         shared_with: None,
