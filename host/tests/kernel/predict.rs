@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kerno::agent::{self, Interrupt, Options, Predict};
+use kerno::agent::{self, Interrupt, Judging, Options, Predict};
 use kerno::platform::clock::SystemClock;
 use kerno::predict::{LimitKind, Prediction};
 use kerno::report::{Outlook, OutlookVerdict, Style, pretty_outlook};
@@ -21,7 +21,14 @@ fn outlook() -> (Outlook, Instant) {
     let asked = Predict {
         snapshots: 5,
         interval: INTERVAL,
-        options: Options { duration: INTERVAL * 5, ebpf: true, rules: vec![], node_name: None, cluster: None, recording: true },
+        options: Options {
+            duration: INTERVAL * 5,
+            ebpf: true,
+            judging: Judging::default(),
+            node_name: None,
+            cluster: None,
+            recording: true,
+        },
     };
     let interrupt = Interrupt::listen(|| std::process::exit(130)).unwrap();
     let mut last = Instant::now();
