@@ -49,6 +49,8 @@ fn judged(window: &Value) -> Vec<(String, Vec<String>)> {
 const POD: &str = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice";
 /// Makes the process that waits for calls the one that waits for the disk.
 const PID: (&str, &str) = ("\"pid\": 71", "\"pid\": 4121");
+/// Makes the process whose calls fail the one that leaks.
+const LEAKY: (&str, &str) = ("\"pid\": 99", "\"pid\": 5120");
 const SCOPE: &str = "cri-containerd-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope";
 
 #[test]
@@ -64,7 +66,10 @@ fn the_rules_that_ship_name_things_so_that_triage_knows_them() {
         (slow_disk(), fixture("syscall-latency/fires-spread", &[PID])),
         (fixture("oom-imminent/fires-pod", &[]), fixture("oom-kill/fires-limit", &[("/system.slice/web.service", POD)])),
         (fixture("cpu-throttling/fires-bursts", &[]), fixture("scheduler-contention/fires-quota", &[(&outside, &inside)])),
-        (fixture("fd-leak/fires-at-limit", &[]), fixture("syscall-error-rate/fires-emfile", &[("/jobs/it's $(here)", &inside)])),
+        (
+            fixture("fd-leak/fires-at-limit", &[]),
+            fixture("syscall-error-rate/fires-emfile", &[LEAKY, ("/jobs/it's $(here)", &inside)]),
+        ),
     ];
     let rules = |window: &Value| judged(window).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>();
     for (cause, consequence) in windows {

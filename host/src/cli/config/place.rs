@@ -25,9 +25,9 @@ pub(super) fn find(named: Option<&Path>, environment: &Environment) -> Option<Pl
     if let Some(place) = named_by(named, environment) {
         return Some(place);
     }
-    let users = environment.config_home.as_ref().map(|home| home.join("kerno/config.yaml"));
-    let mut usual = [Some(PathBuf::from(SYSTEM)), users].into_iter().flatten();
-    usual.find(|path| is_there(path)).map(|path| Place { path, by: "found there" })
+    let system = Some(PathBuf::from(SYSTEM)).filter(|path| is_there(path, false));
+    let users = || environment.config_home.as_ref().map(|home| home.join("kerno/config.yaml"));
+    system.or_else(|| users().filter(|path| is_there(path, true))).map(|path| Place { path, by: "found there" })
 }
 
 fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
@@ -35,9 +35,14 @@ fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
     named.or_else(|| environment.config.as_ref().map(|path| Place { path: path.clone(), by: "named by KERNO_CONFIG" }))
 }
 
-/// One that cannot be looked at is there: what it says must not be passed over.
-fn is_there(path: &Path) -> bool {
-    !matches!(fs::metadata(path), Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+/// One that cannot be looked at is there: what it says must not be passed over. But below a home that this user may not enter it is
+/// somebody else's, whose HOME was passed on.
+fn is_there(path: &Path, at_home: bool) -> bool {
+    match fs::metadata(path).map_err(|error| error.kind()) {
+        Ok(_) => true,
+        Err(ErrorKind::PermissionDenied) => !at_home,
+        Err(error) => !matches!(error, ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
 }
 
 /// The file's text.
