@@ -2,7 +2,7 @@
 //! one injected truth of each family. `cargo xtask vm` runs all there are.
 
 /// Parts of their names.
-pub const WORDS: [&str; 17] = [
+pub const WORDS: [&str; 18] = [
     "every_object_loads",
     "without_ebpf_the_same_families",
     "offsets::",
@@ -20,6 +20,7 @@ pub const WORDS: [&str; 17] = [
     "a_groups_own_limit",
     "a_leaks_rate",
     "one_busy_thread",
+    "ramps",
     // What fools naive tools
     "a_thousand_sleeping_threads",
     "hang_through_the_window",
