@@ -16,9 +16,8 @@ pub fn ebpf_object(collector: &str) -> Option<&'static [u8]> {
 /// Native code that this kerno's build made of a component with exactly these bytes.
 #[must_use]
 pub fn native_code(component: &[u8]) -> Option<&'static [u8]> {
-    let of =
-        |((_, built_in), code): (&(&str, Option<&[u8]>), &Option<&'static [u8]>)| (*built_in == Some(component)).then_some(*code);
-    BUILT_IN_RULES.iter().zip(NATIVE_CODE).find_map(of).flatten()
+    let index = BUILT_IN_RULES.iter().position(|(_, built_in)| *built_in == Some(component))?;
+    *NATIVE_CODE.get(index)?
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Config {
     }
 
     /// Complains of ids that none of the rules has, now that they are loaded. Where one did not load, its id is not known.
-    pub(super) fn check_ids<'a>(&self, loaded: &[&'a str], all_loaded: bool) -> Result<(), Failure> {
+    pub(super) fn check_ids(&self, loaded: &[&str], all_loaded: bool) -> Result<(), Failure> {
         let mut book = Book::default();
         for (id, line, key) in self.settings.ids.iter().filter(|_| all_loaded) {
             let pattern = Pattern::new(id.as_str());
