@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use kerno_signals::Snapshot;
 
-pub use ahead::{compile as compile_ahead, is_compiled as is_compiled_ahead};
+pub use ahead::compile as compile_ahead;
 
 use crate::findings::{RuleReport, RuleStatus};
 

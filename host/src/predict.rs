@@ -161,6 +161,7 @@ pub fn predict(snapshots: &[Snapshot], thresholds: &Thresholds) -> Forecast {
     for Family { signal, series, unseen } in families.iter().flat_map(|families| families(snapshots, thresholds)) {
         let unseen = if snapshots.len() < FEWEST { Some(too_few(snapshots.len())) } else { unseen };
         forecast.not_evaluated.extend(unseen.map(|reason| NotEvaluated { signal, reason }));
+        let is_seen = unseen.is_none();
         let mut evaluated = Evaluated { signal, series: series.len(), too_few: 0, distant: 0 };
         for one in series {
             match Course::of(&one.readings, one.resolution) {
@@ -172,6 +173,10 @@ pub fn predict(snapshots: &[Snapshot], thresholds: &Thresholds) -> Forecast {
                     growing.push((growth, one));
                 }
             }
+        }
+        if is_seen && evaluated.series > 0 && evaluated.too_few == evaluated.series {
+            let reason = format!("fewer than {FEWEST} readings of each");
+            forecast.not_evaluated.push(NotEvaluated { signal, reason });
         }
         forecast.evaluated.push(evaluated);
     }

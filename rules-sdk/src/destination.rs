@@ -77,15 +77,17 @@ impl Flow {
 }
 
 impl Traffic {
-    /// Connects that the other side did not answer: timed out, given up, or in flight for longer than the second after which a SYN is
-    /// sent again. A refusal is an answer.
+    /// Connects that the other side did not answer: timed out, given up after a SYN was sent again, or in flight for longer than the
+    /// second after which it is. A refusal is an answer; what was given up sooner is the caller's own doing.
     #[must_use]
     pub fn unanswered(&self) -> u64 {
         self.connections.as_ref().map_or(0, |all| {
-            // Only the oldest one's age is known: of the others as many are late as SYNs were sent again.
-            let late = all.in_flight.min(all.syn_retransmitted.saturating_sub(all.retried).max(1));
-            let late = if all.oldest_in_flight.is_some_and(|age| age >= FIRST_SYN) { late } else { 0 };
-            all.timed_out.saturating_add(all.abandoned).saturating_add(late)
+            // Only the oldest one's age is known, and so how often each can have sent its SYN again: after 1, 3, 7 … seconds.
+            let age = all.oldest_in_flight.unwrap_or(0.0);
+            let each = u64::from((age as u64).saturating_add(1).ilog2().max(1));
+            let again = all.syn_retransmitted.saturating_sub(all.retried.saturating_mul(each));
+            let late = if age >= FIRST_SYN { all.in_flight.min(again.div_ceil(each).max(1)) } else { 0 };
+            all.timed_out.saturating_add(all.abandoned.min(again)).saturating_add(late)
         })
     }
 
@@ -132,7 +134,9 @@ mod tests {
     fn a_refusal_is_an_answer_and_a_young_connect_is_not_late() {
         let of = |traffic: Traffic| (traffic.unanswered(), traffic.connects());
         let ended = traffic(|all| (all.connected, all.refused, all.failed, all.timed_out, all.abandoned) = (1, 2, 4, 8, 16));
-        assert_eq!(of(ended), (24, 31));
+        assert_eq!(of(ended), (8, 15), "given up before a SYN was sent again");
+        let given_up = |again| of(traffic(|all| (all.connected, all.abandoned, all.syn_retransmitted) = (1, 16, again)));
+        assert_eq!((given_up(15), given_up(40)), ((15, 16), (16, 17)));
         let waiting = |number, oldest, again, retried| {
             of(traffic(|all| {
                 (all.in_flight, all.oldest_in_flight, all.syn_retransmitted, all.retried) =
@@ -143,7 +147,9 @@ mod tests {
         assert_eq!(waiting(9, 1.0, 5, 0), (5, 5));
         assert_eq!(waiting(9, 8.0, 30, 0), (9, 9));
         // SYNs of connects that were answered in the end.
-        assert_eq!(waiting(9, 8.0, 6, 4), (2, 2));
+        assert_eq!(waiting(9, 8.0, 6, 4), (1, 1));
+        // One that hangs sends four by itself.
+        assert_eq!(waiting(5, 16.0, 4, 0), (1, 1));
         assert_eq!(waiting(9, 8.0, 0, 0), (1, 1));
         assert_eq!(of(Traffic { connections: None, ..traffic(|_| ()) }), (0, 0));
     }

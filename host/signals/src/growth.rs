@@ -71,6 +71,22 @@ impl Course {
     }
 }
 
+/// Parts of a window whose increments are held against each other.
+const PARTS: usize = 5;
+
+/// Whether readings that rise over a window may as well wander: the increments of its five parts are not surely above zero. Of fewer
+/// readings nothing is said against them.
+#[must_use]
+pub fn may_wander(readings: &[(u64, f64)]) -> bool {
+    let points = usable(readings);
+    if points.len() <= PARTS {
+        return false;
+    }
+    let last = points.len() - 1;
+    let ends: Vec<_> = (0..=PARTS).filter_map(|part| points.get(part * last / PARTS).copied()).collect();
+    drift(&ends, 0.0).is_none_or(|chance| chance > TAIL)
+}
+
 fn usable(readings: &[(u64, f64)]) -> Vec<(u64, f64)> {
     let mut points: Vec<(u64, f64)> = readings.iter().copied().filter(|(_, value)| value.is_finite()).collect();
     points.sort_by_key(|(at, _)| *at);

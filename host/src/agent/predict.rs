@@ -1,5 +1,6 @@
 //! Snapshots one after the other, by collectors that are started once, and what they predict.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kerno_signals::growth::moments;
@@ -8,7 +9,7 @@ use kerno_signals::{Snapshot, Window};
 use super::{AgentError, Interrupt, Judging, Moment, Options, TICK, Wake, host, rights};
 use crate::artifacts;
 use crate::collector::{self, Collectors};
-use crate::engine::{Limits, Runtime};
+use crate::engine::{Limits, Runtime, Settings};
 use crate::platform::clock::Clock;
 use crate::predict::{RULES, Thresholds};
 use crate::report::Outlook;
@@ -108,6 +109,8 @@ pub fn predict_from(mut snapshots: Vec<Snapshot>, judging: &Judging) -> Result<O
 /// What the built-in rules say is too much, or what was set in their place.
 fn thresholds(runtime: Runtime, judging: &Judging) -> Result<Thresholds, AgentError> {
     let asked: Vec<_> = artifacts::BUILT_IN_RULES.iter().copied().filter(|(id, _)| RULES.contains(id)).collect();
-    let rules = runtime.load_with(&asked, &[], &judging.settings)?;
+    // A rule that is switched off says all the same what too much is.
+    let settings = Settings { disabled: BTreeSet::new(), ..judging.settings.clone() };
+    let rules = runtime.load_with(&asked, &[], &settings)?;
     Ok(Thresholds::new(|rule, name| rules.parameter(rule, name)))
 }

@@ -12,13 +12,18 @@ pub(super) fn run(directory: &Path) -> Result<u8, Failure> {
     for (id, component) in artifacts::BUILT_IN_RULES {
         let Some(component) = component else { continue };
         let (source, native) = (directory.join(format!("{id}.wasm")), directory.join(format!("{id}.cwasm")));
-        let is_there = |path: &Path, bytes: Option<&[u8]>| bytes.is_some() && fs::read(path).ok().as_deref() == bytes;
-        let embedded = artifacts::native_code(component).filter(|_| engine::is_compiled_ahead(component));
-        if is_there(&source, Some(component)) && is_there(&native, embedded) {
-            continue;
-        }
         let code = engine::compile_ahead(component)
             .map_err(|error| Failure::own(format!("rule {id} cannot be compiled: {error}"), "build it again"))?;
+        let is_there = |path: &Path, bytes: &[u8]| fs::read(path).is_ok_and(|present| present == bytes);
+        if is_there(&source, component) && is_there(&native, &code) {
+            continue;
+        }
+        if source.exists() && !native.exists() {
+            return Err(Failure::usage(
+                format!("{} is not of an earlier run", source.display()),
+                "name an empty directory: what is there would be overwritten",
+            ));
+        }
         let unwritable = |error: std::io::Error| {
             Failure::usage(
                 format!("{} cannot be written: {error}", native.display()),

@@ -21,17 +21,11 @@ pub fn compile(component: &[u8]) -> Result<Vec<u8>, RuntimeError> {
     Engine::new(&config).and_then(|engine| engine.precompile_component(component)).map_err(failed)
 }
 
-/// Whether this kerno was built with native code of exactly this component that fits its runtime.
-#[must_use]
-pub fn is_compiled(component: &[u8]) -> bool {
-    Engine::new(&sandbox::config(&Limits::default())).is_ok_and(|engine| load(&engine, component).is_some())
-}
-
 /// The component, if this kerno was built with native code of exactly these bytes that fits its runtime.
 pub(super) fn load(engine: &Engine, component: &[u8]) -> Option<Component> {
     let code = artifacts::native_code(component)?;
     // SAFETY: the bytes are part of this program's own file, where its build put what `compile` made of this very component; nobody
-    // can change them who could not change the program. That they fit this runtime and CPU is checked.
+    // can change them who could not change the program. It is checked that they fit the runtime's version, settings and CPU.
     let loaded = unsafe { Component::deserialize(engine, code) };
     loaded.inspect_err(|error| tracing::warn!("a built-in rule is compiled anew: {error:#}")).ok()
 }

@@ -18,6 +18,9 @@ pub(crate) fn of(signals: &Signals, family: &FamilyInfo, host: &HostMemory, one:
     };
     let (share, severity) = (percent(one.share()), one.severity());
     let title = match severity {
+        Severity::Info if group.map_or(host.stall_some, |filled| filled.group.stall_some).is_none() => {
+            format!("{name} uses {share} of {whose}; whether anything waits for it is not known here")
+        }
         Severity::Info => format!("{name} uses {share} of {whose}, and nothing waits for it"),
         _ => format!("{name} is short of memory: {share} of {whose} in use, {}", first_sign(one)),
     };

@@ -57,9 +57,11 @@ impl Signs {
         let group = &filled.group;
         let major = group.major_faults.map(|faults| faults as f64);
         let swap = group.swap.unwrap_or(0);
+        let throttled = group.stall_some.is_none() && group.events.is_some_and(|events| events.high > 0);
         Self {
             stalled: group.stall_some.filter(|share| *share >= thresholds.stall_share),
-            met: Some(met(group)).filter(|met| *met > 0 && *met as f64 / duration >= thresholds.limit_events),
+            // Where stall time is not known: tasks above `memory.high` are made to wait, at `memory.max` page cache may give way.
+            met: Some(met(group)).filter(|met| *met > 0 && (throttled || *met as f64 / duration >= thresholds.limit_events)),
             faults: swapping(major, group.refaults_anonymous, swap, duration, thresholds),
             reclaims: None,
         }

@@ -110,7 +110,12 @@ fn thresholds_are_sharp() {
         .does_not_mention("fixed size");
     of(901, Some(0), 1).fires(Severity::Info).mentions("The limit was met 1 time.");
     of(901, None, 1).fires(Severity::Info).mentions("met 1 time. Nothing swaps");
-    of(901, None, 0).fires(Severity::Info).mentions("is not known here (PSI)");
+    of(901, None, 0).fires(Severity::Info).mentions("whether anything waits for it is not known here");
+    let slowed = judge("info-steady-heap", |memory| {
+        let db = &mut memory.cgroups[0];
+        (db.stall, db.events) = (None, Some(MemoryEvents { high: 1, ..MemoryEvents::default() }));
+    });
+    slowed.fires(Severity::Warning).mentions("met 1 time");
     let strict = window("fires-limit-met").parameter("limit_events_per_second", 40.2).parameter("stall_share", 0.2);
     strict.judge::<MemoryPressure>().fires(Severity::Info);
     window("fires-limit-met").parameter("use_threshold", 0.97).judge::<MemoryPressure>().is_quiet();

@@ -140,7 +140,7 @@ fn refused_connects_are_answered_and_young_ones_may_still_be() {
     };
     waiting(30 * MS, 0).is_quiet();
     waiting(999 * MS, 40).is_quiet();
-    waiting(3_000 * MS, 40).fires(Severity::Warning).mentions("40 of 40 connects");
+    waiting(3_000 * MS, 80).fires(Severity::Warning).mentions("40 of 40 connects");
     waiting(3_000 * MS, 4).is_quiet();
 }
 

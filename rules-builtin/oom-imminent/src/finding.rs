@@ -32,9 +32,8 @@ pub(crate) fn of(
     let soon = if one.eta < 1.0 { "now".to_owned() } else { format!("in about {}", about(one.eta)) };
     let title = format!("{what} {soon}: {share} used, growing by {pace}");
     let swap = swap_left(host, who);
-    // A trend is as sure as its interval is narrow, and as near as its end is.
-    let near = if one.eta > thresholds.eta_sure { 0.7 } else { 1.0 };
-    let sure = near * (0.6 + 0.4 * (one.growth.low / one.growth.slope).clamp(0.0, 1.0));
+    // A trend is as sure as its interval is narrow.
+    let sure = 0.6 + 0.4 * (one.growth.low / one.growth.slope).clamp(0.0, 1.0);
     let mut finding = Finding::new(one.severity, title, entity, signal)
         .confidence(family.confidence(1_000) * sure)
         .cause(cause(signals, host, one, who, &name))

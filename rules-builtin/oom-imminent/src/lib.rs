@@ -29,7 +29,12 @@ impl Rule for OomImminent {
                 16_384.0,
                 "growth over the window that is less than the kernel's accounting is exact to, and none",
             )
-            .parameter("eta_sure", Unit::Seconds, 14_400.0, "time to the limit above which the finding is less sure")
+            .parameter(
+                "eta_max",
+                Unit::Seconds,
+                14_400.0,
+                "time to the limit above which it is not near, and growth so slow not surely any",
+            )
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {

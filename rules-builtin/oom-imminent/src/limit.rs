@@ -10,7 +10,7 @@ pub(crate) struct Thresholds {
     pub warning: f64,
     pub critical: f64,
     pub min_points: f64,
-    pub eta_sure: f64,
+    pub eta_max: f64,
     /// Bytes a second.
     min_growth: f64,
 }
@@ -21,7 +21,7 @@ impl Thresholds {
             warning: signals.parameter("use_warning"),
             critical: signals.parameter("use_critical"),
             min_points: signals.parameter("min_points"),
-            eta_sure: signals.parameter("eta_sure"),
+            eta_max: signals.parameter("eta_max"),
             min_growth: signals.parameter("min_growth") / host.duration.max(1.0),
         }
     }
@@ -83,7 +83,11 @@ impl Limit {
         if growth.low <= 0.0 || growth.slope <= 0.0 || growth.slope < thresholds.min_growth {
             return Course::Steady;
         }
-        Course::Imminent { eta: self.bytes.saturating_sub(self.used) as f64 / growth.slope, growth }
+        let eta = self.bytes.saturating_sub(self.used) as f64 / growth.slope;
+        if eta > thresholds.eta_max {
+            return Course::Steady;
+        }
+        Course::Imminent { eta, growth }
     }
 }
 

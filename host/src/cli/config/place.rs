@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
 
 use crate::cli::{Environment, Failure};
 
@@ -56,9 +57,11 @@ pub(super) fn read(place: &Place) -> Result<String, Failure> {
         };
         refused(&error.to_string(), help)
     };
-    // A pipe would never end.
+    // As the user who started kerno, whatever else kerno itself may read: what is wrong with a file is told in its words.
+    access(&place.path, Access::READ_OK).map_err(|error| unread(error.into()))?;
+    // A pipe or a terminal would never end.
     let kind = fs::metadata(&place.path).map_err(unread)?.file_type();
-    if !kind.is_file() && !kind.is_char_device() {
+    if !kind.is_file() && place.path != Path::new("/dev/null") {
         return Err(refused("it is no regular file", "name the file itself"));
     }
     let mut bytes = Vec::new();

@@ -1,6 +1,7 @@
 //! Readings of one size over the window, for its trend.
 
 use kerno_signals::Trend;
+use kerno_signals::growth::may_wander;
 
 /// Readings that are kept; when there are more, every other one is dropped and as many are left out from then on.
 const MOST: usize = 128;
@@ -42,7 +43,9 @@ impl Points {
     pub fn trend(&self) -> Option<Trend> {
         let last = self.last.filter(|last| self.kept.last() != Some(last));
         let points: Vec<_> = self.kept.iter().copied().chain(last).collect();
-        Trend::fit(&points)
+        let trend = Trend::fit(&points)?;
+        // What only wanders goes somewhere as well, and the order of its readings looks sure of it.
+        Some(if may_wander(&points) { Trend { low: trend.low.min(0.0), ..trend } } else { trend })
     }
 }
 
@@ -59,6 +62,26 @@ mod tests {
         let trend = points.trend().unwrap();
         assert!((trend.slope_per_second - 7.0).abs() < 1e-9, "{trend:?}");
         assert_eq!(points.noted(), 5_000);
+    }
+
+    #[test]
+    fn what_wanders_does_not_surely_grow() {
+        let trend = |steps: &[u64]| {
+            let mut points = Points::default();
+            let mut bytes = 1 << 30;
+            for (second, step) in (0..31).zip(steps.iter().cycle()) {
+                points.note(second * 1_000_000_000, bytes);
+                bytes += step;
+            }
+            points.trend().unwrap()
+        };
+        assert!(trend(&[1 << 20]).low > 0.0, "a ramp");
+        assert!(trend(&[0, 0, 3 << 20]).low > 0.0, "a ramp in steps");
+        // Up once, and never again: the order of the readings alone would be sure of it.
+        let mut once = [0; 31];
+        once[14..17].fill(8 << 20);
+        let step = trend(&once);
+        assert!(step.low <= 0.0 && step.high >= step.slope_per_second, "{step:?}");
     }
 
     #[test]

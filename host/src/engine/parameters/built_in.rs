@@ -53,7 +53,7 @@ pub const BUILT_IN_PARAMETERS: &[(&str, &[(&str, Unit)])] = &[
     ),
     (
         "oom-imminent",
-        &[("use_warning", Ratio), ("use_critical", Ratio), ("min_points", Count), ("min_growth", Bytes), ("eta_sure", Seconds)],
+        &[("use_warning", Ratio), ("use_critical", Ratio), ("min_points", Count), ("min_growth", Bytes), ("eta_max", Seconds)],
     ),
     ("oom-kill", &[("min_kills", Count)]),
     (

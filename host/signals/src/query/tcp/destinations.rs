@@ -144,7 +144,12 @@ pub fn unanswering_destinations(tcp: &Tcp, min_connects: u64, limit: u32) -> Vec
     };
     let mut all = destinations(tcp, &[]);
     all.retain(|one| unanswered(one) >= min_connects.max(1));
-    all.sort_by_key(|one| Reverse(unanswered(one)));
+    // Those that refuse have answered.
+    let silent = |one: &Destination<'_>| {
+        let silent = |all: &Connections| all.timed_out.saturating_add(all.abandoned).saturating_add(all.in_flight);
+        one.traffic().connections.as_ref().map_or(0, silent)
+    };
+    all.sort_by_key(|one| Reverse((silent(one), unanswered(one))));
     first(&all, limit, Destination::whole)
 }
 
