@@ -160,8 +160,8 @@ pub fn predict(snapshots: &[Snapshot], thresholds: &Thresholds) -> Forecast {
     let mut moved = 0;
     for Family { signal, series, unseen } in families.iter().flat_map(|families| families(snapshots, thresholds)) {
         let unseen = if snapshots.len() < FEWEST { Some(too_few(snapshots.len())) } else { unseen };
-        forecast.not_evaluated.extend(unseen.map(|reason| NotEvaluated { signal, reason }));
         let is_seen = unseen.is_none();
+        forecast.not_evaluated.extend(unseen.map(|reason| NotEvaluated { signal, reason }));
         let mut evaluated = Evaluated { signal, series: series.len(), too_few: 0, distant: 0 };
         for one in series {
             match Course::of(&one.readings, one.resolution) {
