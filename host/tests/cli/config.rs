@@ -247,7 +247,7 @@ fn what_is_no_file_of_settings_is_refused_with_a_sentence() {
     for (path, error, help) in [
         (path.as_path(), "line 2 is not UTF-8", "save it as UTF-8"),
         (&big, "larger than 1 MiB", "a file of settings"),
-        (Path::new("/dev/zero"), "larger than 1 MiB", "a file of settings"),
+        (Path::new("/dev/zero"), "no regular file", "name the file itself"),
         (directory.path(), "no regular file", "name the file itself"),
         (&pipe, "no regular file", "name the file itself"),
         (Path::new("/nonexistent/config.yaml"), "No such file", "that is there"),
