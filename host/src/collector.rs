@@ -150,6 +150,11 @@ pub struct Collectors {
     journal: Journal,
 }
 
+/// Names of control groups, where they can be read.
+fn names(root: &Root) -> Option<Names> {
+    Names::new(root.clone()).inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name")).ok()
+}
+
 /// The order in which collectors are told: the contract's.
 const ORDER: [&str; 8] = ["syscall", "sched", "block", "tcp", "oom", "fd", "memory", "cpu"];
 
@@ -158,9 +163,7 @@ impl Collectors {
     #[must_use]
     pub fn start(options: &Options) -> Self {
         let root = Root::default();
-        let names = Names::new(root.clone())
-            .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
-            .ok();
+        let names = names(&root);
         let context = &context(options, &root, names.as_ref());
         let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
         // What counts from one reading to the next comes late, so that its first reading is the window's. Those that see tasks wait
@@ -193,9 +196,7 @@ impl Collectors {
     #[must_use]
     pub fn watch(options: &Options) -> Self {
         let root = Root::default();
-        let names = Names::new(root.clone())
-            .inspect_err(|error| tracing::warn!(%error, "control groups are told by number, not by name"))
-            .ok();
+        let names = names(&root);
         let context = &context(options, &root, names.as_ref());
         let journal = context.as_ref().map_or_else(|_| Journal::default(), |context| context.kernel.journal().clone());
         let all = vec![

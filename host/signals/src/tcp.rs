@@ -201,7 +201,8 @@ pub struct NamespaceTotals {
     pub syn_queue_drops: u64,
     /// Probes for a lost tail (`TCPLossProbes`): no loss by themselves.
     pub loss_probes: u64,
-    /// Duplicates that the other side reported (`TCPDSACKRecv`): retransmitted in vain.
+    /// Segments that the other side reported as duplicates (`TCPDSACKRecvSegs`): retransmitted in vain. Kernels before 5.9 count the
+    /// reports instead, each of one or more (`TCPDSACKRecv`).
     pub duplicates_reported: u64,
     /// Retransmitted segments that were lost again (`TCPLostRetransmit`).
     pub lost_retransmitted: u64,

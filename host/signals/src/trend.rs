@@ -9,6 +9,7 @@ pub struct Trend {
     /// Growth per second; negative when it shrinks.
     pub slope_per_second: f64,
     /// Lower end of the slope's 95 % interval, by the ranks of the slopes. With fewer than five points it is the smallest slope.
+    /// Of memory it is never above 0 where the readings [`may wander`](crate::growth::may_wander).
     pub low: f64,
     /// Upper end of the interval; with fewer than five points the largest slope.
     pub high: f64,

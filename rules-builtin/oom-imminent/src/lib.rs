@@ -29,12 +29,7 @@ impl Rule for OomImminent {
                 16_384.0,
                 "growth over the window that is less than the kernel's accounting is exact to, and none",
             )
-            .parameter(
-                "eta_max",
-                Unit::Seconds,
-                14_400.0,
-                "time to the limit above which it is not near, and growth so slow not surely any",
-            )
+            .parameter("eta_max", Unit::Seconds, 14_400.0, "time to the limit above which it is not near")
     }
 
     fn evaluate(signals: &Signals) -> Result<Verdict, String> {
@@ -67,6 +62,7 @@ fn why_quiet(signals: &Signals, host: &HostMemory, over: &[Limit], thresholds: &
             Course::Unread(points) => {
                 format!("growth of {}, {} needed", counted(points.into(), "reading"), count(thresholds.min_points as u64))
             }
+            Course::Slow => format!("which grows, but is not full within {}", about(thresholds.eta_max)),
             Course::Steady | Course::Imminent { .. } => "which does not surely grow".to_owned(),
         };
         reason += &format!("; {name} uses {share}, {course}");

@@ -41,6 +41,8 @@ pub(crate) enum Course {
     /// Of so few readings nothing is told.
     Unread(u32),
     Steady,
+    /// It grows, and takes longer than is near.
+    Slow,
     /// Seconds until the limit is met at this pace.
     Imminent {
         eta: f64,
@@ -85,7 +87,7 @@ impl Limit {
         }
         let eta = self.bytes.saturating_sub(self.used) as f64 / growth.slope;
         if eta > thresholds.eta_max {
-            return Course::Steady;
+            return Course::Slow;
         }
         Course::Imminent { eta, growth }
     }

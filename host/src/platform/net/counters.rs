@@ -32,7 +32,8 @@ pub fn totals(snmp: &str, netstat: &str) -> Option<NamespaceTotals> {
         listen_drops: more("ListenDrops"),
         syn_queue_drops: more("TCPReqQFullDrop"),
         loss_probes: more("TCPLossProbes"),
-        duplicates_reported: more("TCPDSACKRecv"),
+        // One report may name several segments; kernels before 5.9 count the reports alone.
+        duplicates_reported: extended.get("TCPDSACKRecvSegs").copied().unwrap_or_else(|| more("TCPDSACKRecv")),
         lost_retransmitted: more("TCPLostRetransmit"),
         timeouts: more("TCPTimeouts"),
         backlog_drops: more("TCPBacklogDrop"),
@@ -58,6 +59,12 @@ mod tests {
         assert_eq!((totals.out_segments, totals.retransmitted, totals.in_errors, totals.resets_sent), (17, 18, 19, 20));
         assert_eq!((totals.listen_overflows, totals.syn_retransmitted), (3, 4));
         assert_eq!((totals.loss_probes, totals.duplicates_reported, totals.timeouts), (5, 6, 0));
+    }
+
+    #[test]
+    fn duplicates_are_segments_where_the_kernel_counts_them() {
+        let netstat = "TcpExt: TCPDSACKRecv TCPDSACKRecvSegs\nTcpExt: 6 9\n";
+        assert_eq!(totals(SNMP, netstat).unwrap().duplicates_reported, 9);
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::guest::{Load, modprobe, sleep};
 pub const NEAR: [&str; 2] = ["10.7.0.1", "fd07::1"];
 /// The other side's.
 pub const FAR: [&str; 2] = ["10.7.0.2", "fd07::2"];
+/// Link-layer addresses of this side and the other.
+const ETHERNET: [&str; 2] = ["02:00:00:00:07:01", "02:00:00:00:07:02"];
 
 /// Runs a program of the guest by its full path: the shell would prefer its own.
 pub fn run(program: &str, arguments: &str) -> String {
@@ -37,16 +39,21 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Lays it. Every buffer is one segment, so that what netem drops is one.
+    /// Lays it. Every buffer is one segment, so that what netem drops is one; each side knows the other, so that no question for a
+    /// neighbour is dropped.
     pub fn new() -> Self {
         modprobe("veth", &[]);
         modprobe("sch_netem", &[]);
         ip("netns add far");
-        ip("link add near0 type veth peer name far0 netns far");
-        for (side, device, addresses) in [("", "near0", NEAR), ("-n far ", "far0", FAR)] {
+        let [near, far] = ETHERNET;
+        ip(&format!("link add near0 address {near} type veth peer name far0 address {far} netns far"));
+        for (side, device, addresses, others, ethernet) in [("", "near0", NEAR, FAR, far), ("-n far ", "far0", FAR, NEAR, near)] {
             ip(&format!("{side}addr add {}/24 dev {device}", addresses[0]));
             ip(&format!("{side}-6 addr add {}/64 dev {device} nodad", addresses[1]));
             ip(&format!("{side}link set {device} gso_max_segs 1 up"));
+            for other in others {
+                ip(&format!("{side}neigh replace {other} lladdr {ethernet} dev {device} nud permanent"));
+            }
         }
         ip("-n far link set lo up");
         let process = Load::start("exec /usr/sbin/ip netns exec far sleep 100000", None);
