@@ -1,4 +1,4 @@
-//! Time of one judgement by all built-in rules, snapshot bytes in and findings out, on hosts of two sizes:
+//! Time of one judgement by all built-in rules and by each, and of decoding what they judge, on hosts of two sizes:
 //! `cargo bench --bench judge`.
 #![expect(clippy::print_stdout, reason = "a measurement is told on standard output")]
 
@@ -7,8 +7,10 @@ mod families;
 #[path = "judge/host.rs"]
 mod host;
 
+use std::fmt;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kerno::artifacts::BUILT_IN_RULES;
@@ -38,22 +40,13 @@ fn main() -> ExitCode {
 
 fn measure(name: &str, snapshot: &Snapshot) -> Option<()> {
     let bytes = postcard::to_stdvec(snapshot).ok()?;
-    let [decoding, ..] = time(|| Snapshot::from_postcard(&bytes))?;
-    let (all, _) = load(BUILT_IN_RULES).and_then(|rules| judge(&rules, &bytes))?;
-    let [p50, p99, max] = all;
-    println!(
-        "{name}: p50 {p50:.2?}, p99 {p99:.2?}, max {max:.2?} of {RUNS}; decoding {} KiB: p50 {decoding:.2?}",
-        bytes.len() >> 10
-    );
+    let decoding = time(|| Snapshot::from_postcard(&bytes).ok())?;
+    let snapshot = Arc::new(Snapshot::from_postcard(&bytes).ok()?);
+    let (all, _) = judge(&load(BUILT_IN_RULES)?, &snapshot)?;
+    println!("{name}, {RUNS} times each: all rules {all}; decoding {} KiB {decoding}", bytes.len() >> 10);
     for rule in BUILT_IN_RULES {
-        let ([p50, p99, _], reports) = load(std::slice::from_ref(rule)).and_then(|rules| judge(&rules, &bytes))?;
-        let status = reports.first()?.status;
-        println!(
-            "  {:<24} p50 {:>9.2?}, p99 {:>9.2?} {status:?}",
-            rule.0,
-            p50.saturating_sub(decoding),
-            p99.saturating_sub(decoding)
-        );
+        let (time, reports) = judge(&load(std::slice::from_ref(rule))?, &snapshot)?;
+        println!("  {:<24} {time} {:?}", rule.0, reports.first()?.status);
     }
     Some(())
 }
@@ -63,21 +56,32 @@ fn load(rules: &[(&str, Option<&[u8]>)]) -> Option<RuleSet> {
 }
 
 /// Times of one judgement, and the last.
-fn judge(rules: &RuleSet, snapshot: &[u8]) -> Option<([Duration; 3], Vec<RuleReport>)> {
-    Some((time(|| rules.judge(snapshot))?, rules.judge(snapshot).ok()?))
+fn judge(rules: &RuleSet, snapshot: &Arc<Snapshot>) -> Option<(Times, Vec<RuleReport>)> {
+    let judge = || rules.judge_decoded(snapshot);
+    Some((time(|| Some(judge()))?, judge()))
 }
 
-/// Median, p99 and longest time of something that can fail.
-fn time<T, E>(mut run: impl FnMut() -> Result<T, E>) -> Option<[Duration; 3]> {
+/// Shortest, median, p99 and longest.
+struct Times([Duration; 4]);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [min, p50, p99, max] = self.0;
+        write!(f, "min {min:>8.2?}, p50 {p50:>8.2?}, p99 {p99:>8.2?}, max {max:>8.2?}")
+    }
+}
+
+/// Times of something that can fail. What it makes is dropped in its time.
+fn time<T>(mut run: impl FnMut() -> Option<T>) -> Option<Times> {
     let mut times = Vec::with_capacity(RUNS);
     for number in 0..WARM_UP + RUNS {
         let begun = Instant::now();
-        let outcome = black_box(run().ok()?);
+        drop(black_box(run()?));
         if number >= WARM_UP {
             times.push(begun.elapsed());
         }
-        drop(outcome);
     }
     times.sort_unstable();
-    Some([0.5, 0.99, 1.0].map(|q| times[((q * times.len() as f64).ceil() as usize).clamp(1, times.len()) - 1]))
+    let at = |q: f64| times[((q * times.len() as f64).ceil() as usize).clamp(1, times.len()) - 1];
+    Some(Times([0.0, 0.5, 0.99, 1.0].map(at)))
 }

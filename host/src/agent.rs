@@ -18,7 +18,7 @@ pub use predict::{Predict, predict, predict_from};
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
 use crate::engine::{Described, JudgeError, Limits, LoadError, RuleSet, Runtime, RuntimeError, Settings};
-use crate::findings::Objective;
+use crate::findings::{Objective, RuleReport};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
 
@@ -159,9 +159,21 @@ pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
     Ok(load(Runtime::new(&Limits::default())?, judging)?.described())
 }
 
+/// What each rule says of a window that was measured before, untouched by triage.
+///
+/// # Errors
+/// When rules cannot be listed or run at all.
+pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {
+    rights::judging();
+    reports(Runtime::new(&Limits::default())?, snapshot, judging)
+}
+
+fn reports(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {
+    Ok(load(runtime, judging)?.judge(&postcard::to_allocvec(snapshot)?)?)
+}
+
 fn judge(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
-    let rules = load(runtime, judging)?;
-    let mut report = Report::new(snapshot, rules.judge(&postcard::to_allocvec(snapshot)?)?);
+    let mut report = Report::new(snapshot, reports(runtime, snapshot, judging)?);
     report.mark(&judging.objectives);
     Ok(report)
 }

@@ -11,6 +11,7 @@ mod precompile;
 mod predict;
 mod progress;
 mod recording;
+mod rules;
 mod version;
 mod window;
 
@@ -69,6 +70,7 @@ fn run() -> Result<u8, Failure> {
         Command::Doctor(arguments) => doctor::run(arguments, environment),
         Command::PrecompileRules { directory } => precompile::run(&directory),
         Command::Predict(arguments) => predict::run(arguments, environment),
+        Command::Rules(command) => rules::run(command, &environment),
         Command::Version => version::run(),
     }
 }

@@ -6,6 +6,7 @@
 mod ahead;
 mod answers;
 mod bindings;
+mod described;
 mod load;
 mod output;
 mod parameters;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use kerno_signals::Snapshot;
 
 pub use ahead::compile as compile_ahead;
+pub use described::{About, Described, Fingerprint};
 
 use crate::findings::{RuleReport, RuleStatus};
 
@@ -89,23 +91,15 @@ pub struct Runtime(Sandbox);
 pub struct RuleSet {
     sandbox: Sandbox,
     rules: Vec<Slot>,
-}
-
-/// A rule as it was loaded.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Described {
-    /// Its id; a file's stem when it did not load.
-    pub id: String,
-    /// `builtin` or the path of its file.
-    pub source: String,
-    /// Its parameters, or why it is not used.
-    pub parameters: Result<Vec<Parameter>, String>,
+    /// Of each rule, as far as its file could be read.
+    files: Vec<Option<Fingerprint>>,
 }
 
 /// A rule, or why there is none.
 enum Slot {
     Loaded(Box<LoadedRule>),
-    Refused(RuleReport),
+    /// Not loaded; or loaded, and switched off.
+    Refused(RuleReport, Option<Box<About>>),
 }
 
 impl Runtime {
@@ -147,12 +141,13 @@ impl Runtime {
         let Self(sandbox) = self;
         let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
         let clock = sandbox.start_clock().map_err(no_deadline);
-        let mut rules: Vec<Slot> = Vec::new();
+        let (mut rules, mut files): (Vec<Slot>, Vec<_>) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let Candidate { stem, source, bytes } = candidate;
+            files.push(bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)));
             // One that is known by its name need not be compiled.
             if source == load::BUILT_IN && settings.disabled.contains(&stem) {
-                rules.push(Slot::Refused(disabled(stem, None, source)));
+                rules.push(Slot::Refused(disabled(stem, None, source), None));
                 continue;
             }
             let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
@@ -160,7 +155,7 @@ impl Runtime {
             let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source, settings)).and_then(|rule| {
                 let taken = rules.iter().find_map(|slot| match slot {
                     Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
-                    Slot::Refused(report) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
+                    Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
                     _ => None,
                 });
                 match taken {
@@ -174,22 +169,27 @@ impl Runtime {
             });
             rules.push(match loaded {
                 Ok(rule) if settings.disabled.contains(rule.id()) => {
-                    Slot::Refused(disabled(rule.id().to_owned(), Some(rule.version().to_owned()), source))
+                    let about = rule.about();
+                    let report = disabled(rule.id().to_owned(), Some(about.version.clone()), source);
+                    Slot::Refused(report, Some(Box::new(about.clone())))
                 }
                 Ok(rule) => Slot::Loaded(Box::new(rule)),
-                Err(reason) => Slot::Refused(RuleReport {
-                    id: stem,
-                    version: None,
-                    source,
-                    status: RuleStatus::Failed,
-                    // It may quote names that the file's author chose.
-                    reason: Some(output::sentence(reason)),
-                    findings: Vec::new(),
-                }),
+                Err(reason) => Slot::Refused(
+                    RuleReport {
+                        id: stem,
+                        version: None,
+                        source,
+                        status: RuleStatus::Failed,
+                        // It may quote names that the file's author chose.
+                        reason: Some(output::sentence(reason)),
+                        findings: Vec::new(),
+                    },
+                    None,
+                ),
             });
         }
         drop(clock);
-        Ok(RuleSet { sandbox, rules })
+        Ok(RuleSet { sandbox, rules, files })
     }
 }
 
@@ -208,19 +208,28 @@ impl RuleSet {
     /// What there is, in the order of loading.
     #[must_use]
     pub fn described(&self) -> Vec<Described> {
-        let described = |slot: &Slot| match slot {
+        let described = |(slot, file): (&Slot, &Option<Fingerprint>)| match slot {
             Slot::Loaded(rule) => Described {
                 id: rule.id().to_owned(),
                 source: rule.source().to_owned(),
-                parameters: Ok(rule.parameters().to_vec()),
+                component: file.clone(),
+                disabled: false,
+                about: Some(rule.about().clone()),
+                reason: None,
             },
-            Slot::Refused(report) => Described {
-                id: report.id.clone(),
-                source: report.source.clone(),
-                parameters: Err(report.reason.clone().unwrap_or_default()),
-            },
+            Slot::Refused(report, about) => {
+                let disabled = report.status == RuleStatus::Disabled;
+                Described {
+                    id: report.id.clone(),
+                    source: report.source.clone(),
+                    component: file.clone(),
+                    disabled,
+                    about: about.as_deref().cloned(),
+                    reason: report.reason.clone().filter(|_| !disabled),
+                }
+            }
         };
-        self.rules.iter().map(described).collect()
+        self.rules.iter().zip(&self.files).map(described).collect()
     }
 
     /// The value of a loaded rule's parameter.
@@ -237,13 +246,18 @@ impl RuleSet {
     /// # Errors
     /// The bytes are no snapshot.
     pub fn judge(&self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
-        let snapshot: Arc<Snapshot> = Arc::new(Snapshot::from_postcard(snapshot)?);
+        Ok(self.judge_decoded(&Arc::new(Snapshot::from_postcard(snapshot)?)))
+    }
+
+    /// The same of a snapshot that is at hand.
+    #[must_use]
+    pub fn judge_decoded(&self, snapshot: &Arc<Snapshot>) -> Vec<RuleReport> {
         let clock = self.sandbox.start_clock().map_err(no_deadline);
         let judge = |slot: &Slot| match (slot, &clock) {
-            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, &snapshot),
+            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot),
             (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
-            (Slot::Refused(report), _) => report.clone(),
+            (Slot::Refused(report, _), _) => report.clone(),
         };
-        Ok(self.rules.iter().map(judge).collect())
+        self.rules.iter().map(judge).collect()
     }
 }

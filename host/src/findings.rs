@@ -33,6 +33,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// When a fix should be tried. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Urgency {
@@ -184,6 +196,20 @@ pub enum RuleStatus {
     Failed,
     /// Switched off by configuration.
     Disabled,
+}
+
+impl RuleStatus {
+    /// For people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::Quiet => "quiet",
+            Self::NotEvaluated => "not evaluated",
+            Self::Failed => "failed",
+            Self::Disabled => "disabled",
+        }
+    }
 }
 
 /// A rule's outcome.

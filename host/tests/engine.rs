@@ -191,12 +191,23 @@ fn what_cannot_be_read_is_told() {
 
 #[test]
 fn a_directory_that_cannot_be_listed_is_an_error() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    for path in [PathBuf::from("/no/such/rules"), file.path().to_owned()] {
-        let error = Runtime::new(&limits()).unwrap().load(&[], std::slice::from_ref(&path)).err().unwrap();
-        assert!(matches!(&error, LoadError::Directory { .. }));
-        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-    }
+    let path = PathBuf::from("/no/such/rules");
+    let error = Runtime::new(&limits()).unwrap().load(&[], std::slice::from_ref(&path)).err().unwrap();
+    assert!(matches!(&error, LoadError::Directory { .. }));
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn a_file_that_is_named_stands_for_itself_whatever_it_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rule.bin");
+    fs::write(&path, rule("healthy")).unwrap();
+    let rules = Runtime::new(&limits()).unwrap().load(&[], std::slice::from_ref(&path)).unwrap();
+    let [described] = &rules.described()[..] else { panic!("not one rule") };
+    assert_eq!((described.id.as_str(), described.source.as_str()), ("healthy", path.to_str().unwrap()));
+    assert_eq!(described.component.as_ref().unwrap().size, rule("healthy").len() as u64);
+    let about = described.about.as_ref().unwrap();
+    assert!(about.imports.iter().all(|name| name.starts_with("kerno:rules/")), "{about:?}");
 }
 
 #[test]
@@ -222,7 +233,7 @@ fn what_is_set_of_a_rule_is_its_own_and_must_fit_it() {
         let built_in: [(&str, Option<&[u8]>); 1] = [("oom-kill", None)];
         let rules = Runtime::new(&limits()).unwrap().load_with(&built_in, &[directory.path().to_owned()], settings).unwrap();
         let reports = rules.judge(&snapshot()).unwrap();
-        let described: Vec<bool> = rules.described().iter().map(|rule| rule.parameters.is_ok()).collect();
+        let described: Vec<bool> = rules.described().iter().map(|rule| rule.about.is_some()).collect();
         (reports.into_iter().map(|report| (report.id, report.status, report.reason)).collect::<Vec<_>>(), described)
     };
     let off = Some("switched off by the configuration (rules.disabled)".to_owned());
@@ -230,7 +241,7 @@ fn what_is_set_of_a_rule_is_its_own_and_must_fit_it() {
     let (reports, described) = judged(&disabled);
     assert_eq!(reports[0], ("oom-kill".into(), RuleStatus::Disabled, off.clone()));
     assert_eq!(reports[1], ("healthy".into(), RuleStatus::Disabled, off));
-    assert_eq!((reports[2].1, described), (RuleStatus::Fired, vec![false, false, true]));
+    assert_eq!((reports[2].1, described), (RuleStatus::Fired, vec![false, true, true]));
 
     let set = [("budget".to_owned(), Quantity { value: 1.0, unit: None })].into();
     let (reports, _) = judged(&Settings { parameters: [("healthy".to_owned(), set)].into(), ..Settings::default() });

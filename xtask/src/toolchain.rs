@@ -55,6 +55,9 @@ pub struct Toolchain {
     pub linker: Linker,
 }
 
+/// A rule's stack. Of the megabyte that is usual all but a few pages would be cleared for nothing before every evaluation.
+const RULE_FLAGS: &str = "-Clink-arg=-zstack-size=65536";
+
 impl Compiler {
     /// Asks the compiler what it is; `None` when it is not there.
     fn find(cargo: PathBuf, rustc: PathBuf) -> Option<Self> {
@@ -100,7 +103,7 @@ impl Compiler {
     /// cargo, set to build rules.
     pub fn rules_cargo(&self) -> Result<Command> {
         let mut cargo = self.cargo(WASM, self.wasm, "core,alloc", &paths::cross_target("rules")?);
-        cargo.args(["--profile", "rule", "--lib"]);
+        cargo.args(["--profile", "rule", "--lib"]).env("CARGO_ENCODED_RUSTFLAGS", RULE_FLAGS);
         Ok(cargo)
     }
 }

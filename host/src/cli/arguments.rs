@@ -34,6 +34,9 @@ pub(super) enum Command {
     },
     /// Takes snapshots one after the other and tells what will meet its limit, and when.
     Predict(Predict),
+    /// Tells what rules there are, whether a file would load, and what a rule says of a recorded window.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Prints the version and what was built in.
     Version,
 }
@@ -116,7 +119,65 @@ pub(super) enum ConfigCommand {
     Validate {
         /// The file [default: the one that kerno doctor would read]
         file: Option<PathBuf>,
+        /// The same, as the other commands take it
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        config: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Lists all rules, also those that are switched off or do not load.
+    List {
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Tells all that is known of a rule: parameters with their values, families, imports, size, digest.
+    Inspect {
+        /// Its id, or the file of its component
+        rule: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Tells of files whether they would load beside the rules that are there, and if not, why: then exits with 1.
+    Verify {
+        /// Files of components, *.wasm
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Judges a recorded window by one rule: exits with 1 when the rule fails.
+    Test {
+        /// Its id, or the file of its component
+        rule: String,
+        /// A recording, as kerno doctor --record writes it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
+        #[command(flatten)]
+        rules: Rules,
+    },
+}
+
+/// Where rules are, and how they are told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rules {
+    /// Directory of rules beside the built-in ones, *.wasm; once for each [default: rules.dirs of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Vec<PathBuf>,
+    /// File of settings [default: /etc/kerno/config.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Form of what is told
+    #[arg(short, long, value_enum, default_value_t = RulesForm::Pretty)]
+    pub(super) output: RulesForm,
+}
+
+/// How rules are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RulesForm {
+    Pretty,
+    Json,
 }
 
 #[derive(Debug, clap::Args)]
@@ -213,7 +274,10 @@ pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
         return Ok(exit::DONE);
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Err(Failure::usage("no command given", "kerno doctor measures this machine; kerno --help lists the rest"));
+        return Err(match given_command() {
+            Some(name) => Failure::usage(format!("kerno {name} needs a command"), format!("kerno {name} --help lists them")),
+            None => Failure::usage("no command given", "kerno doctor measures this machine; kerno --help lists the rest"),
+        });
     }
     let text = error.to_string();
     let what = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
@@ -222,7 +286,10 @@ pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
         .into_iter()
         .find_map(|kind| error.get(kind))
         .map(|name| format!("did you mean {name}?"));
-    let given = std::env::args().nth(1).filter(|name| Arguments::command().find_subcommand(name).is_some());
-    let command = given.map_or_else(|| "kerno".to_owned(), |name| format!("kerno {name}"));
+    let command = given_command().map_or_else(|| "kerno".to_owned(), |name| format!("kerno {name}"));
     Err(Failure::usage(what, suggested.unwrap_or_else(|| format!("{command} --help tells what may be given"))))
+}
+
+fn given_command() -> Option<String> {
+    std::env::args().nth(1).filter(|name| Arguments::command().find_subcommand(name).is_some())
 }

@@ -24,6 +24,7 @@ use place::Place;
 use yaml::{Entry, Node, Value};
 
 pub(super) use command::run;
+pub(super) use quantity::write as write_quantity;
 
 /// What a file says; every value with its line.
 #[derive(Debug, Default)]

@@ -90,7 +90,7 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
         (_, named) => Config::load(named.as_deref(), !arguments.rules.is_empty(), &environment)?,
     };
     let duration: Duration = flag.or(config.settings.duration.map(|(duration, _)| duration)).unwrap_or(window::DEFAULT);
-    let rules = rules(arguments.rules, &config)?;
+    let rules = rules(arguments.rules, "--rules", &config)?;
     let record = arguments.record.as_deref().map(Destination::new).transpose()?;
     Ok(Settings {
         agent: agent::Options {
@@ -114,13 +114,13 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
 }
 
 /// Directories of rules, those of the command line before those of the configuration: all of them can be read.
-fn rules(given: Vec<PathBuf>, config: &Config) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn rules(given: Vec<PathBuf>, flag: &str, config: &Config) -> Result<Vec<PathBuf>, Failure> {
     let named: Vec<(PathBuf, String, &str)> = if given.is_empty() {
         let of_file =
             |(path, line): &(PathBuf, usize)| (path.clone(), format!("{}: rules.dirs: ", config.at(*line)), "rules.dirs");
         config.settings.dirs.iter().map(of_file).collect()
     } else {
-        given.into_iter().map(|path| (path, String::new(), "--rules")).collect()
+        given.into_iter().map(|path| (path, String::new(), flag)).collect()
     };
     for (path, place, key) in &named {
         std::fs::read_dir(path).map_err(|error| {

@@ -25,7 +25,7 @@ pub(super) struct Candidate {
     pub(super) bytes: Result<Vec<u8>, String>,
 }
 
-/// Built-in rules, then every `*.wasm` of the directories, sorted.
+/// Built-in rules, then every `*.wasm` of the directories, sorted; a file that is named stands for itself.
 pub(super) fn candidates(
     built_in: &[(&str, Option<&[u8]>)],
     directories: &[PathBuf],
@@ -42,6 +42,10 @@ pub(super) fn candidates(
         })
         .collect();
     for directory in directories {
+        if fs::metadata(directory).is_ok_and(|there| !there.is_dir()) {
+            all.push(candidate(directory, limits));
+            continue;
+        }
         let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory).map_err(unreadable)? {
@@ -58,13 +62,17 @@ pub(super) fn candidates(
             });
         }
         paths.sort();
-        all.extend(paths.iter().map(|path| Candidate {
-            stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
-            source: output::printable(path.display().to_string()),
-            bytes: read(path, limits),
-        }));
+        all.extend(paths.iter().map(|path| candidate(path, limits)));
     }
     Ok(all)
+}
+
+fn candidate(path: &Path, limits: &Limits) -> Candidate {
+    Candidate {
+        stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
+        source: output::printable(path.display().to_string()),
+        bytes: read(path, limits),
+    }
 }
 
 fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
@@ -165,6 +173,11 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
     Err(format!(
         "it is a component of another world: it does not export `{guest}@{VERSION}`{instead}; export a rule with the SDK"
     ))
+}
+
+/// What it imports.
+pub(super) fn imports(sandbox: &Sandbox, component: &Component) -> Vec<String> {
+    component.component_type().imports(sandbox.engine()).map(|(name, _)| output::printable(name.to_owned())).collect()
 }
 
 fn check_version(name: &str) -> Result<(), String> {

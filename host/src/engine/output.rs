@@ -127,7 +127,7 @@ fn number(what: &str, value: f64, unit: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn severity(severity: types::Severity) -> Severity {
+pub(super) fn severity(severity: types::Severity) -> Severity {
     match severity {
         types::Severity::Info => Severity::Info,
         types::Severity::Warning => Severity::Warning,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::bindings::exports::kerno::rules::guest as wit;
 
 mod built_in;
@@ -9,7 +11,8 @@ mod built_in;
 pub use built_in::BUILT_IN_PARAMETERS;
 
 /// What a parameter's value is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A duration.
     Seconds,
@@ -40,7 +43,7 @@ pub struct Settings {
 }
 
 /// A parameter of a rule and the value in force.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Parameter {
     /// Its name.
     pub name: String,
@@ -102,18 +105,39 @@ pub(super) fn in_force(id: &str, declared: Vec<wit::Parameter>, settings: &Setti
         };
         return Err(format!("the configuration sets its parameter `{unknown}`, which it does not have: {help}"));
     }
-    declared
-        .into_iter()
-        .map(|parameter| {
-            let wit::Parameter { name, description, unit, default } = parameter;
-            let unit = Unit::from(unit);
-            let value = set
-                .get(&name)
-                .map_or(Ok(default), |quantity| quantity.in_unit(unit))
-                .map_err(|how| format!("the configuration sets its parameter `{name}` to a value of another unit: {how}"))?;
-            Ok(Parameter { name, description, unit, value })
-        })
-        .collect()
+    let mut all = Vec::with_capacity(declared.len());
+    let mut defaults = BTreeMap::new();
+    for wit::Parameter { name, description, unit, default } in declared {
+        let unit = Unit::from(unit);
+        let told = |what: &str| format!("the configuration sets its parameter `{name}` {what}");
+        let value = match set.get(&name) {
+            None => default,
+            Some(quantity) => quantity.in_unit(unit).map_err(|how| told(&format!("to a value of another unit: {how}")))?,
+        };
+        if unit == Unit::Ratio && default <= 1.0 && value > 1.0 {
+            return Err(told(&format!("to {:.0}%, but a share is never above 100%: write a smaller one", value * 100.0)));
+        }
+        defaults.insert(name.clone(), default);
+        all.push(Parameter { name, description, unit, value });
+    }
+    crossed(&all, &defaults)?;
+    Ok(all)
+}
+
+/// Refuses a threshold for a warning that is on the other side of the one that is critical, which would never warn.
+fn crossed(all: &[Parameter], defaults: &BTreeMap<String, f64>) -> Result<(), String> {
+    for Parameter { name, value: warning, .. } in all {
+        let critical = name.strip_suffix("_warning").map(|stem| format!("{stem}_critical"));
+        let Some(critical) = critical.and_then(|other| all.iter().find(|parameter| parameter.name == other)) else { continue };
+        let (Some(of_warning), Some(of_critical)) = (defaults.get(name), defaults.get(&critical.name)) else { continue };
+        if warning.total_cmp(&critical.value) == of_critical.total_cmp(of_warning) && of_critical != of_warning {
+            return Err(format!(
+                "the configuration puts its parameters `{name}` and `{}` in the wrong order: it would never warn; exchange them",
+                critical.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl From<wit::Unit> for Unit {
@@ -160,6 +184,24 @@ mod tests {
         assert!(told(&set("color", 0.05, Some(Unit::Seconds))).contains("remove it"));
         assert!(told(&set("p99_warning", 0.05, None)).contains("`p99_warning` to a value of another unit: a duration"));
         assert!(told(&set("min_calls", 0.05, Some(Unit::Ratio))).contains("as 20"));
+    }
+
+    #[test]
+    fn what_is_never_reached_is_told() {
+        let parameter = |name: &str, default| wit::Parameter {
+            name: name.into(),
+            description: String::new(),
+            unit: wit::Unit::Ratio,
+            default,
+        };
+        let with = |name: &str, value| {
+            let declared = vec![parameter("use_critical", 0.95), parameter("use_warning", 0.9), parameter("growth", 1.5)];
+            in_force("calls", declared, &set(name, value, Some(Unit::Ratio))).map(|_| ())
+        };
+        assert!(with("use_warning", 9.0).unwrap_err().contains("to 900%, but a share is never above 100%"));
+        assert!(with("use_warning", 0.96).unwrap_err().contains("`use_warning` and `use_critical` in the wrong order"));
+        assert!(with("use_critical", 0.89).is_err());
+        assert_eq!([with("use_warning", 0.95), with("use_critical", 0.9), with("growth", 9.0)], [Ok(()), Ok(()), Ok(())]);
     }
 
     #[test]

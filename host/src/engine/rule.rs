@@ -7,10 +7,10 @@ use kerno_signals::Snapshot;
 
 use super::bindings::RulePre;
 use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
-use super::load;
 use super::output::{self, Origin};
-use super::parameters::{self, Parameter, Settings};
+use super::parameters::{self, Settings};
 use super::sandbox::{Sandbox, State};
+use super::{About, load};
 use crate::findings::{Finding, RuleReport, RuleStatus};
 
 /// Values of a rule's parameters by name, in force.
@@ -22,10 +22,8 @@ const LONGEST_NAME: usize = 64;
 pub(super) struct LoadedRule {
     pre: RulePre<State>,
     id: Arc<str>,
-    version: String,
     source: String,
-    families: Vec<String>,
-    parameters: Vec<Parameter>,
+    about: About,
     values: Arc<Parameters>,
 }
 
@@ -38,10 +36,19 @@ impl LoadedRule {
             .call(&pre, state, |rule, store| rule.kerno_rules_guest().call_describe(store))
             .map_err(|reason| format!("when asked to describe itself: {reason}"))?;
         check(&description)?;
-        let Description { id, version, families, parameters, .. } = description;
+        let Description { id, title, version, severity, families, parameters } = description;
         let parameters = parameters::in_force(&id, parameters, settings)?;
         let values = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
-        Ok(Self { pre, id: Arc::from(id), version, source: source.to_owned(), families, parameters, values: Arc::new(values) })
+        let imports = load::imports(sandbox, pre.instance_pre().component());
+        let about = About {
+            title: output::sentence(title),
+            version,
+            severity: output::severity(severity),
+            families,
+            imports,
+            parameters,
+        };
+        Ok(Self { pre, id: Arc::from(id), source: source.to_owned(), about, values: Arc::new(values) })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -57,22 +64,18 @@ impl LoadedRule {
         &self.source
     }
 
-    pub(super) fn version(&self) -> &str {
-        &self.version
-    }
-
-    pub(super) fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+    pub(super) fn about(&self) -> &About {
+        &self.about
     }
 
     /// Evaluates the rule, unless a family that it needs is missing.
     pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> RuleReport {
-        if let Some(reason) = self.families.iter().find_map(|family| why_missing(snapshot, family)) {
+        if let Some(reason) = self.about.families.iter().find_map(|family| why_missing(snapshot, family)) {
             return self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new());
         }
         let state = State::new(Some(Arc::clone(snapshot)), Arc::clone(&self.values), Arc::clone(&self.id));
         let verdict = sandbox.call(&self.pre, state, |rule, store| rule.kerno_rules_guest().call_evaluate(store));
-        let collector = self.families.first().map_or("", String::as_str);
+        let collector = self.about.families.first().map_or("", String::as_str);
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
         let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };
         match verdict {
@@ -97,7 +100,7 @@ impl LoadedRule {
     }
 
     fn report(&self, status: RuleStatus, reason: Option<String>, findings: Vec<Finding>) -> RuleReport {
-        let (id, version, source) = (self.id.to_string(), Some(self.version.clone()), self.source.clone());
+        let (id, version, source) = (self.id.to_string(), Some(self.about.version.clone()), self.source.clone());
         RuleReport { id, version, source, status, reason, findings }
     }
 }

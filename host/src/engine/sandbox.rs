@@ -21,8 +21,13 @@ use super::rule::Parameters;
 /// Epochs pass at this pace, while rules run and only then.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Instances at a time; tests and reloads may overlap.
-const INSTANCES: u32 = 8;
+/// Places for instances: one for every rule of a node, so that the place where a rule ran last, still made ready for it, is free when
+/// it runs again. They take addresses, 16 MiB each, no memory.
+const INSTANCES: u32 = 128;
+/// Where addresses are few: tests and reloads may overlap.
+const FEWEST_INSTANCES: u32 = 8;
+/// What is cleared by writing zeroes after an evaluation, bytes: cheaper than giving it back and having it faulted in again.
+const KEPT: usize = 512 << 10;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 8;
 const TABLE_ELEMENTS: usize = 10_000;
@@ -83,11 +88,15 @@ impl ResourceLimiter for State {
 
 /// How rules are compiled and given memory.
 pub(super) fn config(limits: &Limits) -> Config {
+    let instances = if address_space_is_limited() { FEWEST_INSTANCES } else { INSTANCES };
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(INSTANCES)
-        .total_tables(INSTANCES * TABLES_PER_COMPONENT)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(instances)
+        .total_tables(instances * TABLES_PER_COMPONENT)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(KEPT)
+        .table_keep_resident(KEPT)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES_PER_COMPONENT)

@@ -226,6 +226,29 @@ fn all_mistakes_are_told_at_once_but_never_a_flood() {
 }
 
 #[test]
+fn a_threshold_that_is_never_reached_is_refused() {
+    for (parameters, error) in [
+        ("{ use_warning: 900% }", "sets its parameter `use_warning` to 900%, but a share is never above 100%"),
+        ("{ use_warning: 97% }", "`use_warning` and `use_critical` in the wrong order"),
+    ] {
+        let (_directory, path) = file(format!("rules:\n  params:\n    oom-imminent: {parameters}\n"));
+        let (code, stdout, stderr) = config(&["validate", "--config"], &path);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        assert_told(&stderr, error, "change the file");
+        assert_told(&stderr, &format!("{}:3: oom-imminent: ", path.display()), "change the file");
+    }
+}
+
+#[test]
+fn a_command_that_needs_another_names_its_own_help() {
+    let mut command = kerno();
+    command.arg("config");
+    let (code, _, stderr) = run(command);
+    assert_eq!(code, Some(2));
+    assert_told(&stderr, "kerno config needs a command", "kerno config --help lists them");
+}
+
+#[test]
 fn what_has_no_use_yet_is_a_warning_each() {
     let (_directory, path) = file("log_level: debug\nprometheus:\n  addr: ':9090'\nai:\n  temperature: 0.2\n");
     let (code, stdout, stderr) = config(&["validate"], &path);

@@ -49,17 +49,16 @@ impl Rule for DiskIoBottleneck {
             return Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()));
         }
         // What was not measured may be what is slow.
-        if signals.file_systems(0, 1).is_none() {
+        let Some(systems) = signals.file_systems(0, LIMIT) else {
             let why = family.reason.as_deref().unwrap_or("the collector saw block requests only");
             return Ok(Verdict::NotEvaluated(format!("fsync was not measured: {why}")));
-        }
-        Ok(Verdict::Quiet(why_quiet(signals)))
+        };
+        Ok(Verdict::Quiet(why_quiet(signals, &systems)))
     }
 }
 
-fn why_quiet(signals: &Signals) -> String {
+fn why_quiet(signals: &Signals, systems: &[FileSystemSync]) -> String {
     let needed = signals.parameter("min_samples") as u64;
-    let systems = signals.file_systems(0, LIMIT).unwrap_or_default();
     let judged: Vec<_> = systems.iter().filter(|system| system.latency.count >= needed).collect();
     let mut parts = vec![match judged.first() {
         Some(worst) => part("fsync", &worst.latency, Breach::FSYNC, signals),

@@ -68,7 +68,7 @@ struct Runners {
     top: Vec<Runner>,
     /// Their part of all CPU time of the window.
     share: f64,
-    /// What all processes used of it, as far as is known.
+    /// What was used of it, by all; where the host's own count was not read, as far as is known.
     used: f64,
     /// Share of the window in which a task waited for a CPU.
     pressure: Option<f64>,
@@ -76,14 +76,19 @@ struct Runners {
 
 impl Runners {
     fn read(window: &Window<'_>) -> Self {
-        let mut top = window.signals.runners(GROUPS);
         let all = window.seconds * f64::from(window.machine.cpus.max(1));
         let part = |sum: f64| if all > 0.0 { (sum / all).min(1.0) } else { 0.0 };
         let sum = |runners: &[Runner]| part(runners.iter().map(|runner| runner.cpu_seconds).sum());
-        // Processes are the longest-running only, groups leave out what has ended: both are lower bounds.
-        let groups = part(window.signals.cgroups(0, 0.0, GROUPS).iter().map(|group| group.cpu_seconds).sum());
-        let used = sum(&top).max(groups);
-        top.truncate(3);
+        let told = window.signals.host_cpu().and_then(|cpu| {
+            let all = cpu.duration * f64::from(cpu.cpus);
+            (all > 0.0).then(|| (cpu.busy / all).min(1.0))
+        });
+        let used = told.unwrap_or_else(|| {
+            // Processes are the longest-running only, groups leave out what has ended: both are lower bounds.
+            let groups = part(window.signals.cgroups(0, 0.0, GROUPS).iter().map(|group| group.cpu_seconds).sum());
+            groups.max(sum(&window.signals.runners(GROUPS)))
+        });
+        let top = window.signals.runners(3);
         Self { share: sum(&top), used, pressure: window.signals.cpu_pressure_ratio(), top }
     }
 

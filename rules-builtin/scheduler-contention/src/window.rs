@@ -119,8 +119,11 @@ impl<'a> Window<'a> {
             counted(self.host.count, "wait"),
             seconds(self.warning)
         );
-        let groups = self.signals.cgroups(self.min_waits, 0.0, GROUPS);
-        if let Some(worst) = groups.iter().find(|group| !group.lowest_weight) {
+        // The first few have one that did not ask to wait, but for hosts full of those that did.
+        let worst = [16, GROUPS]
+            .into_iter()
+            .find_map(|limit| self.signals.cgroups(self.min_waits, 0.0, limit).into_iter().find(|group| !group.lowest_weight));
+        if let Some(worst) = worst {
             let (name, p99) = (worst.cgroup.display_name(), seconds(worst.delay.p99.unwrap_or(worst.delay.mean)));
             reason.push_str(&format!("; worst group {name} {p99}"));
         }

@@ -1,7 +1,8 @@
 //! Questions about calls that failed.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -57,17 +58,25 @@ pub struct FailingCallView {
     pub errors: Vec<CallErrorView>,
 }
 
-/// Errors of some calls; no call: of every one. Never multiplied out: rules ask for as many of both as they like.
-struct Pairs<'a>(Vec<(HashSet<&'a str>, HashSet<&'a str>)>);
+/// Sets of calls by the error that they are named with; an empty one is of every call. Never multiplied out: rules ask for as many of
+/// both as they like.
+struct Pairs<'a>(HashMap<&'a str, Vec<Rc<HashSet<&'a str>>>>);
 
 impl<'a> Pairs<'a> {
     fn of(all: &'a [ErrorsOf]) -> Self {
-        let set = |names: &'a [String]| names.iter().map(String::as_str).collect();
-        Self(all.iter().map(|one| (set(&one.errors), set(&one.calls))).collect())
+        let mut pairs: HashMap<_, Vec<_>> = HashMap::new();
+        for one in all {
+            let calls: Rc<HashSet<&str>> = Rc::new(one.calls.iter().map(String::as_str).collect());
+            for error in &one.errors {
+                pairs.entry(error.as_str()).or_default().push(Rc::clone(&calls));
+            }
+        }
+        Self(pairs)
     }
 
     fn have(&self, call: &str, error: &str) -> bool {
-        self.0.iter().any(|(errors, calls)| errors.contains(error) && (calls.is_empty() || calls.contains(call)))
+        let sets = self.0.get(error).map(Vec::as_slice).unwrap_or_default();
+        sets.iter().any(|calls| calls.is_empty() || calls.contains(call))
     }
 }
 

@@ -57,6 +57,10 @@ pub fn cgroups(sched: &Sched, min_waits: u64, min_p99: f64, limit: u32) -> Vec<C
         .iter()
         .filter(|group| group.delay.count >= min_waits)
         .filter_map(|group| {
+            // A p99 is never above the longest: most groups need no look at their distribution.
+            if group.delay.max_ns.is_some_and(|longest| seconds(longest) < min_p99) {
+                return None;
+            }
             let p99 = group.delay.quantile_ns(0.99).map(seconds);
             let judged = if min_p99 > 0.0 { p99.filter(|p99| *p99 >= min_p99)? } else { p99.unwrap_or(mean(group)) };
             Some((judged, group))

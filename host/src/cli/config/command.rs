@@ -18,8 +18,8 @@ pub(in crate::cli) fn run(command: &ConfigCommand, environment: &Environment) ->
             judging.settings.disabled.clear();
             show::show(&config, &described(&judging)?, *origin, environment)
         }
-        ConfigCommand::Validate { file } => {
-            let config = Config::load(file.as_deref(), false, environment)?;
+        ConfigCommand::Validate { file, config } => {
+            let config = Config::load(file.as_deref().or(config.as_deref()), false, environment)?;
             check_rules(&config)?;
             match &config.place {
                 Some(place) => format!("{} is valid\n", place.path.display()),
@@ -39,10 +39,10 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
     agent::rules(judging).map_err(|error| Failure::usage(chain(&error), "give rules.dirs directories that this user may read"))
 }
 
-/// Loads the rules of `rules.dirs` and compares what is set of them with what they are.
+/// Loads the rules, those of `rules.dirs` too, and compares what is set of them with what they are.
 fn check_rules(config: &Config) -> Result<(), Failure> {
     let dirs = &config.settings.dirs;
-    if dirs.is_empty() {
+    if dirs.is_empty() && config.settings.parameters.is_empty() {
         return Ok(());
     }
     let mut book = Book::default();
@@ -58,11 +58,15 @@ fn check_rules(config: &Config) -> Result<(), Failure> {
     let mut judging = config.judging(directories(config));
     judging.settings.disabled.clear();
     let rules = described(&judging)?;
-    let mut own = rules.iter().filter(|rule| rule.source != BUILT_IN_SOURCE);
-    let broken: Vec<Complaint> = own
-        .by_ref()
+    let broken: Vec<Complaint> = rules
+        .iter()
         .filter_map(|rule| {
-            let reason = rule.parameters.as_ref().err()?;
+            let reason = rule.reason.as_ref()?;
+            if rule.source == BUILT_IN_SOURCE {
+                // Those that are not built in are no fault of the file.
+                let set = config.settings.parameters.get(&rule.id)?.values().map(|set| set.line).min()?;
+                return Some(Complaint::new(set, format!("{}: {reason}", rule.id), "change the file"));
+            }
             let line =
                 dirs.iter().find(|(path, _)| rule.source.starts_with(&*path.to_string_lossy())).map_or(0, |(_, line)| *line);
             Some(Complaint::new(line, format!("the rule {} does not load: {reason}", rule.source), "mend the rule, or remove it"))

@@ -41,7 +41,7 @@ pub(super) fn number(text: &str) -> Option<f64> {
 }
 
 /// A value as [`read`] reads it.
-pub(super) fn write(value: f64, unit: Unit) -> String {
+pub(in crate::cli) fn write(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count => value.to_string(),
         // Hundredths are not exact: 0.07 is 7.000000000000001 %.

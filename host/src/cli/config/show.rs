@@ -32,13 +32,16 @@ pub(super) fn show(config: &Config, rules: &[Described], origin: bool, environme
     page.list("  disabled:", settings.disabled.iter().map(|(id, line)| (quoted(id), *line)).collect(), at);
     page.line("  params:", None);
     for rule in rules {
-        match &rule.parameters {
-            Ok(parameters) if parameters.is_empty() => {}
-            Ok(parameters) => {
+        match &rule.about {
+            Some(about) if about.parameters.is_empty() => {}
+            Some(about) => {
                 page.line(&format!("    {}:", rule.id), None);
-                parameters.iter().for_each(|parameter| self::parameter(rule, parameter, config, &mut page));
+                about.parameters.iter().for_each(|parameter| self::parameter(rule, parameter, config, &mut page));
             }
-            Err(reason) => page.comment(&format!("{} has no parameters: {reason}", rule.id)),
+            None => {
+                let reason = rule.reason.as_deref().unwrap_or("it is switched off");
+                page.comment(&format!("{} has no parameters: {reason}", rule.id));
+            }
         }
     }
     if settings.objectives.is_empty() {

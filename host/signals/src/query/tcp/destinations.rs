@@ -1,62 +1,99 @@
 //! Flows added up by the address of the other side.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::{first, seconds};
-use super::{DestinationTrafficView, DestinationView, by_most, is_lossy};
-use crate::{Connections, FlowTraffic, PeerClass, Tcp, Traffic};
+use super::{DestinationTrafficView, DestinationView, SegmentsView};
+use crate::{Connections, FlowTraffic, Latency, PeerClass, Tcp, Traffic};
 
-/// All flows with one address; of loopback, those of one network namespace.
-struct Destination<'a> {
-    first: &'a FlowTraffic,
-    port: Option<u16>,
-    namespace: Option<u32>,
-    /// `None` for a single flow, whose own it is.
-    sum: Option<Traffic>,
-    flows: u32,
-}
+/// All flows with one address; of loopback, those of one network namespace. Added up no further than a question needs.
+struct Destination<'a, 'b>(&'b [&'a FlowTraffic]);
 
-impl<'a> Destination<'a> {
-    fn of(flow: &'a FlowTraffic) -> Self {
-        Self { first: flow, port: flow.port, namespace: Some(flow.namespace), sum: None, flows: 1 }
+impl Destination<'_, '_> {
+    fn sum(&self, of: impl Fn(&Traffic) -> u64) -> u64 {
+        self.0.iter().map(|flow| of(&flow.traffic)).fold(0, u64::saturating_add)
     }
 
-    fn traffic(&self) -> &Traffic {
-        self.sum.as_ref().unwrap_or(&self.first.traffic)
+    /// What one flow does not know, the sum does not know.
+    fn connections(&self, of: impl Fn(&Connections) -> u64) -> Option<u64> {
+        self.0.iter().try_fold(0, |sum: u64, flow| Some(sum.saturating_add(of(flow.traffic.connections.as_ref()?))))
     }
 
-    fn add(&mut self, flow: &FlowTraffic) {
-        add(self.sum.get_or_insert_with(|| self.first.traffic.clone()), &flow.traffic);
-        self.port = self.port.filter(|port| flow.port == Some(*port));
-        self.namespace = self.namespace.filter(|number| flow.namespace == *number);
-        self.flows += 1;
+    fn segments(&self) -> SegmentsView {
+        SegmentsView {
+            sent: self.sum(|traffic| traffic.sent),
+            retransmitted: self.sum(|traffic| traffic.retransmitted),
+            syn_retransmitted: self.connections(|all| all.syn_retransmitted),
+        }
+    }
+
+    /// A quantile of one of its latencies, when there are `min_samples` of it.
+    fn quantile_ns(&self, kind: LatencyKind, quantile: f64, min_samples: u64, min_seconds: f64) -> Option<u64> {
+        let latencies: Option<Vec<&Latency>> = self.0.iter().map(|flow| kind.of(&flow.traffic)).collect();
+        let latencies = latencies?;
+        let count = latencies.iter().map(|latency| latency.count).fold(0, u64::saturating_add);
+        // A quantile is never above the longest: most destinations need no look at their distribution.
+        let longest = latencies.iter().map(|latency| latency.max_ns.unwrap_or(u64::MAX)).max()?;
+        if count < min_samples || seconds(longest) < min_seconds {
+            return None;
+        }
+        let quantile_ns = match latencies[..] {
+            [one] => one.quantile_ns(quantile),
+            _ => {
+                let mut sum = Latency::default();
+                latencies.iter().for_each(|latency| sum.add(latency));
+                sum.quantile_ns(quantile)
+            }
+        };
+        quantile_ns.filter(|value| seconds(*value) >= min_seconds)
+    }
+
+    /// What all have in common; `None` when they differ.
+    fn common<T: PartialEq>(&self, of: impl Fn(&FlowTraffic) -> T) -> Option<T> {
+        let first = of(self.0.first()?);
+        self.0.iter().all(|flow| of(flow) == first).then_some(first)
     }
 
     fn view(&self) -> DestinationView {
+        let first = self.0[0];
         DestinationView {
-            remote: self.first.remote.to_string(),
-            port: self.port,
-            class: self.first.class.into(),
-            namespace: self.namespace,
-            segments: self.traffic().into(),
-            flows: self.flows,
+            remote: first.remote.to_string(),
+            port: self.common(|flow| flow.port).flatten(),
+            class: first.class.into(),
+            namespace: self.common(|flow| flow.namespace),
+            segments: self.segments(),
+            flows: u32::try_from(self.0.len()).unwrap_or(u32::MAX),
         }
     }
 
     fn whole(&self) -> DestinationTrafficView {
-        DestinationTrafficView { destination: self.view(), traffic: self.traffic().into() }
+        let traffic = match self.0 {
+            [one] => (&one.traffic).into(),
+            all => {
+                let mut sum = all[0].traffic.clone();
+                all[1..].iter().for_each(|flow| add(&mut sum, &flow.traffic));
+                (&sum).into()
+            }
+        };
+        DestinationTrafficView { destination: self.view(), traffic }
     }
 }
 
-fn destinations<'a>(tcp: &'a Tcp, classes: &[PeerClass]) -> Vec<Destination<'a>> {
-    let mut all: BTreeMap<(IpAddr, Option<u32>), Destination<'a>> = BTreeMap::new();
-    for flow in tcp.flows.iter().filter(|flow| classes.is_empty() || classes.contains(&flow.class)) {
-        let key = (flow.remote, flow.remote.is_loopback().then_some(flow.namespace));
-        all.entry(key).and_modify(|known| known.add(flow)).or_insert_with(|| Destination::of(flow));
-    }
-    all.into_values().collect()
+/// What makes flows go to the same destination.
+fn key(flow: &FlowTraffic) -> (IpAddr, Option<u32>) {
+    (flow.remote, flow.remote.is_loopback().then_some(flow.namespace))
+}
+
+/// Flows with peers of the classes (none: of every class), those of one destination side by side.
+fn flows<'a>(tcp: &'a Tcp, classes: &[PeerClass]) -> Vec<&'a FlowTraffic> {
+    let mut flows: Vec<_> = tcp.flows.iter().filter(|flow| classes.is_empty() || classes.contains(&flow.class)).collect();
+    flows.sort_by_key(|flow| key(flow));
+    flows
+}
+
+fn destinations<'a, 'b>(flows: &'b [&'a FlowTraffic]) -> impl Iterator<Item = Destination<'a, 'b>> {
+    flows.chunk_by(|a, b| key(a) == key(b)).map(Destination)
 }
 
 fn add(sum: &mut Traffic, more: &Traffic) {
@@ -94,11 +131,14 @@ fn add_connections(sum: &mut Connections, more: &Connections) {
 /// Destinations that at least `min_sent` segments were sent to, and at least `min_ratio` times as many again; most sent again first.
 #[must_use]
 pub fn lossy_destinations(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<DestinationView> {
-    let mut lossy = destinations(tcp, &[]);
-    lossy.retain(|one| is_lossy(one.traffic(), min_sent, min_ratio));
+    let flows = flows(tcp, &[]);
+    let mut lossy: Vec<_> = destinations(&flows)
+        .map(|one| (one.sum(|traffic| traffic.retransmitted), one.sum(|traffic| traffic.sent), one))
+        .filter(|(again, sent, _)| *sent >= min_sent && *again as f64 >= min_ratio * *sent as f64)
+        .collect();
     // Stable: of equal ones the smaller address comes first.
-    lossy.sort_by(|a, b| by_most(a.traffic(), b.traffic()));
-    first(&lossy, limit, Destination::view)
+    lossy.sort_by_key(|(again, sent, _)| Reverse((*again, *sent)));
+    first(&lossy, limit, |(.., one)| one.view())
 }
 
 /// What a destination's latency is told by.
@@ -107,6 +147,15 @@ pub fn lossy_destinations(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) 
 pub enum LatencyKind {
     RoundTrip,
     Handshake,
+}
+
+impl LatencyKind {
+    fn of(self, traffic: &Traffic) -> Option<&Latency> {
+        match self {
+            Self::RoundTrip => Some(&traffic.rtt),
+            Self::Handshake => Some(&traffic.connections.as_ref()?.handshake),
+        }
+    }
 }
 
 /// Destinations of the classes with at least `min_samples` durations of a kind whose quantile is `min_seconds` or more, the largest
@@ -121,17 +170,9 @@ pub fn slow_destinations(
     min_seconds: f64,
     limit: u32,
 ) -> Vec<DestinationTrafficView> {
-    let mut slow: Vec<(u64, Destination<'_>)> = destinations(tcp, classes)
-        .into_iter()
-        .filter_map(|one| {
-            let latency = match kind {
-                LatencyKind::RoundTrip => &one.traffic().rtt,
-                LatencyKind::Handshake => &one.traffic().connections.as_ref()?.handshake,
-            };
-            let value = latency.quantile_ns(quantile.clamp(0.0, 1.0)).filter(|_| latency.count >= min_samples)?;
-            (seconds(value) >= min_seconds).then_some((value, one))
-        })
-        .collect();
+    let (flows, quantile) = (flows(tcp, classes), quantile.clamp(0.0, 1.0));
+    let mut slow: Vec<_> =
+        destinations(&flows).filter_map(|one| Some((one.quantile_ns(kind, quantile, min_samples, min_seconds)?, one))).collect();
     slow.sort_by_key(|(value, _)| Reverse(*value));
     first(&slow, limit, |(_, one)| one.whole())
 }
@@ -139,18 +180,17 @@ pub fn slow_destinations(
 /// Destinations that at least `min_connects` connects got no answer from, most first.
 #[must_use]
 pub fn unanswering_destinations(tcp: &Tcp, min_connects: u64, limit: u32) -> Vec<DestinationTrafficView> {
-    let unanswered = |one: &Destination<'_>| {
-        one.traffic().connections.as_ref().map_or(0, |all| all.unsuccessful().saturating_add(all.in_flight))
-    };
-    let mut all = destinations(tcp, &[]);
-    all.retain(|one| unanswered(one) >= min_connects.max(1));
     // Those that refuse have answered.
-    let silent = |one: &Destination<'_>| {
-        let silent = |all: &Connections| all.timed_out.saturating_add(all.abandoned).saturating_add(all.in_flight);
-        one.traffic().connections.as_ref().map_or(0, silent)
-    };
-    all.sort_by_key(|one| Reverse((silent(one), unanswered(one))));
-    first(&all, limit, Destination::whole)
+    let silent = |all: &Connections| all.timed_out.saturating_add(all.abandoned).saturating_add(all.in_flight);
+    let flows = flows(tcp, &[]);
+    let mut all: Vec<_> = destinations(&flows)
+        .filter_map(|one| {
+            let unanswered = one.connections(|all| all.unsuccessful().saturating_add(all.in_flight))?;
+            (unanswered >= min_connects.max(1)).then_some((one.connections(silent), unanswered, one))
+        })
+        .collect();
+    all.sort_by_key(|(silent, unanswered, _)| Reverse((*silent, *unanswered)));
+    first(&all, limit, |(.., one)| one.whole())
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! `kerno rules`: what rules there are, whether a file would load, and what a rule says of a recorded window.
+
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::arguments::{Rules, RulesCommand, RulesForm};
+use super::config::Config;
+use super::failure::chain;
+use super::{Environment, Failure, doctor, exit, output, recording};
+use crate::agent::{self, Judging};
+use crate::engine::{self, Described};
+use crate::findings::RuleStatus;
+use crate::report;
+
+pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
+    match command {
+        RulesCommand::List { rules } => list(&rules, environment),
+        RulesCommand::Inspect { rule, rules } => inspect(&rule, &rules, environment),
+        RulesCommand::Verify { files, rules } => verify(&files, &rules, environment),
+        RulesCommand::Test { rule, snapshot, rules } => test(&rule, &snapshot, &rules, environment),
+    }
+}
+
+fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let all = described(&judging(rules, &[], environment)?)?;
+    tell(rules, &all, text::list)?;
+    Ok(exit::DONE)
+}
+
+fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let mut judging = judging(rules, &file(rule), environment)?;
+    // What is switched off can be looked at all the same.
+    let disabled = std::mem::take(&mut judging.settings.disabled);
+    let all = described(&judging)?;
+    let mut one = find(rule, &all)?.clone();
+    one.disabled = disabled.contains(&one.id);
+    tell(rules, &one, text::inspect)?;
+    Ok(exit::DONE)
+}
+
+fn verify(files: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let all = described(&judging(rules, files, environment)?)?;
+    let asked: Vec<&Described> = files.iter().map(|file| find(&file.to_string_lossy(), &all)).collect::<Result<_, _>>()?;
+    let fits = asked.iter().all(|rule| rule.reason.is_none());
+    tell(rules, &asked, |asked| text::verify(asked))?;
+    Ok(if fits { exit::DONE } else { exit::FINDINGS })
+}
+
+fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let snapshot = recording::read(snapshot)?;
+    let judging = judging(rules, &file(rule), environment)?;
+    let reports = agent::rule_reports(&snapshot, &judging).map_err(|error| doctor::failed(&error))?;
+    let known = || reports.iter().map(|report| report.id.as_str());
+    let report =
+        reports.iter().find(|report| report.id == rule || report.source == rule).ok_or_else(|| unknown(rule, known()))?;
+    tell(rules, report, text::report)?;
+    Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
+}
+
+/// What loads the rules: the built-in ones, those of the directories, and these files.
+fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Result<Judging, Failure> {
+    let config = Config::load(rules.config.as_deref(), true, environment)?;
+    let mut directories = doctor::rules(rules.dir.clone(), "--dir", &config)?;
+    for file in files {
+        std::fs::metadata(file).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}", file.display()), "name the file of a rule's component")
+        })?;
+        // A file that is in one of the directories is there already.
+        let is_listed = file.parent().is_some_and(|parent| directories.iter().any(|directory| directory == parent));
+        if !is_listed {
+            directories.push(file.clone());
+        }
+    }
+    Ok(config.judging(directories))
+}
+
+/// The file that is meant, when it is no id.
+fn file(rule: &str) -> Vec<PathBuf> {
+    let is_file = rule.contains('/') || Path::new(rule).extension().is_some_and(|extension| extension == "wasm");
+    is_file.then(|| PathBuf::from(rule)).into_iter().collect()
+}
+
+fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
+    agent::rules(judging).map_err(|error| Failure::usage(chain(&error), "give --dir a directory that this user may read"))
+}
+
+fn find<'a>(rule: &str, all: &'a [Described]) -> Result<&'a Described, Failure> {
+    let found = all.iter().find(|described| described.id == rule || described.source == rule);
+    found.ok_or_else(|| unknown(rule, all.iter().map(|described| described.id.as_str())))
+}
+
+fn unknown<'a>(rule: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let help = match engine::nearest(rule, known) {
+        Some(id) => format!("did you mean {id}?"),
+        None => "kerno rules list tells which there are".to_owned(),
+    };
+    Failure::usage(format!("there is no rule `{}`", rule.escape_debug()), help)
+}
+
+/// Writes something in the form that was asked for.
+fn tell<T: Serialize + ?Sized>(rules: &Rules, what: &T, pretty: impl Fn(&T) -> String) -> Result<(), Failure> {
+    output::write(&match rules.output {
+        RulesForm::Pretty => pretty(what),
+        RulesForm::Json => report::json(&what)
+            .map_err(|error| Failure::own(format!("the rules cannot be written as JSON: {error}"), "use --output pretty"))?,
+    })
+}

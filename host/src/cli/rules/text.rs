@@ -1,0 +1,120 @@
+//! How rules are told to people.
+
+use crate::cli::config::write_quantity;
+use crate::engine::Described;
+use crate::findings::{Finding, RuleReport};
+
+/// So much of a digest tells one file from another.
+const DIGEST: usize = 12;
+
+/// One line a rule, and the reasons of those that did not load.
+pub(super) fn list(all: &Vec<Described>) -> String {
+    let mut rows = vec![["RULE", "VERSION", "STATUS", "SHA-256", "SOURCE"].map(str::to_owned)];
+    rows.extend(all.iter().map(|rule| {
+        let version = rule.about.as_ref().map_or("-", |about| about.version.as_str());
+        let digest = rule.component.as_ref().map_or("-", |component| &component.sha256[..DIGEST]);
+        [&rule.id, version, status(rule), digest, &rule.source].map(str::to_owned)
+    }));
+    let mut text = table(&rows);
+    for rule in all {
+        if let Some(reason) = &rule.reason {
+            text += &format!("\n{}: {reason}\n", rule.id);
+        }
+    }
+    text
+}
+
+/// All that is known of one.
+pub(super) fn inspect(rule: &Described) -> String {
+    let mut facts: Vec<[String; 2]> = vec![["rule".into(), rule.id.clone()], ["source".into(), rule.source.clone()]];
+    let mut fact = |key: &str, value: String| facts.push([key.to_owned(), value]);
+    fact("status", status(rule).to_owned());
+    if let Some(component) = &rule.component {
+        fact("size", format!("{} bytes", component.size));
+        fact("sha256", component.sha256.clone());
+    }
+    if let Some(reason) = &rule.reason {
+        fact("reason", reason.clone());
+    }
+    if let Some(about) = &rule.about {
+        fact("title", about.title.clone());
+        fact("version", about.version.clone());
+        fact("severity", about.severity.as_str().to_owned());
+        fact("families", about.families.join(", "));
+        for (number, import) in about.imports.iter().enumerate() {
+            fact(if number == 0 { "imports" } else { "" }, import.clone());
+        }
+        for (number, parameter) in about.parameters.iter().enumerate() {
+            let value = write_quantity(parameter.value, parameter.unit);
+            let description = &parameter.description;
+            fact(if number == 0 { "parameters" } else { "" }, format!("{}: {value}  # {description}", parameter.name));
+        }
+    }
+    table(&facts)
+}
+
+/// One line a file.
+pub(super) fn verify(files: &[&Described]) -> String {
+    let line = |rule: &&Described| match (&rule.reason, &rule.about) {
+        (None, Some(about)) => format!("{}: loads as {} {}\n", rule.source, rule.id, about.version),
+        (reason, _) => format!("{}: does not load: {}\n", rule.source, reason.as_deref().unwrap_or("it is switched off")),
+    };
+    files.iter().map(line).collect()
+}
+
+/// What one rule said of a window.
+pub(super) fn report(report: &RuleReport) -> String {
+    let mut text = format!("{}: {}\n", report.id, report.status.as_str());
+    if let Some(reason) = &report.reason {
+        text += &format!("  {reason}\n");
+    }
+    text.extend(report.findings.iter().map(finding));
+    text
+}
+
+fn finding(finding: &Finding) -> String {
+    let mut text = format!("\n{}: {}\n", finding.severity.as_str(), finding.title);
+    let names: Vec<String> = finding.entity.names.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    let signal = &finding.signal;
+    let mut facts = vec![
+        ["entity".to_owned(), names.join(", ")],
+        ["signal".to_owned(), format!("{} {} {}, threshold {}", signal.name, signal.value, signal.unit, signal.threshold)],
+        ["cause".to_owned(), finding.cause.clone()],
+        ["impact".to_owned(), finding.impact.clone()],
+        ["confidence".to_owned(), finding.confidence.to_string()],
+    ];
+    facts.extend(finding.evidence.iter().map(|one| ["evidence".to_owned(), format!("{} {} {}", one.key, one.value, one.unit)]));
+    facts.extend(finding.fixes.iter().map(|fix| ["fix".to_owned(), format!("{}: {}", fix.title, fix.command)]));
+    for line in table(&facts).lines() {
+        text += &format!("  {line}\n");
+    }
+    text
+}
+
+fn status(rule: &Described) -> &'static str {
+    match (rule.disabled, &rule.about) {
+        (true, _) => "disabled",
+        (false, Some(_)) => "ready",
+        (false, None) => "failed",
+    }
+}
+
+/// Columns as wide as what stands in them; the last one is open.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line += &format!("{}{}  ", cell.escape_debug(), " ".repeat(width - cell.chars().count()));
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
