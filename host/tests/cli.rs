@@ -15,6 +15,8 @@ mod config;
 mod predict;
 #[path = "cli/recording.rs"]
 mod recording;
+#[path = "cli/rules.rs"]
+mod rules;
 #[path = "cli/triage.rs"]
 mod triage;
 

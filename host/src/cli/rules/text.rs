@@ -99,6 +99,11 @@ fn status(rule: &Described) -> &'static str {
     }
 }
 
+/// Rules and processes choose their own names: none may move the cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// Columns as wide as what stands in them; the last one is open.
 fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
@@ -111,7 +116,7 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            line += &format!("{}{}  ", cell.escape_debug(), " ".repeat(width - cell.chars().count()));
+            line += &format!("{}{}  ", clean(cell), " ".repeat(width - cell.chars().count()));
         }
         text += line.trim_end();
         text.push('\n');

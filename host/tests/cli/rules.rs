@@ -1,0 +1,86 @@
+//! `kerno rules`: what is told of rules, and what is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{assert_told, kerno, run};
+
+fn rules(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = kerno();
+    command.arg("rules").args(arguments);
+    run(command)
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let (code, stdout, stderr) = rules(&[arguments, &["--output", "json"]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    serde_json::from_str(&stdout).unwrap()
+}
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules-builtin/scheduler-contention/fixtures/fires-hogs.json")
+}
+
+#[test]
+fn all_rules_are_listed_with_what_they_are() {
+    let listed = json(&["list"]);
+    let all = listed.as_array().unwrap();
+    assert_eq!(all.len(), 12);
+    for rule in all {
+        let about = &rule["about"];
+        assert_eq!((rule["source"].as_str(), rule["reason"].as_str()), (Some("builtin"), None), "{rule}");
+        assert_eq!(rule["component"]["sha256"].as_str().unwrap().len(), 64);
+        assert!(!about["families"].as_array().unwrap().is_empty(), "{rule}");
+        assert!(about["imports"].as_array().unwrap().contains(&"kerno:rules/types@1.0.0".into()), "{rule}");
+    }
+    let (code, stdout, _) = rules(&["list"]);
+    assert_eq!((code, stdout.lines().count()), (Some(0), 13));
+    assert!(stdout.lines().all(|line| line.len() < 80), "{stdout}");
+}
+
+#[test]
+fn one_rule_is_told_with_the_values_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.yaml");
+    fs::write(&config, "rules:\n  disabled: [oom-imminent]\n  params:\n    oom-imminent: { use_warning: 80% }\n").unwrap();
+    let (code, stdout, stderr) = rules(&["inspect", "oom-imminent", "--config", config.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("status      disabled\n") && stdout.contains("use_warning: 80%"), "{stdout}");
+    assert_eq!(json(&["inspect", "oom-kill"])["about"]["severity"], "critical");
+    let (code, _, stderr) = rules(&["inspect", "oom-kil"]);
+    assert_eq!(code, Some(2));
+    assert_told(&stderr, "there is no rule `oom-kil`", "did you mean oom-kill?");
+}
+
+#[test]
+fn a_file_is_verified_with_the_reason_why_it_would_not_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mine.wasm");
+    fs::write(&file, "no component").unwrap();
+    let path = file.to_str().unwrap();
+    let (code, stdout, stderr) = rules(&["verify", path]);
+    assert_eq!((code, stderr.as_str()), (Some(1), ""));
+    assert!(stdout.starts_with(&format!("{path}: does not load: it is not WebAssembly")), "{stdout}");
+    // In a directory that is given it is found once.
+    let (_, again, _) = rules(&["verify", path, "--dir", directory.path().to_str().unwrap()]);
+    assert_eq!(again, stdout);
+    let (code, _, stderr) = rules(&["verify", "/no/such.wasm"]);
+    assert_eq!(code, Some(2));
+    assert_told(&stderr, "/no/such.wasm cannot be read", "name the file");
+}
+
+#[test]
+fn a_rule_is_tested_on_a_recording() {
+    let window = fixture();
+    let window = window.to_str().unwrap();
+    let report = json(&["test", "scheduler-contention", "--snapshot", window]);
+    assert_eq!((report["status"].as_str(), report["findings"].as_array().map(Vec::len)), (Some("fired"), Some(1)));
+    let (code, stdout, _) = rules(&["test", "scheduler-contention", "--snapshot", window]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("scheduler-contention: fired\n"), "{stdout}");
+    assert!(stdout.contains("\n  fix ") && !stdout.contains("\\'"), "commands can be pasted: {stdout}");
+    let (code, stdout, _) = rules(&["test", "oom-kill", "--snapshot", window]);
+    assert_eq!((code, stdout.starts_with("oom-kill: not evaluated\n")), (Some(0), true), "{stdout}");
+}
