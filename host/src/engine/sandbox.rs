@@ -21,9 +21,9 @@ use super::rule::Parameters;
 /// Epochs pass at this pace, while rules run and only then.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Places for instances: one for every rule of a node, so that the place where a rule ran last, still made ready for it, is free when
-/// it runs again. They take addresses, 16 MiB each, no memory.
-const INSTANCES: u32 = 128;
+/// Places for instances: one for each rule of most nodes, so that the place where a rule ran last, still made ready for it, is free
+/// when it runs again. They take addresses, 16 MiB each, no memory.
+const INSTANCES: u32 = 32;
 /// Where addresses are few: tests and reloads may overlap.
 const FEWEST_INSTANCES: u32 = 8;
 /// What is cleared by writing zeroes after an evaluation, bytes: cheaper than giving it back and having it faulted in again.
