@@ -100,9 +100,9 @@ impl Compiler {
         cargo
     }
 
-    /// cargo, set to build rules.
+    /// cargo, set to build rules. The ready-made library was compiled for speed: a rule has some KiB less with the library's source.
     pub fn rules_cargo(&self) -> Result<Command> {
-        let mut cargo = self.cargo(WASM, self.wasm, "core,alloc", &paths::cross_target("rules")?);
+        let mut cargo = self.cargo(WASM, !self.source, "core,alloc", &paths::cross_target("rules")?);
         cargo.args(["--profile", "rule", "--lib"]).env("CARGO_ENCODED_RUSTFLAGS", RULE_FLAGS);
         Ok(cargo)
     }

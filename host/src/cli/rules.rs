@@ -12,7 +12,7 @@ use super::failure::chain;
 use super::{Environment, Failure, doctor, exit, output, recording};
 use crate::agent::{self, Judging};
 use crate::engine::{self, Described};
-use crate::findings::RuleStatus;
+use crate::findings::{BUILT_IN_SOURCE, RuleReport, RuleStatus};
 use crate::report;
 
 pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
@@ -54,8 +54,8 @@ fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -
     let judging = judging(rules, &file(rule), environment)?;
     let reports = agent::rule_reports(&snapshot, &judging).map_err(|error| doctor::failed(&error))?;
     let known = || reports.iter().map(|report| report.id.as_str());
-    let report =
-        reports.iter().find(|report| report.id == rule || report.source == rule).ok_or_else(|| unknown(rule, known()))?;
+    let is_meant = |report: &&RuleReport| report.id == rule || is_file(&report.source, rule);
+    let report = reports.iter().find(is_meant).ok_or_else(|| unknown(rule, known()))?;
     tell(rules, report, text::report)?;
     Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
 }
@@ -69,8 +69,8 @@ fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Resul
             Failure::usage(format!("{} cannot be read: {error}", file.display()), "name the file of a rule's component")
         })?;
         // A file that is in one of the directories is there already.
-        let is_listed = file.parent().is_some_and(|parent| directories.iter().any(|directory| directory == parent));
-        if !is_listed {
+        let directory = place(file).parent().map(Path::to_path_buf);
+        if !directories.iter().any(|listed| std::fs::canonicalize(listed).ok() == directory) {
             directories.push(file.clone());
         }
     }
@@ -79,8 +79,20 @@ fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Resul
 
 /// The file that is meant, when it is no id.
 fn file(rule: &str) -> Vec<PathBuf> {
-    let is_file = rule.contains('/') || Path::new(rule).extension().is_some_and(|extension| extension == "wasm");
-    is_file.then(|| PathBuf::from(rule)).into_iter().collect()
+    let is_path = rule.contains('/') || Path::new(rule).extension().is_some_and(|extension| extension == "wasm");
+    is_path.then(|| PathBuf::from(rule)).into_iter().collect()
+}
+
+/// Where a file is, however its path is written. A link is a file of its own, whatever it points to.
+fn place(file: &Path) -> PathBuf {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::canonicalize(directory)
+        .map_or_else(|_| file.to_path_buf(), |directory| directory.join(file.file_name().unwrap_or_default()))
+}
+
+/// Whether a rule's source is the file that is meant.
+fn is_file(source: &str, meant: &str) -> bool {
+    source != BUILT_IN_SOURCE && place(Path::new(source)) == place(Path::new(meant))
 }
 
 fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
@@ -88,7 +100,7 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
 }
 
 fn find<'a>(rule: &str, all: &'a [Described]) -> Result<&'a Described, Failure> {
-    let found = all.iter().find(|described| described.id == rule || described.source == rule);
+    let found = all.iter().find(|described| described.id == rule || is_file(&described.source, rule));
     found.ok_or_else(|| unknown(rule, all.iter().map(|described| described.id.as_str())))
 }
 

@@ -14,6 +14,7 @@ use kerno::collector::{Collectors, Options};
 use serde_json::{Value, json};
 
 use crate::guest::{Load, NullBlk, sleep};
+use crate::launch::distribution_defaults;
 use loads::Workload;
 use programs::Cost;
 use tools::Tool;
@@ -53,6 +54,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[test]
 #[ignore = "needs a guest: cargo xtask vm"]
 fn measure_bench_of_the_kernel_side() {
+    distribution_defaults();
     let disk = NullBlk::new(std::time::Duration::from_micros(100), &[]);
     let loads = loads::all(&disk.node);
     bodies(&loads);
@@ -94,41 +96,30 @@ fn bodies(loads: &[Workload]) {
         (runs > 0.0).then(|| (total / runs, (total - looked) / runs))
     };
     let target = if is_preemptible() { 0.60 } else { 0.30 };
-    let compare = |hook: &str, load: &str, words: &[&str], per: &str, peer: Option<(&Tool, &[&str], &str)>, target| {
-        let Some(mine) = of(&kerno, load, words, per) else { return };
+    type Peer<'a> = Option<(&'a Tool, &'a [&'a str], &'a str)>;
+    let compare = |costs: &[_], hook: &str, load: &str, words: &[&str], per: &str, peer: Peer, target| {
+        let Some(mine) = of(costs, load, words, per) else { return };
         let theirs = peer.and_then(|(tool, words, per)| of(&all(tool), load, words, per));
         versus(hook, load, mine.0, theirs.map(|theirs| theirs.0), target);
         versus(&format!("{hook}, net"), load, mine.1, theirs.map(|theirs| theirs.1), None);
     };
     let calls = ["sys_enter", "sys_exit"];
-    compare(
-        "sys_enter + sys_exit bodies, ns",
-        "getppid",
-        &calls,
-        "sys_exit",
-        Some((&tools::SYSCOUNT, &calls, "sys_exit")),
-        Some(target),
-    );
-    let switch: (&Tool, &[&str], &str) = (&tools::RUNQLAT, &["sched_"], "sched_switch");
-    for load in ["pipe, one CPU", "pipe, two CPUs"] {
-        compare(
-            "sched_switch + wake-up bodies, ns a switch",
-            load,
-            &["sched_switch", "sched_migrate"],
-            "sched_switch",
-            Some(switch),
-            Some(0.30),
-        );
+    let call: Peer = Some((&tools::SYSCOUNT, &calls, "sys_exit"));
+    compare(&kerno, "sys_enter + sys_exit bodies, ns", "getppid", &calls, "sys_exit", call, Some(target));
+    // On other kernels the hooks are the same.
+    if is_preemptible() {
+        let kerno = all(&tools::KERNO_WITHOUT_PERF_EVENTS);
+        compare(&kerno, "sys_enter + sys_exit bodies without perf events, ns", "getppid", &calls, "sys_exit", call, None);
     }
-    let block: (&Tool, &[&str], &str) = (&tools::BIOLATENCY, &["block_"], "complete");
-    compare(
-        "block issue + complete bodies, ns a request",
-        "disk",
-        &["issue", "complete", "requeue"],
-        "complete",
-        Some(block),
-        None,
-    );
+    let switches = ["sched_switch", "sched_migrate"];
+    let switch: Peer = Some((&tools::RUNQLAT, &["sched_"], "sched_switch"));
+    for load in ["pipe, one CPU", "pipe, two CPUs"] {
+        let hook = "sched_switch + wake-up bodies, ns a switch";
+        compare(&kerno, hook, load, &switches, "sched_switch", switch, Some(0.30));
+    }
+    let requests = ["issue", "complete", "requeue"];
+    let block: Peer = Some((&tools::BIOLATENCY, &["block_"], "complete"));
+    compare(&kerno, "block issue + complete bodies, ns a request", "disk", &requests, "complete", block, None);
 }
 
 /// What the kernel tells of a program that returns at once, nanoseconds: the cost of its own looking at the clock.
@@ -147,8 +138,11 @@ fn floor(loads: &[Workload]) -> f64 {
 /// Time added to an operation of each workload: with kerno, and with the tools that measure the same.
 fn added(loads: &[Workload]) {
     let off = tools::OFF;
-    let subjects: [&[&Tool]; 5] =
-        [&[&off], &[&tools::KERNO], &[&tools::SYSCOUNT, &tools::RUNQLAT], &[&tools::BIOLATENCY], &[&tools::TCPRTT]];
+    let mut subjects: Vec<&[&Tool]> =
+        vec![&[&off], &[&tools::KERNO], &[&tools::SYSCOUNT, &tools::RUNQLAT], &[&tools::BIOLATENCY], &[&tools::TCPRTT]];
+    if is_preemptible() {
+        subjects.push(&[&tools::KERNO_WITHOUT_PERF_EVENTS]);
+    }
     let mut times = vec![vec![vec![]; loads.len()]; subjects.len()];
     for _ in 0..ROUNDS {
         for (subject, tools) in subjects.iter().enumerate() {
@@ -163,7 +157,7 @@ fn added(loads: &[Workload]) {
         }
     }
     let time = |subject: usize, load: usize| -> Option<f64> {
-        let times: &Vec<f64> = &times[subject][load];
+        let times = &times.get(subject)?[load];
         (!times.is_empty()).then(|| median(times.clone()))
     };
     let both = if is_preemptible() { 0.60 } else { 0.40 };
@@ -177,7 +171,12 @@ fn added(loads: &[Workload]) {
                 versus("all collectors, % added", load.name, percent(kerno - alone), peer(4).map(percent), None);
             }
             "disk" => versus("all collectors beside biolatency, ns added", load.name, kerno - alone, peer(3), None),
-            _ => versus("all collectors beside syscount -L + runqlat, ns added", load.name, kerno - alone, peer(2), Some(both)),
+            _ => {
+                versus("all collectors beside syscount -L + runqlat, ns added", load.name, kerno - alone, peer(2), Some(both));
+                if let Some(kerno) = peer(5) {
+                    versus("all collectors without perf events beside them, ns added", load.name, kerno, peer(2), None);
+                }
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ impl Launch<'_> {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The command that is started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let binary = std::env::var("KERNO_BIN").unwrap();
         let mask = self.capabilities.iter().fold(0, |mask, capability| mask | 1 << *capability as u64);
         let limit = self.locked_memory;

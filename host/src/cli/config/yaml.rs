@@ -1,6 +1,8 @@
 //! A YAML text as a tree whose every node knows its line. Of YAML it takes what configurations need: one document of mappings, lists and
 //! scalars; no anchors, aliases or tags, which a reader cannot follow and a hostile file grows by.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::complaint::{Book, Complaint, shown};
@@ -121,6 +123,7 @@ impl<'t> Tree<'t, '_> {
 
     fn map(&mut self, depth: usize) -> Result<Value, Complaint> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, at) = self.something()?;
             let line = at.line();
@@ -131,12 +134,15 @@ impl<'t> Tree<'t, '_> {
             };
             let (event, at) = self.something()?;
             let value = self.node(event, at, depth + 1)?;
-            match entries.iter().find(|entry| entry.key == key) {
+            match lines.get(&key) {
                 Some(first) => {
-                    let what = format!("{} is set twice, first in line {}", shown(&key), first.line);
+                    let what = format!("{} is set twice, first in line {first}", shown(&key));
                     self.book.error(line, what, "keep one of the two");
                 }
-                None => entries.push(Entry { key, line, value }),
+                None => {
+                    lines.insert(key.clone(), line);
+                    entries.push(Entry { key, line, value });
+                }
             }
         }
     }

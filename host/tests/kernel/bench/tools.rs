@@ -6,22 +6,32 @@ use std::{
 };
 
 use super::programs::{self, Cost};
-use crate::guest::sleep;
+use crate::{guest::sleep, launch::Launch};
 
 /// A program that measures until it is ended.
 pub struct Tool {
     command: &'static [&'static str],
     /// Words of the workloads that it measures something of; all when there are none.
     workloads: &'static [&'static str],
+    /// Whether it is nobody, with the capabilities that kerno needs and no others, instead of root.
+    has_least_rights: bool,
+}
+
+impl Tool {
+    const fn new(command: &'static [&'static str], workloads: &'static [&'static str]) -> Self {
+        Self { command, workloads, has_least_rights: false }
+    }
 }
 
 /// Nothing.
-pub const OFF: Tool = Tool { command: &[], workloads: &[] };
-pub const KERNO: Tool = Tool { command: &["/job/kerno", "doctor", "-d", "5m", "-q"], workloads: &[] };
-pub const SYSCOUNT: Tool = Tool { command: &["syscount", "-L", "-d", "1000"], workloads: &["getppid", "pipe"] };
-pub const RUNQLAT: Tool = Tool { command: &["runqlat", "1000", "1"], workloads: &["getppid", "pipe"] };
-pub const BIOLATENCY: Tool = Tool { command: &["biolatency", "1000", "1"], workloads: &["disk"] };
-pub const TCPRTT: Tool = Tool { command: &["tcprtt", "-i", "1000", "-d", "1000"], workloads: &["tcp"] };
+pub const OFF: Tool = Tool::new(&[], &[]);
+pub const KERNO: Tool = Tool::new(&["/job/kerno", "doctor", "-d", "5m", "-q"], &[]);
+/// With the hooks that it has where perf events are refused.
+pub const KERNO_WITHOUT_PERF_EVENTS: Tool = Tool { has_least_rights: true, ..KERNO };
+pub const SYSCOUNT: Tool = Tool::new(&["syscount", "-L", "-d", "1000"], &["getppid", "pipe"]);
+pub const RUNQLAT: Tool = Tool::new(&["runqlat", "1000", "1"], &["getppid", "pipe"]);
+pub const BIOLATENCY: Tool = Tool::new(&["biolatency", "1000", "1"], &["disk"]);
+pub const TCPRTT: Tool = Tool::new(&["tcprtt", "-i", "1000", "-d", "1000"], &["tcp"]);
 
 /// A tool with its programs attached.
 pub struct Running {
@@ -39,7 +49,8 @@ impl Tool {
     pub fn start(&self) -> Option<Running> {
         let others = programs::ids();
         let [program, arguments @ ..] = self.command else { return Some(Running { child: None, others }) };
-        let child = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut command = if self.has_least_rights { Launch::least().command(&[]) } else { Command::new(program) };
+        let child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let Ok(child) = child else {
             println!("measured: {program} is not in this guest");
             return None;
