@@ -1,5 +1,5 @@
 //! Time of one judgement by all built-in rules and by each, and of decoding what they judge, on hosts of two sizes:
-//! `cargo bench --bench judge`.
+//! `cargo bench --bench judge`; with `-- RULE…` those rules alone.
 #![expect(clippy::print_stdout, reason = "a measurement is told on standard output")]
 
 #[path = "judge/families.rs"]
@@ -22,14 +22,18 @@ const WARM_UP: usize = 100;
 const RUNS: usize = 1_000;
 
 fn main() -> ExitCode {
-    if BUILT_IN_RULES.iter().any(|(_, component)| component.is_none()) {
-        println!("not measured: no rules were built in; run `cargo xtask build` first");
+    // Cargo adds a flag of its own.
+    let named: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let rules: Vec<_> =
+        BUILT_IN_RULES.iter().copied().filter(|(id, _)| named.is_empty() || named.iter().any(|name| name == id)).collect();
+    if rules.is_empty() || BUILT_IN_RULES.iter().any(|(_, component)| component.is_none()) {
+        println!("not measured: these rules were not built in; run `cargo xtask build` first, and see `kerno rules list`");
         return ExitCode::FAILURE;
     }
     // Healthy, where every distribution is looked at and nothing is found; and at fault, where the culprits are looked for too.
     for groups in [100, 1_000] {
         for (name, factor) in [("healthy", 1), ("faulty", 1_000)] {
-            if measure(&format!("{groups} groups, {name}"), &host::host(groups, factor)).is_none() {
+            if measure(&format!("{groups} groups, {name}"), &rules, &host::host(groups, factor)).is_none() {
                 println!("not measured: the rules do not load, or the snapshot cannot be judged");
                 return ExitCode::FAILURE;
             }
@@ -38,13 +42,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn measure(name: &str, snapshot: &Snapshot) -> Option<()> {
+fn measure(name: &str, rules: &[(&str, Option<&[u8]>)], snapshot: &Snapshot) -> Option<()> {
     let bytes = postcard::to_stdvec(snapshot).ok()?;
     let decoding = time(|| Snapshot::from_postcard(&bytes).ok())?;
     let snapshot = Arc::new(Snapshot::from_postcard(&bytes).ok()?);
-    let (all, _) = judge(&load(BUILT_IN_RULES)?, &snapshot)?;
+    let (all, _) = judge(&load(rules)?, &snapshot)?;
     println!("{name}, {RUNS} times each: all rules {all}; decoding {} KiB {decoding}", bytes.len() >> 10);
-    for rule in BUILT_IN_RULES {
+    for rule in rules {
         let (time, reports) = judge(&load(std::slice::from_ref(rule))?, &snapshot)?;
         println!("  {:<24} {time} {:?}", rule.0, reports.first()?.status);
     }

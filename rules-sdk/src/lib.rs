@@ -37,7 +37,7 @@ pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
 pub use bindings::kerno::rules::syscall::{
     CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, DescriptorKind, DescriptorsMade, ErrorsOf,
-    FailingCall, FailureFilter, SlowCaller,
+    FailingCall, FailureFilter, FailureThreshold, SlowCaller,
 };
 pub use bindings::kerno::rules::tcp::{
     CgroupSegments, ClassTraffic, Connections, Destination, DestinationTraffic, Flow, LatencyKind, NamespaceTotals,
@@ -100,10 +100,10 @@ pub mod prelude {
         CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay,
         CgroupMemory, CgroupSegments, ClassTraffic, Connections, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
         DescriptorKind, DescriptorsMade, Destination, DestinationTraffic, Device, DeviceLatency, Entity, EntityKind, ErrorsOf,
-        FailingCall, FailureFilter, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync, FilledLimit, Finding,
-        Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind, MachineInfo, MemoryEvents, MemoryGrowth,
-        MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess, OpenFiles, Operation, PeerClass, Rule,
-        Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit, Urgency, Verdict, Victim, WaitingTask,
-        export,
+        FailingCall, FailureFilter, FailureThreshold, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync,
+        FilledLimit, Finding, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind, MachineInfo, MemoryEvents,
+        MemoryGrowth, MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess, OpenFiles, Operation,
+        PeerClass, Rule, Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit, Urgency, Verdict,
+        Victim, WaitingTask, export,
     };
 }

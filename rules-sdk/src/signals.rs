@@ -98,16 +98,17 @@ impl Signals {
         self.0.runners(limit)
     }
 
-    /// Block devices with at least `min_requests` requests completed or one in flight, worst first.
+    /// Block devices with at least `min_requests` requests completed or one in flight, and a p99 or one in flight for at least `min_p99`
+    /// seconds (0: any), worst first.
     #[must_use]
-    pub fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
-        self.0.devices(operation, min_requests, limit)
+    pub fn devices(&self, operation: Option<Operation>, min_requests: u64, min_p99: f64, limit: u32) -> Vec<DeviceLatency> {
+        self.0.devices(operation, min_requests, min_p99, limit)
     }
 
-    /// File systems with at least `min_syncs` syncs completed or one in flight, worst first; `None` when syncs were not measured.
+    /// The same of file systems by their syncs; `None` when syncs were not measured.
     #[must_use]
-    pub fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
-        self.0.file_systems(min_syncs, limit)
+    pub fn file_systems(&self, min_syncs: u64, min_p99: f64, limit: u32) -> Option<Vec<FileSystemSync>> {
+        self.0.file_systems(min_syncs, min_p99, limit)
     }
 
     /// Who syncs a file system, the longest total wait first.

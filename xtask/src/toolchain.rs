@@ -1,7 +1,7 @@
 //! The compilers that are there, and which of them builds kernel programs and rules.
 //!
-//! Two are looked at: the one that runs this cargo (rustup's, or the distribution's) and `/usr/bin/rustc`. rustup installs a target's
-//! ready-made standard library; Debian packages one for BPF and the library's source for the rest, which `-Zbuild-std` compiles.
+//! Two are looked at: the one that runs this cargo (rustup's, or the distribution's) and `/usr/bin/rustc`. Both come with the
+//! standard library's source, which `-Zbuild-std` compiles; Debian has one for BPF ready-made.
 //! Either way the compiler is a stable one, so `RUSTC_BOOTSTRAP=1` stands in for a nightly where an unstable flag is needed.
 
 use std::path::{Path, PathBuf};
@@ -29,8 +29,6 @@ pub struct Compiler {
     pub release: (u32, u32),
     /// Major version of its LLVM: a linker for its bitcode needs the same or a newer one.
     pub llvm: u32,
-    /// A ready-made standard library for wasm32-unknown-unknown.
-    pub wasm: bool,
     /// A ready-made core library for bpfel-unknown-none.
     pub bpf: bool,
     /// The standard library's source.
@@ -55,8 +53,9 @@ pub struct Toolchain {
     pub linker: Linker,
 }
 
-/// A rule's stack. Of the megabyte that is usual all but a few pages would be cleared for nothing before every evaluation.
-const RULE_FLAGS: &str = "-Clink-arg=-zstack-size=65536";
+/// A rule's stack: of the megabyte that is usual all but a few pages would be cleared for nothing before every evaluation. And a panic
+/// is a trap: nobody would see its message.
+const RULE_FLAGS: [&str; 3] = ["-Clink-arg=-zstack-size=65536", "-Zunstable-options", "-Cpanic=immediate-abort"];
 
 impl Compiler {
     /// Asks the compiler what it is; `None` when it is not there.
@@ -70,7 +69,6 @@ impl Compiler {
             cargo,
             release: version(field(&about, "release: ")?)?,
             llvm: version(field(&about, "LLVM version: ")?)?.0,
-            wasm: rustlib.join(WASM).join("lib").is_dir(),
             bpf: rustlib.join(BPF).join("lib").is_dir(),
             source: rustlib.join("src/rust/library/Cargo.lock").is_file(),
             lld: lld.iter().any(|path| path.is_file()),
@@ -80,7 +78,7 @@ impl Compiler {
 
     /// Can it build rules?
     pub fn builds_rules(&self) -> bool {
-        self.release >= OLDEST && self.lld && (self.wasm || self.source)
+        self.release >= OLDEST && self.lld && self.source
     }
 
     /// Can it build kernel programs, given a linker?
@@ -100,10 +98,11 @@ impl Compiler {
         cargo
     }
 
-    /// cargo, set to build rules. The ready-made library was compiled for speed: a rule has some KiB less with the library's source.
+    /// cargo, set to build rules, with the library's source: the ready-made one was compiled for speed, and with words for panics that
+    /// nobody reads.
     pub fn rules_cargo(&self) -> Result<Command> {
-        let mut cargo = self.cargo(WASM, !self.source, "core,alloc", &paths::cross_target("rules")?);
-        cargo.args(["--profile", "rule", "--lib"]).env("CARGO_ENCODED_RUSTFLAGS", RULE_FLAGS);
+        let mut cargo = self.cargo(WASM, false, "core,alloc", &paths::cross_target("rules")?);
+        cargo.args(["--profile", "rule", "--lib"]).env("CARGO_ENCODED_RUSTFLAGS", RULE_FLAGS.join("\x1f"));
         Ok(cargo)
     }
 }
@@ -199,7 +198,7 @@ mod tests {
 
     fn compiler(llvm: u32) -> Compiler {
         let (cargo, rustc) = ("cargo".into(), "rustc".into());
-        Compiler { cargo, rustc, release: (1, 96), llvm, wasm: false, bpf: true, source: true, lld: true }
+        Compiler { cargo, rustc, release: (1, 96), llvm, bpf: true, source: true, lld: true }
     }
 
     fn linker(llvm: Option<u32>) -> Linker {

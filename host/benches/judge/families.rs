@@ -18,7 +18,8 @@ fn is_faulty(index: u32, factor: u64) -> bool {
     factor > 1 && index.is_multiple_of(50)
 }
 
-fn call(number: u32, name: &str, faulty: bool) -> Call {
+fn call(index: u32, faulty: bool) -> Call {
+    let (number, name) = CALLS[index as usize % CALLS.len()];
     let count = 256;
     let errors = if faulty {
         let caller = Some(Caller { pid: 77, comm: "web".into() });
@@ -32,7 +33,7 @@ fn call(number: u32, name: &str, faulty: bool) -> Call {
         count,
         failed: count / if faulty { 8 } else { 2 },
         errors,
-        latency: latency(count, if faulty { 300_000_000 } else { 20_000 }),
+        latency: latency(count, (20_000 + 20 * u64::from(index)) * if faulty { 15_000 } else { 1 }),
         parts: CallParts { on_cpu_ns: 1_000_000, uninterruptible_ns: count * 20_000, ..CallParts::default() },
         ..Call::default()
     }
@@ -40,10 +41,7 @@ fn call(number: u32, name: &str, faulty: bool) -> Call {
 
 /// Calls of every group, and of one process each.
 pub fn syscall(groups: u32, factor: u64) -> Syscall {
-    let of_group = |index: u32| {
-        let (number, name) = CALLS[index as usize % CALLS.len()];
-        CgroupCall { cgroup: cgroup(u64::from(index)), call: call(number, name, is_faulty(index, factor)) }
-    };
+    let of_group = |index: u32| CgroupCall { cgroup: cgroup(u64::from(index)), call: call(index, is_faulty(index, factor)) };
     let process = |index: u32| SlowProcess {
         caller: Caller { pid: 9_000 + index, comm: format!("worker-{index}") },
         cgroup: cgroup(u64::from(index)),
@@ -54,15 +52,15 @@ pub fn syscall(groups: u32, factor: u64) -> Syscall {
         parts: CallParts::default(),
     };
     Syscall {
-        calls: CALLS.map(|(number, name)| call(number, name, factor > 1)).into(),
+        calls: (0..CALLS.len() as u32).map(|index| call(index, factor > 1)).collect(),
         cgroups: (0..groups).map(of_group).collect(),
         processes: (0..groups).map(process).collect(),
         ..Syscall::default()
     }
 }
 
-fn traffic(faulty: bool) -> Traffic {
-    let typical_ns = if faulty { 150_000_000 } else { 400_000 };
+fn traffic(index: u32, faulty: bool) -> Traffic {
+    let typical_ns = (400_000 + 400 * u64::from(index)) * if faulty { 375 } else { 1 };
     let connections = Connections { connected: 20, closed: 20, handshake: latency(20, typical_ns), ..Connections::default() };
     Traffic {
         connections: Some(connections),
@@ -82,12 +80,12 @@ pub fn tcp(groups: u32, factor: u64) -> Tcp {
         namespace: 1,
         cgroup: Some(cgroup(u64::from(index))),
         process: Some(NetworkProcess { pid: 9_000 + index, comm: format!("worker-{index}") }),
-        traffic: traffic(is_faulty(index, factor)),
+        traffic: traffic(index, is_faulty(index, factor)),
     };
     Tcp {
-        total: traffic(false),
+        total: traffic(0, false),
         cgroups: (0..groups / 5)
-            .map(|index| CgroupTraffic { cgroup: Some(cgroup(u64::from(index))), traffic: traffic(false) })
+            .map(|index| CgroupTraffic { cgroup: Some(cgroup(u64::from(index))), traffic: traffic(index, false) })
             .collect(),
         flows: (0..groups).map(flow).collect(),
         ..Tcp::default()

@@ -52,7 +52,7 @@ pub fn host(groups: u32, factor: u64) -> Snapshot {
     }
 }
 
-/// Spread over two octaves either side, as real ones are: some sixty buckets.
+/// Spread over two octaves either side, as real ones are: some sixty buckets. No two are equally slow.
 pub fn latency(count: u64, typical_ns: u64) -> Latency {
     let mut latency =
         Latency::from_samples((0..256).map(|step| ((typical_ns / 4) << (step / 64)) | ((step % 64) * typical_ns / 256)));
@@ -68,7 +68,7 @@ pub fn cgroup(id: u64) -> Cgroup {
 fn group(id: u64, factor: u64) -> CgroupDelay {
     CgroupDelay {
         cgroup: cgroup(id),
-        delay: latency(256, (20_000 + id) * if id < 20 { factor } else { 1 }),
+        delay: latency(256, (20_000 + 20 * id) * if id < 20 { factor } else { 1 }),
         background_waits: 3,
         cpu_ns: 1_000_000 * id,
         throttled_ns: None,
@@ -101,7 +101,7 @@ fn device(minor: u32, operation: Operation, factor: u64) -> DeviceLatency {
     DeviceLatency {
         device: Device { major: 259, minor, name: format!("nvme{minor}n1"), mounts: vec![format!("/srv/{minor}")] },
         operation,
-        latency: latency(256, 2_000_000 * if minor == 0 { factor } else { 1 }),
+        latency: latency(256, (2_000_000 + 10_000 * u64::from(minor)) * if minor == 0 { factor } else { 1 }),
         bytes: 1 << 30,
         errors: 0,
         in_flight: 1,
@@ -124,7 +124,7 @@ fn sync(pid: u32, factor: u64) -> Sync {
             device: Some(format!("nvme{minor}n1")),
             in_memory: false,
         },
-        latency: latency(256, 2_000_000 * if minor == 0 { factor } else { 1 }),
+        latency: latency(256, (2_000_000 + 1_000 * u64::from(pid)) * if minor == 0 { factor } else { 1 }),
         errors: 0,
         in_flight: 0,
         oldest_in_flight_ns: None,

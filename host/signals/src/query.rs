@@ -2,6 +2,7 @@
 //! the contract in `wit/v1`, one view per record.
 
 mod block;
+mod contenders;
 mod cpu;
 mod failures;
 mod fd;
@@ -21,7 +22,7 @@ use crate::{Cgroup, Coverage, Latency, Snapshot, Stall};
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
 pub use cpu::{CgroupCpuView, CpuLimitView, CpuQuotaView, HostCpuView, ThrottlingView, busiest, host_cpu, throttled};
-pub use failures::{CallErrorView, CallProcessView, ErrorsOf, FailingCallView, FailureFilter, failing_calls};
+pub use failures::{CallErrorView, CallProcessView, ErrorsOf, FailingCallView, FailureFilter, FailureThreshold, failing_calls};
 pub use fd::{FdGrowthView, FdProcessView, FdTotalsView, OpenFilesView, fd_processes, fd_totals, hard_limit, open_files};
 pub use memory::{
     CgroupMemoryView, HostMemoryView, LimitKindView, MemoryEventsView, MemoryGrowthView, MemoryLimitView, MemoryOrder,

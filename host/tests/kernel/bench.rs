@@ -137,9 +137,8 @@ fn floor(loads: &[Workload]) -> f64 {
 
 /// Time added to an operation of each workload: with kerno, and with the tools that measure the same.
 fn added(loads: &[Workload]) {
-    let off = tools::OFF;
     let mut subjects: Vec<&[&Tool]> =
-        vec![&[&off], &[&tools::KERNO], &[&tools::SYSCOUNT, &tools::RUNQLAT], &[&tools::BIOLATENCY], &[&tools::TCPRTT]];
+        vec![&[&tools::OFF], &[&tools::KERNO], &[&tools::SYSCOUNT, &tools::RUNQLAT], &[&tools::BIOLATENCY], &[&tools::TCPRTT]];
     if is_preemptible() {
         subjects.push(&[&tools::KERNO_WITHOUT_PERF_EVENTS]);
     }

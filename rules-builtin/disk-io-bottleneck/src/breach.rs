@@ -73,7 +73,7 @@ pub(crate) fn all(signals: &Signals) -> Vec<Breach> {
     let mut breaches = Vec::new();
 
     let fsync = limits(Breach::FSYNC, "fsync_p99_critical");
-    for system in signals.file_systems(needed, LIMIT).unwrap_or_default() {
+    for system in signals.file_systems(needed, fsync.0, LIMIT).unwrap_or_default() {
         if let Some((severity, measure, value, threshold)) = judge(&system.latency, system.oldest_in_flight, needed, fsync) {
             breaches.push(Breach { subject: Subject::Syncs(system), severity, measure, value, threshold });
         }
@@ -81,7 +81,7 @@ pub(crate) fn all(signals: &Signals) -> Vec<Breach> {
     let write = limits(Breach::WRITE, Breach::WRITE);
     let read = limits(Breach::READ, "read_p99_critical");
     for (operation, limits) in [(Operation::Write, write), (Operation::Read, read)] {
-        for device in signals.devices(Some(operation), needed, LIMIT) {
+        for device in signals.devices(Some(operation), needed, limits.0, LIMIT) {
             if let Some((severity, measure, value, threshold)) = judge(&device.latency, device.oldest_in_flight, needed, limits) {
                 breaches.push(Breach { subject: Subject::Requests(device), severity, measure, value, threshold });
             }

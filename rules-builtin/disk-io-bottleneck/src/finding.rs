@@ -143,7 +143,7 @@ fn callers(signals: &Signals, device: Option<&Device>, mounted: Option<&FileSyst
     let mut callers = match (mounted, device) {
         (Some(system), _) => of(system),
         (None, Some(device)) => signals
-            .file_systems(0, LIMIT)
+            .file_systems(0, 0.0, LIMIT)
             .unwrap_or_default()
             .iter()
             .filter(|system| serves(device, &system.file_system))

@@ -13,6 +13,8 @@ use crate::breach::Breach;
 
 /// Devices or file systems that are looked at; worst first.
 const LIMIT: u32 = 32;
+/// Records of one question that mostly has its answer in the first.
+const FEW: u32 = 4;
 
 /// The rule.
 pub struct DiskIoBottleneck;
@@ -49,39 +51,48 @@ impl Rule for DiskIoBottleneck {
             return Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()));
         }
         // What was not measured may be what is slow.
-        let Some(systems) = signals.file_systems(0, LIMIT) else {
+        let syncs = |least, limit| {
+            let systems = signals.file_systems(least, 0.0, limit)?;
+            Some(systems.into_iter().map(|system| system.latency).collect())
+        };
+        let Some(fsync) = quiet(signals, "fsync", "file system", Breach::FSYNC, syncs) else {
             let why = family.reason.as_deref().unwrap_or("the collector saw block requests only");
             return Ok(Verdict::NotEvaluated(format!("fsync was not measured: {why}")));
         };
-        Ok(Verdict::Quiet(why_quiet(signals, &systems)))
+        let mut parts = vec![fsync];
+        for (name, operation, parameter) in [("write", Operation::Write, Breach::WRITE), ("read", Operation::Read, Breach::READ)]
+        {
+            let requests = |least, limit| {
+                let devices = signals.devices(Some(operation), least, 0.0, limit);
+                Some(devices.into_iter().map(|device| device.latency).collect())
+            };
+            parts.extend(quiet(signals, name, "device", parameter, requests));
+        }
+        Ok(Verdict::Quiet(parts.join("; ")))
     }
 }
 
-fn why_quiet(signals: &Signals, systems: &[FileSystemSync]) -> String {
+/// What of one signal is nearest to its threshold, or how many there were of too few; `None` when it was not measured. `worst` gives
+/// the worst with at least so many samples, or something in flight.
+fn quiet(
+    signals: &Signals,
+    name: &str,
+    place: &str,
+    parameter: &str,
+    worst: impl Fn(u64, u32) -> Option<Vec<Latency>>,
+) -> Option<String> {
     let needed = signals.parameter("min_samples") as u64;
-    let judged: Vec<_> = systems.iter().filter(|system| system.latency.count >= needed).collect();
-    let mut parts = vec![match judged.first() {
-        Some(worst) => part("fsync", &worst.latency, Breach::FSYNC, signals),
-        None => format!(
-            "{}, {needed} of one file system needed",
-            counted(systems.iter().map(|system| system.latency.count).sum(), "fsync")
-        ),
-    }];
-    for (name, operation, parameter) in [("write", Operation::Write, Breach::WRITE), ("read", Operation::Read, Breach::READ)] {
-        let devices = signals.devices(Some(operation), 0, LIMIT);
-        parts.push(match devices.iter().find(|device| device.latency.count >= needed) {
-            Some(worst) => part(name, &worst.latency, parameter, signals),
-            None => format!(
-                "{}, {needed} of one device needed",
-                counted(devices.iter().map(|device| device.latency.count).sum(), name)
-            ),
-        });
-    }
-    parts.join("; ")
-}
-
-fn part(name: &str, latency: &Latency, parameter: &str, signals: &Signals) -> String {
+    // What is in flight on a few may stand before them.
+    let judged = worst(needed, FEW)?.into_iter().find(|latency| latency.count >= needed);
+    let judged = match judged {
+        None => worst(needed, LIMIT)?.into_iter().find(|latency| latency.count >= needed),
+        some => some,
+    };
+    let Some(latency) = judged else {
+        let all = worst(0, LIMIT)?.iter().map(|latency| latency.count).sum();
+        return Some(format!("{}, {needed} of one {place} needed", counted(all, name)));
+    };
     let called = if latency.count < 100 { "longest" } else { "p99" };
     let value = seconds(latency.p99.unwrap_or(latency.mean));
-    format!("{name} {called} {value} of {}, threshold {}", count(latency.count), seconds(signals.parameter(parameter)))
+    Some(format!("{name} {called} {value} of {}, threshold {}", count(latency.count), seconds(signals.parameter(parameter))))
 }

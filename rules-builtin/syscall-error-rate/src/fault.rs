@@ -6,7 +6,7 @@ use crate::meaning::is_of_the_user;
 use crate::table;
 
 /// Calls that are looked at, those with most failures.
-const LIMIT: u32 = 64;
+const LIMIT: u32 = 128;
 /// All calls of 32-bit programs and all numbers without a call: what is normal for them nobody knows.
 const NAMELESS: [&str; 2] = ["32-bit", "unknown"];
 
@@ -50,41 +50,33 @@ impl Fault {
     }
 }
 
-/// Worst first. `filter` holds what is normal; it is left as it asks for all else of the host.
-pub(crate) fn find(signals: &Signals, filter: &mut FailureFilter) -> Vec<Fault> {
+/// Worst first; and the call of the host with most failures that are not normal, among those often enough made.
+pub(crate) fn find(signals: &Signals) -> (Vec<Fault>, Option<FailingCall>) {
     let mut faults = Vec::new();
-    // First of groups; then of the host, for what is spread over many.
-    for by_cgroup in [true, false] {
-        filter.by_cgroup = by_cgroup;
-        if !by_cgroup {
-            filter.except.extend(table::of_the_host());
-        }
-        for call in failing(signals, filter) {
-            add(signals, &mut faults, call);
-        }
+    let mut filter = FailureFilter { by_cgroup: true, except: table::normal(), any_of: too_many(signals) };
+    for call in signals.failing_calls(&filter, LIMIT) {
+        add(signals, &mut faults, &call);
     }
+    // Then of the host, for what is spread over many groups.
+    filter.except.extend(table::of_the_host());
+    let of_host = signals.failing_calls(&FailureFilter { by_cgroup: false, any_of: Vec::new(), ..filter }, LIMIT);
+    of_host.iter().for_each(|call| add(signals, &mut faults, call));
     for fault in &mut faults {
         worst_first(&mut fault.failures, |a, b| (a.severity, a.failed) > (b.severity, b.failed));
     }
     worst_first(&mut faults, |a, b| (a.severity(), a.failed()) > (b.severity(), b.failed()));
-    faults
+    let needed = signals.parameter("min_calls");
+    (faults, of_host.into_iter().find(|call| call.calls as f64 >= needed))
 }
 
-/// Calls that fail too often, and those that met an error of which few are too many.
-fn failing(signals: &Signals, filter: &mut FailureFilter) -> Vec<FailingCall> {
-    (filter.min_calls, filter.min_failed) = (signals.parameter("min_calls") as u64, 1);
-    filter.above_share = signals.parameter("share_warning");
-    let mut calls = signals.failing_calls(filter, LIMIT);
-    filter.only.push(table::serious());
-    (filter.min_calls, filter.min_failed) = (0, signals.parameter("few_are_many") as u64);
-    filter.above_share = 0.0;
-    for call in signals.failing_calls(filter, LIMIT) {
-        if !calls.iter().any(|other| other.name == call.name && is_same(other.cgroup.as_ref(), call.cgroup.as_ref())) {
-            calls.push(call);
-        }
-    }
-    filter.only.clear();
-    calls
+/// A share that is too large, or an error of which few are too many.
+fn too_many(signals: &Signals) -> Vec<FailureThreshold> {
+    let (min_calls, above_share) = (signals.parameter("min_calls") as u64, signals.parameter("share_warning"));
+    let min_failed = signals.parameter("few_are_many") as u64;
+    vec![
+        FailureThreshold { only: Vec::new(), min_calls, min_failed: 1, above_share },
+        FailureThreshold { only: vec![table::serious()], min_calls: 0, min_failed, above_share: 0.0 },
+    ]
 }
 
 /// How many of these failures count: of a group not what may be probes, of the host not what a group has a finding for.
@@ -103,20 +95,20 @@ fn counted(signals: &Signals, faults: &[Fault], call: &FailingCall, error: &Call
 }
 
 /// Adds what a call's failures amount to: its errors that alone are too many, else all of them under the commonest.
-fn add(signals: &Signals, faults: &mut Vec<Fault>, call: FailingCall) {
+fn add(signals: &Signals, faults: &mut Vec<Fault>, call: &FailingCall) {
     let (mut all, mut most) = (0_u64, (0, ""));
     let mut is_told = false;
     for error in &call.errors {
-        let count = counted(signals, faults, &call, error);
+        let count = counted(signals, faults, call, error);
         all = all.saturating_add(count);
         if count > most.0 {
             most = (count, &error.name);
         }
-        is_told |= put(signals, faults, &call, (count, &error.name), error.caller.clone(), &error.name);
+        is_told |= put(signals, faults, call, (count, &error.name), error.caller.clone(), &error.name);
     }
     if !is_told {
         let name = if all > most.0 { format!("{} and other errors", most.1) } else { most.1.to_owned() };
-        put(signals, faults, &call, (all, &name), None, "");
+        put(signals, faults, call, (all, &name), None, "");
     }
 }
 

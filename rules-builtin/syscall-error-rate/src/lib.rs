@@ -52,28 +52,19 @@ impl Rule for SyscallErrorRate {
         if let Err(reason) = signals.percentiles_of("syscall", signals.parameter("max_lost")) {
             return Ok(Verdict::NotEvaluated(reason));
         }
-        let mut filter = FailureFilter {
-            by_cgroup: true,
-            only: Vec::new(),
-            except: table::normal(),
-            min_calls: 0,
-            min_failed: 1,
-            above_share: 0.0,
-        };
-        let mut faults = fault::find(signals, &mut filter);
+        let (mut faults, most) = fault::find(signals);
         if faults.is_empty() {
-            return Ok(family.quiet(why_quiet(signals, filter, returned)));
+            return Ok(family.quiet(why_quiet(signals, most, returned)));
         }
         faults.truncate(FINDINGS);
         Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()))
     }
 }
 
-fn why_quiet(signals: &Signals, mut filter: FailureFilter, returned: u64) -> String {
+fn why_quiet(signals: &Signals, most: Option<FailingCall>, returned: u64) -> String {
     let needed = signals.parameter("min_calls");
     let (calls, threshold) = (counted(returned, "call"), percent(signals.parameter("share_warning")));
-    (filter.min_calls, filter.min_failed) = (needed as u64, 1);
-    match signals.failing_calls(&filter, 1).first() {
+    match most {
         Some(most) => {
             let error = most.errors.first().map_or("", |error| error.name.as_str());
             let share = percent(most.failed as f64 / most.calls.max(1) as f64);

@@ -6,6 +6,8 @@ use crate::breach::{self, Breach, Measure};
 
 /// Calls that are looked at, the longest.
 const LIMIT: u32 = 64;
+/// Faults at most; the worst.
+const MOST: usize = 10;
 
 /// What is late in one place.
 pub(crate) struct Fault {
@@ -44,12 +46,13 @@ pub(crate) fn find(signals: &Signals, timed: bool) -> Vec<Fault> {
         let cgroup = (call.cgroup.id != 0 || call.cgroup.path.is_some()).then(|| call.cgroup.clone());
         put(&mut faults, cgroup, breach::of_call_in_flight(signals, call));
     }
+    faults.iter_mut().for_each(|fault| worst_first(&mut fault.breaches, Breach::is_worse_than));
+    worst_first(&mut faults, |a, b| a.worst().is_worse_than(b.worst()));
+    faults.truncate(MOST);
     for fault in &mut faults {
-        worst_first(&mut fault.breaches, Breach::is_worse_than);
         let (call, id) = (fault.worst().call.as_str(), fault.cgroup.as_ref().map(|cgroup| cgroup.id));
         fault.callers = signals.slow_callers(Some(call), id, LIMIT);
     }
-    worst_first(&mut faults, |a, b| a.worst().is_worse_than(b.worst()));
     faults
 }
 

@@ -10,9 +10,6 @@ mod words;
 
 use kerno_rules_sdk::prelude::*;
 
-/// Findings at most; the worst.
-const FINDINGS: usize = 10;
-
 /// The rule.
 pub struct SyscallLatency;
 
@@ -39,9 +36,8 @@ impl Rule for SyscallLatency {
             return Ok(Verdict::NotEvaluated("syscall was not measured".to_owned()));
         };
         let timed = timed(signals, &family);
-        let mut faults = fault::find(signals, timed.is_ok());
+        let faults = fault::find(signals, timed.is_ok());
         if !faults.is_empty() {
-            faults.truncate(FINDINGS);
             return Ok(Verdict::Fired(faults.iter().map(|fault| finding::of(signals, &family, fault)).collect()));
         }
         Ok(match timed {

@@ -58,12 +58,18 @@ impl Source {
         sched::runners(limit)
     }
 
-    pub(crate) fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
-        block::devices(operation, min_requests, limit)
+    pub(crate) fn devices(
+        &self,
+        operation: Option<Operation>,
+        min_requests: u64,
+        min_p99: f64,
+        limit: u32,
+    ) -> Vec<DeviceLatency> {
+        block::devices(operation, min_requests, min_p99, limit)
     }
 
-    pub(crate) fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
-        block::file_systems(min_syncs, limit)
+    pub(crate) fn file_systems(&self, min_syncs: u64, min_p99: f64, limit: u32) -> Option<Vec<FileSystemSync>> {
+        block::file_systems(min_syncs, min_p99, limit)
     }
 
     pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {

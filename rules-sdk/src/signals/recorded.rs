@@ -8,9 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic,
-    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FamilyInfo, FdProcess,
-    FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder,
-    NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
+    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FailureThreshold,
+    FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo,
+    MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -66,7 +66,13 @@ impl Source {
         same(self.snapshot.families.sched.as_ref().map_or_else(Vec::new, |sched| query::runners(sched, limit)))
     }
 
-    pub(crate) fn devices(&self, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatency> {
+    pub(crate) fn devices(
+        &self,
+        operation: Option<Operation>,
+        min_requests: u64,
+        min_p99: f64,
+        limit: u32,
+    ) -> Vec<DeviceLatency> {
         let operation = operation.map(|operation| match operation {
             Operation::Read => kerno_signals::Operation::Read,
             Operation::Write => kerno_signals::Operation::Write,
@@ -79,12 +85,12 @@ impl Source {
                 .families
                 .block
                 .as_ref()
-                .map_or_else(Vec::new, |block| query::devices(block, operation, min_requests, limit)),
+                .map_or_else(Vec::new, |block| query::devices(block, operation, min_requests, min_p99, limit)),
         )
     }
 
-    pub(crate) fn file_systems(&self, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
-        same(self.snapshot.families.block.as_ref().and_then(|block| query::file_systems(block, min_syncs, limit)))
+    pub(crate) fn file_systems(&self, min_syncs: u64, min_p99: f64, limit: u32) -> Option<Vec<FileSystemSync>> {
+        same(self.snapshot.families.block.as_ref().and_then(|block| query::file_systems(block, min_syncs, min_p99, limit)))
     }
 
     pub(crate) fn callers(&self, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
@@ -127,13 +133,16 @@ impl Source {
         let errors = |all: &[ErrorsOf]| {
             all.iter().map(|of| query::ErrorsOf { errors: of.errors.clone(), calls: of.calls.clone() }).collect()
         };
+        let threshold = |threshold: &FailureThreshold| query::FailureThreshold {
+            only: errors(&threshold.only),
+            min_calls: threshold.min_calls,
+            min_failed: threshold.min_failed,
+            above_share: threshold.above_share,
+        };
         let filter = query::FailureFilter {
             by_cgroup: filter.by_cgroup,
-            only: errors(&filter.only),
             except: errors(&filter.except),
-            min_calls: filter.min_calls,
-            min_failed: filter.min_failed,
-            above_share: filter.above_share,
+            any_of: filter.any_of.iter().map(threshold).collect(),
         };
         same(self.syscall().map_or_else(Vec::new, |calls| query::failing_calls(calls, &filter, limit)))
     }

@@ -61,11 +61,9 @@ pub fn toolchain_ways(facts: &Facts) -> Vec<Way> {
     }
     let mut ways = Vec::new();
     if let Some(compiler) = facts.compilers.first().filter(|compiler| facts.rustup && compiler.release >= OLDEST) {
-        let wasm = (!compiler.wasm).then_some(Step::Rustup("target", "wasm32-unknown-unknown"));
-        let source = (!compiler.source).then_some(Step::Rustup("component", "rust-src"));
-        let components: Vec<_> = wasm.into_iter().chain(source).collect();
+        let source: Vec<_> = (!compiler.source).then_some(Step::Rustup("component", "rust-src")).into_iter().collect();
         for linker in linker_ways(facts, compiler) {
-            ways.push(Way { name: "rustup", steps: [components.clone(), linker].concat() });
+            ways.push(Way { name: "rustup", steps: [source.clone(), linker].concat() });
         }
     }
     if bookworm(facts) {

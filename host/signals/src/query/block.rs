@@ -1,12 +1,12 @@
 //! Questions about block requests and the fsync family.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::contenders::contenders;
 use super::{CgroupView, LatencyView, first, seconds};
-use crate::{Block, DeviceLatency, FileSystem, Latency, Operation, Sync};
+use crate::{Block, FileSystem, Latency, Operation, Sync};
 
 /// Kind of a block request; spelled as the contract spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -92,16 +92,24 @@ pub struct CallerSync {
     pub own: bool,
 }
 
-/// Devices by operation (`None`: every operation) with at least `min_requests` completed or one in flight, worst first.
+/// Devices by operation (`None`: every operation) with at least `min_requests` completed or one in flight, and a p99 or one in flight
+/// for at least `min_p99` seconds (0: any); worst first.
 #[must_use]
-pub fn devices(block: &Block, operation: Option<Operation>, min_requests: u64, limit: u32) -> Vec<DeviceLatencyView> {
-    let mut devices: Vec<(u64, &DeviceLatency)> = block
+pub fn devices(
+    block: &Block,
+    operation: Option<Operation>,
+    min_requests: u64,
+    min_p99: f64,
+    limit: u32,
+) -> Vec<DeviceLatencyView> {
+    let bounded = block
         .devices
         .iter()
         .filter(|device| operation.is_none_or(|wanted| device.operation == wanted))
         .filter(|device| device.latency.count >= min_requests || device.in_flight > 0)
-        .map(|device| (badness(&device.latency, device.oldest_in_flight_ns), device))
-        .collect();
+        .map(|device| (bound(&device.latency, device.oldest_in_flight_ns), device))
+        .filter(|(bound, _)| seconds(*bound) >= min_p99);
+    let mut devices = contenders(bounded, limit, |device| badness(&device.latency, device.oldest_in_flight_ns, min_p99));
     devices.sort_by(|(a, x), (b, y)| {
         b.cmp(a).then_with(|| x.device.name.cmp(&y.device.name)).then_with(|| x.operation.cmp(&y.operation))
     });
@@ -121,59 +129,70 @@ pub fn devices(block: &Block, operation: Option<Operation>, min_requests: u64, l
     })
 }
 
-/// What a list is sorted by: the p99 (the average where there is none), or the age of what is still in flight.
-fn badness(latency: &Latency, oldest_in_flight_ns: Option<u64>) -> u64 {
-    let completed = latency.quantile_ns(0.99).or(latency.mean_ns()).unwrap_or(0);
-    completed.max(oldest_in_flight_ns.unwrap_or(0))
+/// What a list is sorted by: the p99 (the average where there is none, when any will do), or the age of what is still in flight.
+fn badness(latency: &Latency, oldest_in_flight_ns: Option<u64>, min_p99: f64) -> Option<u64> {
+    let completed = latency.quantile_ns(0.99).or_else(|| latency.mean_ns().filter(|_| min_p99 <= 0.0)).unwrap_or(0);
+    Some(completed.max(oldest_in_flight_ns.unwrap_or(0))).filter(|worst| seconds(*worst) >= min_p99)
 }
 
-/// Syncs of one file system while they are added up.
-struct Merged<'a> {
-    /// The caller that waited longest among those whose mount is known: its view of the file system is shown.
-    shown: (bool, u64, &'a FileSystem),
-    latency: Latency,
-    errors: u64,
-    in_flight: u64,
-    oldest_ns: Option<u64>,
-    callers: u32,
+/// What that cannot be above.
+fn bound(latency: &Latency, oldest_in_flight_ns: Option<u64>) -> u64 {
+    latency.max_ns.unwrap_or(u64::MAX).max(oldest_in_flight_ns.unwrap_or(0))
 }
 
-/// File systems with at least `min_syncs` completed or one in flight, worst first; in-memory ones and kerno's own syncs are left
-/// out. `None` when syncs were not measured.
-#[must_use]
-pub fn file_systems(block: &Block, min_syncs: u64, limit: u32) -> Option<Vec<FileSystemSync>> {
-    let mut merged: BTreeMap<(u32, u32), Merged<'_>> = BTreeMap::new();
-    for sync in block.syncs.as_ref()?.iter().filter(|sync| !sync.own && !sync.file_system.in_memory) {
-        let system = &sync.file_system;
-        let shown = (system.mount.is_some(), sync.latency.sum_ns, system);
-        let sum = merged.entry((system.major, system.minor)).or_insert_with(|| Merged {
-            shown,
-            latency: Latency::default(),
-            errors: 0,
-            in_flight: 0,
-            oldest_ns: None,
-            callers: 0,
-        });
-        if (shown.0, shown.1) > (sum.shown.0, sum.shown.1) {
-            sum.shown = shown;
-        }
-        sum.latency.add(&sync.latency);
-        sum.errors = sum.errors.saturating_add(sync.errors);
-        sum.in_flight = sum.in_flight.saturating_add(sync.in_flight);
-        sum.oldest_ns = sum.oldest_ns.max(sync.oldest_in_flight_ns);
-        sum.callers += 1;
+/// All syncs of one file system.
+struct Syncs<'a, 'b>(&'b [&'a Sync]);
+
+impl Syncs<'_, '_> {
+    fn sum(&self, of: impl Fn(&Sync) -> u64) -> u64 {
+        self.0.iter().map(|sync| of(sync)).fold(0, u64::saturating_add)
     }
-    let mut systems: Vec<Merged<'_>> =
-        merged.into_values().filter(|sum| sum.latency.count >= min_syncs || sum.in_flight > 0).collect();
-    systems.sort_by_key(|sum| Reverse(badness(&sum.latency, sum.oldest_ns)));
-    Some(first(&systems, limit, |sum| FileSystemSync {
-        file_system: file_system(sum.shown.2),
-        latency: LatencyView::from(&sum.latency),
-        errors: sum.errors,
-        in_flight: sum.in_flight,
-        oldest_in_flight: sum.oldest_ns.map(seconds),
-        callers: sum.callers,
-    }))
+
+    fn latency(&self) -> Latency {
+        let mut sum = Latency::default();
+        self.0.iter().for_each(|sync| sum.add(&sync.latency));
+        sum
+    }
+
+    fn oldest_ns(&self) -> Option<u64> {
+        self.0.iter().filter_map(|sync| sync.oldest_in_flight_ns).max()
+    }
+
+    /// No value of theirs is above it, added up or not.
+    fn bound(&self) -> u64 {
+        self.0.iter().map(|sync| bound(&sync.latency, sync.oldest_in_flight_ns)).max().unwrap_or(0)
+    }
+
+    fn view(&self) -> FileSystemSync {
+        // As the caller sees it that waited longest, of those whose mount is known; of equal ones the first.
+        let seen = |sync: &&&Sync| (sync.file_system.mount.is_some(), sync.latency.sum_ns);
+        let shown = self.0.iter().rev().max_by_key(seen).unwrap_or(&self.0[0]);
+        FileSystemSync {
+            file_system: file_system(&shown.file_system),
+            latency: LatencyView::from(&self.latency()),
+            errors: self.sum(|sync| sync.errors),
+            in_flight: self.sum(|sync| sync.in_flight),
+            oldest_in_flight: self.oldest_ns().map(seconds),
+            callers: u32::try_from(self.0.len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// The same of file systems by their syncs; in-memory ones and kerno's own syncs are left out. `None` when syncs were not measured.
+#[must_use]
+pub fn file_systems(block: &Block, min_syncs: u64, min_p99: f64, limit: u32) -> Option<Vec<FileSystemSync>> {
+    let number = |sync: &Sync| (sync.file_system.major, sync.file_system.minor);
+    let mut syncs: Vec<&Sync> = block.syncs.as_ref()?.iter().filter(|sync| !sync.own && !sync.file_system.in_memory).collect();
+    syncs.sort_by_key(|sync| number(sync));
+    let bounded = syncs
+        .chunk_by(|a, b| number(a) == number(b))
+        .map(Syncs)
+        .filter(|of| of.sum(|sync| sync.latency.count) >= min_syncs || of.sum(|sync| sync.in_flight) > 0)
+        .map(|of| (of.bound(), of))
+        .filter(|(bound, _)| seconds(*bound) >= min_p99);
+    let mut systems = contenders(bounded, limit, |of| badness(&of.latency(), of.oldest_ns(), min_p99));
+    systems.sort_by_key(|(badness, of)| (Reverse(*badness), number(of.0[0])));
+    Some(first(&systems, limit, |(_, of)| of.view()))
 }
 
 fn file_system(system: &FileSystem) -> FileSystemView {
@@ -238,7 +257,7 @@ mod tests {
         let syncs =
             vec![sync(1, 1, &[50_000_000]), sync(2, 1, &[10_000_000, 20_000_000]), own, sync(3, 99, &[1]), sync(4, 2, &[1])];
         let block = Block { devices: Vec::new(), syncs: Some(syncs) };
-        let systems = file_systems(&block, 2, 9).unwrap();
+        let systems = file_systems(&block, 2, 0.0, 9).unwrap();
         assert_eq!(systems.len(), 1);
         assert_eq!((systems[0].latency.count, systems[0].callers, systems[0].errors), (3, 2, 2));
         assert_eq!(systems[0].latency.max, Some(0.05));
@@ -250,14 +269,14 @@ mod tests {
     fn a_call_in_flight_is_listed_whatever_the_sample_size() {
         let hung = Sync { in_flight: 1, oldest_in_flight_ns: Some(12_000_000_000), ..sync(1, 3, &[]) };
         let block = Block { devices: Vec::new(), syncs: Some(vec![sync(2, 2, &[1_000; 30]), hung]) };
-        let systems = file_systems(&block, 20, 9).unwrap();
+        let systems = file_systems(&block, 20, 0.0, 9).unwrap();
         assert_eq!(systems[0].file_system.mount.as_deref(), Some("/3"));
         assert_eq!(systems[0].oldest_in_flight, Some(12.0));
     }
 
     #[test]
     fn syncs_that_were_not_measured_are_not_an_empty_list() {
-        assert_eq!(file_systems(&Block::default(), 0, 9), None);
+        assert_eq!(file_systems(&Block::default(), 0, 0.0, 9), None);
     }
 
     #[test]
@@ -274,9 +293,12 @@ mod tests {
         let devices_of =
             vec![of("a", Operation::Read, &[1_000]), of("b", Operation::Write, &[5_000]), of("c", Operation::Read, &[9_000])];
         let block = Block { devices: devices_of, syncs: None };
-        let names: Vec<_> = devices(&block, Some(Operation::Read), 1, 9).into_iter().map(|device| device.device.name).collect();
+        let names: Vec<_> =
+            devices(&block, Some(Operation::Read), 1, 0.0, 9).into_iter().map(|device| device.device.name).collect();
         assert_eq!(names, ["c", "a"]);
-        assert_eq!(devices(&block, None, 1, 1)[0].device.name, "c");
-        assert!(devices(&block, None, 2, 9).is_empty());
+        assert_eq!(devices(&block, None, 1, 0.0, 1)[0].device.name, "c");
+        assert!(devices(&block, None, 2, 0.0, 9).is_empty());
+        let slow: Vec<_> = devices(&block, None, 1, 6e-6, 9).into_iter().map(|device| device.device.name).collect();
+        assert_eq!(slow, ["c"]);
     }
 }

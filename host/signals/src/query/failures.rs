@@ -1,7 +1,7 @@
 //! Questions about calls that failed.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -18,16 +18,23 @@ pub struct ErrorsOf {
     pub calls: Vec<String>,
 }
 
+/// From when on failures are many.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
+pub struct FailureThreshold {
+    pub only: Vec<ErrorsOf>,
+    pub min_calls: u64,
+    pub min_failed: u64,
+    pub above_share: f64,
+}
+
 /// Which failures are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "wit/v1/syscall.wit says it")]
 pub struct FailureFilter {
     pub by_cgroup: bool,
-    pub only: Vec<ErrorsOf>,
     pub except: Vec<ErrorsOf>,
-    pub min_calls: u64,
-    pub min_failed: u64,
-    pub above_share: f64,
+    pub any_of: Vec<FailureThreshold>,
 }
 
 /// A process that makes calls.
@@ -58,15 +65,17 @@ pub struct FailingCallView {
     pub errors: Vec<CallErrorView>,
 }
 
-/// Sets of calls by the error that they are named with; an empty one is of every call. Never multiplied out: rules ask for as many of
-/// both as they like.
-struct Pairs<'a>(HashMap<&'a str, Vec<Rc<HashSet<&'a str>>>>);
+/// Calls by the errors that they are named with, sorted; none: every call. Never multiplied out: rules ask for as many of both as they
+/// like.
+struct Pairs<'a>(HashMap<&'a str, Vec<Rc<[&'a str]>>>);
 
 impl<'a> Pairs<'a> {
     fn of(all: &'a [ErrorsOf]) -> Self {
         let mut pairs: HashMap<_, Vec<_>> = HashMap::new();
         for one in all {
-            let calls: Rc<HashSet<&str>> = Rc::new(one.calls.iter().map(String::as_str).collect());
+            let mut calls: Vec<&str> = one.calls.iter().map(String::as_str).collect();
+            calls.sort_unstable();
+            let calls: Rc<[&str]> = calls.into();
             for error in &one.errors {
                 pairs.entry(error.as_str()).or_default().push(Rc::clone(&calls));
             }
@@ -76,25 +85,43 @@ impl<'a> Pairs<'a> {
 
     fn have(&self, call: &str, error: &str) -> bool {
         let sets = self.0.get(error).map(Vec::as_slice).unwrap_or_default();
-        sets.iter().any(|calls| calls.is_empty() || calls.contains(call))
+        sets.iter().any(|calls| calls.is_empty() || calls.binary_search(&call).is_ok())
+    }
+}
+
+/// One threshold, ready to be asked often.
+struct Threshold<'a> {
+    /// `None`: every error is counted.
+    only: Option<Pairs<'a>>,
+    of: &'a FailureThreshold,
+}
+
+impl<'a> Threshold<'a> {
+    fn new(of: &'a FailureThreshold) -> Self {
+        Self { only: (!of.only.is_empty()).then(|| Pairs::of(&of.only)), of }
+    }
+
+    fn is_passed(&self, call: &Call, errors: &[&CallFailure]) -> bool {
+        let is_counted = |error: &&&CallFailure| self.only.as_ref().is_none_or(|only| only.have(&call.name, &error.name));
+        let failed = errors.iter().filter(is_counted).map(|error| error.count).fold(0, u64::saturating_add);
+        let FailureThreshold { min_calls, min_failed, above_share, .. } = *self.of;
+        call.count >= min_calls && failed >= min_failed.max(1) && failed as f64 > above_share * call.count as f64
     }
 }
 
 /// Calls that failed as the filter asks for, most failures first.
 #[must_use]
 pub fn failing_calls(syscall: &Syscall, filter: &FailureFilter, limit: u32) -> Vec<FailingCallView> {
-    let (only, except) = (Pairs::of(&filter.only), Pairs::of(&filter.except));
-    let is_asked_for = |call: &Call, error: &CallFailure| {
-        (filter.only.is_empty() || only.have(&call.name, &error.name)) && !except.have(&call.name, &error.name)
-    };
+    let except = Pairs::of(&filter.except);
+    let thresholds: Vec<Threshold> = filter.any_of.iter().map(Threshold::new).collect();
     let mut failing: Vec<_> = every(syscall, filter.by_cgroup)
         .into_iter()
-        .filter(|(_, call)| call.count >= filter.min_calls && !call.errors.is_empty())
         .filter_map(|(cgroup, call)| {
-            let errors: Vec<&CallFailure> = call.errors.iter().filter(|error| is_asked_for(call, error)).collect();
+            let is_counted = |error: &&CallFailure| error.count > 0 && !except.have(&call.name, &error.name);
+            let errors: Vec<&CallFailure> = call.errors.iter().filter(is_counted).collect();
+            let is_many = || thresholds.is_empty() || thresholds.iter().any(|threshold| threshold.is_passed(call, &errors));
             let failed = errors.iter().map(|error| error.count).fold(0, u64::saturating_add);
-            let is_many = failed >= filter.min_failed.max(1) && failed as f64 > filter.above_share * call.count as f64;
-            is_many.then_some((failed, cgroup, call, errors))
+            (!errors.is_empty() && is_many()).then_some((failed, cgroup, call, errors))
         })
         .collect();
     failing.sort_by(|(a, of, x, _), (b, than, y, _)| {
@@ -158,19 +185,31 @@ mod tests {
         let failing = failing_calls(&syscall, &filter, 9);
         assert_eq!(names(&failing), [("getpid", 50), ("openat", 30)]);
         assert_eq!(failing[1].errors[0].caller, Some(CallProcessView { pid: 7, comm: "cat".to_owned() }));
-        let only = FailureFilter { only: vec![errors_of(&["EACCES"], &[])], ..FailureFilter::default() };
-        assert_eq!(names(&failing_calls(&syscall, &only, 9)), [("openat", 30)]);
+        let only = FailureThreshold { only: vec![errors_of(&["EACCES"], &[])], ..FailureThreshold::default() };
+        let with_eacces = FailureFilter { any_of: vec![only], ..FailureFilter::default() };
+        assert_eq!(names(&failing_calls(&syscall, &with_eacces, 9)), [("openat", 930)], "with all that it met");
         assert_eq!(names(&failing_calls(&syscall, &FailureFilter::default(), 1)), [("openat", 930)]);
     }
 
     #[test]
     fn few_calls_few_failures_and_small_shares_are_left_out() {
         let syscall = Syscall { calls: vec![call("write", 1_000, &[(28, "ENOSPC", 10)])], ..Syscall::default() };
-        let passes = |filter: FailureFilter| !failing_calls(&syscall, &filter, 9).is_empty();
-        let all = FailureFilter::default;
-        assert!(passes(FailureFilter { min_calls: 1_000, ..all() }) && !passes(FailureFilter { min_calls: 1_001, ..all() }));
-        assert!(passes(FailureFilter { min_failed: 10, ..all() }) && !passes(FailureFilter { min_failed: 11, ..all() }));
-        assert!(passes(FailureFilter { above_share: 0.009, ..all() }) && !passes(FailureFilter { above_share: 0.01, ..all() }));
+        let any = |any_of: Vec<FailureThreshold>| {
+            !failing_calls(&syscall, &FailureFilter { any_of, ..FailureFilter::default() }, 9).is_empty()
+        };
+        let passes = |threshold: FailureThreshold| any(vec![threshold]);
+        let all = FailureThreshold::default;
+        assert!(
+            passes(FailureThreshold { min_calls: 1_000, ..all() }) && !passes(FailureThreshold { min_calls: 1_001, ..all() })
+        );
+        assert!(passes(FailureThreshold { min_failed: 10, ..all() }) && !passes(FailureThreshold { min_failed: 11, ..all() }));
+        assert!(passes(FailureThreshold { above_share: 0.009, ..all() }));
+        assert!(!passes(FailureThreshold { above_share: 0.01, ..all() }));
+        let (many, other) = (
+            FailureThreshold { min_failed: 11, ..all() },
+            FailureThreshold { only: vec![errors_of(&["ENOSPC"], &[])], min_failed: 10, ..all() },
+        );
+        assert!(any(vec![many.clone(), other]) && !any(vec![many]) && any(vec![]));
     }
 
     #[test]

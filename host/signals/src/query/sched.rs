@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::contenders::contenders;
 use super::{CgroupView, LatencyView, first, seconds};
-use crate::{CgroupDelay, Sched};
+use crate::Sched;
 
 /// Run-queue delay inside one control group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,21 +53,19 @@ pub fn host_delay(sched: &Sched) -> LatencyView {
 /// Groups with at least `min_waits` waits and a p99 of at least `min_p99` seconds (0: any), worst first.
 #[must_use]
 pub fn cgroups(sched: &Sched, min_waits: u64, min_p99: f64, limit: u32) -> Vec<CgroupDelayView> {
-    let mut groups: Vec<(f64, &CgroupDelay)> = sched
+    let may_pass = |bound: u64| min_p99 <= 0.0 || seconds(bound) >= min_p99;
+    let bounded = sched
         .cgroups
         .iter()
         .filter(|group| group.delay.count >= min_waits)
-        .filter_map(|group| {
-            // A p99 is never above the longest: most groups need no look at their distribution.
-            if group.delay.max_ns.is_some_and(|longest| seconds(longest) < min_p99) {
-                return None;
-            }
-            let p99 = group.delay.quantile_ns(0.99).map(seconds);
-            let judged = if min_p99 > 0.0 { p99.filter(|p99| *p99 >= min_p99)? } else { p99.unwrap_or(mean(group)) };
-            Some((judged, group))
-        })
-        .collect();
-    groups.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cgroup.path.cmp(&b.1.cgroup.path)));
+        // A p99 is never above the longest: most groups need no look at their distribution.
+        .map(|group| (group.delay.max_ns.unwrap_or(u64::MAX), group))
+        .filter(|(bound, _)| may_pass(*bound));
+    let mut groups = contenders(bounded, limit, |group| match group.delay.quantile_ns(0.99) {
+        Some(p99) => Some(p99).filter(|p99| may_pass(*p99)),
+        None => (min_p99 <= 0.0).then(|| group.delay.mean_ns().unwrap_or(0)),
+    });
+    groups.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cgroup.path.cmp(&y.cgroup.path)));
     first(&groups, limit, |(_, group)| CgroupDelayView {
         cgroup: CgroupView::from(&group.cgroup),
         delay: LatencyView::from(&group.delay),
@@ -75,10 +74,6 @@ pub fn cgroups(sched: &Sched, min_waits: u64, min_p99: f64, limit: u32) -> Vec<C
         throttled_seconds: group.throttled_ns.map(seconds),
         lowest_weight: group.lowest_weight,
     })
-}
-
-fn mean(group: &CgroupDelay) -> f64 {
-    group.delay.mean_ns().map_or(0.0, seconds)
 }
 
 /// Tasks with the longest waits, worst first; of one group, or of all.

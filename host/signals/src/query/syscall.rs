@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::contenders::contenders;
 use super::{CgroupView, LatencyView, first, seconds};
 use crate::{Call, CallInFlight, CallParts, Cgroup, DescriptorKind, SlowProcess, Syscall};
 
@@ -148,26 +149,21 @@ pub fn call_counts(syscall: &Syscall) -> CallCountsView {
 /// Calls with at least `min_calls` judged and a p99 of at least `min_p99` seconds (0: any), the longest p99 first.
 #[must_use]
 pub fn call_times(syscall: &Syscall, by_cgroup: bool, min_calls: u64, min_p99: f64, limit: u32) -> Vec<CallTimeView> {
-    let mut calls: Vec<_> = every(syscall, by_cgroup)
+    let may_pass = |bound: u64| min_p99 <= 0.0 || seconds(bound) >= min_p99;
+    let bounded = every(syscall, by_cgroup)
         .into_iter()
         .filter(|(_, call)| call.latency.count >= min_calls)
-        .filter_map(|(cgroup, call)| {
-            // A p99 is never above the longest: most calls need no look at their distribution.
-            let may_pass = |bound: u64| min_p99 <= 0.0 || seconds(bound) >= min_p99;
-            if !call.latency.max_ns.is_none_or(may_pass) {
-                return None;
-            }
-            let p99 = call.latency.quantile_ns(0.99);
-            if min_p99 > 0.0 && !p99.is_some_and(may_pass) {
-                return None;
-            }
-            Some((p99.or(call.latency.mean_ns()).unwrap_or(0), cgroup, call))
-        })
-        .collect();
-    calls.sort_by(|(a, of, x), (b, than, y)| {
+        // A p99 is never above the longest: most calls need no look at their distribution.
+        .map(|of| (of.1.latency.max_ns.unwrap_or(u64::MAX), of))
+        .filter(|(bound, _)| may_pass(*bound));
+    let mut calls = contenders(bounded, limit, |(_, call)| match call.latency.quantile_ns(0.99) {
+        Some(p99) => Some(p99).filter(|p99| may_pass(*p99)),
+        None => (min_p99 <= 0.0).then(|| call.latency.mean_ns().unwrap_or(0)),
+    });
+    calls.sort_by(|(a, (of, x)), (b, (than, y))| {
         b.cmp(a).then_with(|| x.name.cmp(&y.name)).then_with(|| of.map(|group| group.id).cmp(&than.map(|group| group.id)))
     });
-    first(&calls, limit, |(_, cgroup, call)| CallTimeView {
+    first(&calls, limit, |(_, (cgroup, call))| CallTimeView {
         name: call.name.clone(),
         cgroup: cgroup.map(CgroupView::from),
         judged: LatencyView::from(&call.latency),

@@ -11,6 +11,7 @@ impl block::Host for State {
         &mut self,
         operation: Option<block::Operation>,
         min_requests: u64,
+        min_p99: f64,
         limit: u32,
     ) -> wasmtime::Result<Vec<block::DeviceLatency>> {
         let operation = operation.map(|operation| match operation {
@@ -21,12 +22,13 @@ impl block::Host for State {
             block::Operation::Other => Operation::Other,
         });
         let Some(block) = &self.window()?.families.block else { return Ok(Vec::new()) };
-        Ok(query::devices(block, operation, min_requests, limit).into_iter().map(device_latency).collect())
+        Ok(query::devices(block, operation, min_requests, min_p99, limit).into_iter().map(device_latency).collect())
     }
 
-    fn file_systems(&mut self, min_syncs: u64, limit: u32) -> wasmtime::Result<Option<Vec<block::FileSystemSync>>> {
+    fn file_systems(&mut self, min_syncs: u64, min_p99: f64, limit: u32) -> wasmtime::Result<Option<Vec<block::FileSystemSync>>> {
         let Some(block) = &self.window()?.families.block else { return Ok(None) };
-        Ok(query::file_systems(block, min_syncs, limit).map(|systems| systems.into_iter().map(file_system_sync).collect()))
+        Ok(query::file_systems(block, min_syncs, min_p99, limit)
+            .map(|systems| systems.into_iter().map(file_system_sync).collect()))
     }
 
     fn callers(&mut self, major: u32, minor: u32, limit: u32) -> wasmtime::Result<Vec<block::CallerSync>> {

@@ -92,13 +92,16 @@ fn asked_for(filter: syscall::FailureFilter) -> query::FailureFilter {
     let errors = |all: Vec<syscall::ErrorsOf>| {
         all.into_iter().map(|syscall::ErrorsOf { errors, calls }| query::ErrorsOf { errors, calls }).collect()
     };
+    let threshold = |syscall::FailureThreshold { only, min_calls, min_failed, above_share }| query::FailureThreshold {
+        only: errors(only),
+        min_calls,
+        min_failed,
+        above_share,
+    };
     query::FailureFilter {
         by_cgroup: filter.by_cgroup,
-        only: errors(filter.only),
         except: errors(filter.except),
-        min_calls: filter.min_calls,
-        min_failed: filter.min_failed,
-        above_share: filter.above_share,
+        any_of: filter.any_of.into_iter().map(threshold).collect(),
     }
 }
 

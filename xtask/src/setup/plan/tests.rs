@@ -10,7 +10,6 @@ fn rustup_compiler() -> Compiler {
         rustc: "/home/u/.cargo/bin/rustc".into(),
         release: (1, 96),
         llvm: 22,
-        wasm: false,
         bpf: false,
         source: false,
         lld: true,
@@ -45,9 +44,9 @@ fn nothing_is_planned_where_nothing_is_missing() {
 fn rustup_is_tried_before_debians_packages() {
     let ways = toolchain_ways(&bookworm_with_rustup());
     assert_eq!(names(&ways), ["rustup", "Debian's packages"]);
-    let components = [Step::Rustup("target", "wasm32-unknown-unknown"), Step::Rustup("component", "rust-src")];
-    assert_eq!(ways[0].steps[..2], components);
-    assert_eq!(ways[0].steps[2..], [Step::Packages(tools::LLVM.to_vec()), Step::BuildLinker(debian_llvm())]);
+    let components = [Step::Rustup("component", "rust-src")];
+    assert_eq!(ways[0].steps[..1], components);
+    assert_eq!(ways[0].steps[1..], [Step::Packages(tools::LLVM.to_vec()), Step::BuildLinker(debian_llvm())]);
     let everything = [tools::TOOLCHAIN, tools::LLVM].concat();
     assert_eq!(ways[1].steps, [Step::Packages(everything), Step::BuildLinker(debian_llvm())]);
 }
@@ -78,7 +77,7 @@ fn only_what_is_missing_is_installed() {
 
 #[test]
 fn a_compiler_with_a_newer_llvm_than_debians_is_left_for_debians_own() {
-    let newer = Compiler { llvm: 23, wasm: true, source: true, ..rustup_compiler() };
+    let newer = Compiler { llvm: 23, source: true, ..rustup_compiler() };
     let ways = toolchain_ways(&Facts { compilers: vec![newer], linkers: vec![linker()], ..bookworm_with_rustup() });
     assert_eq!(names(&ways), ["Debian's packages"]);
 }
@@ -121,7 +120,7 @@ fn requirements_list_everything_and_say_how() {
 
 #[test]
 fn a_linker_that_does_not_fit_is_reported_missing() {
-    let complete = Compiler { llvm: 23, wasm: true, source: true, ..rustup_compiler() };
+    let complete = Compiler { llvm: 23, source: true, ..rustup_compiler() };
     let requirements = requirements(&Facts { compilers: vec![complete], linkers: vec![linker()], ..bookworm_with_rustup() });
     let state: Vec<_> = requirements.iter().take(3).map(|requirement| requirement.present).collect();
     assert_eq!(state, [true, true, false]);

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use super::super::contenders::contenders;
 use super::super::{first, seconds};
 use super::{DestinationTrafficView, DestinationView, SegmentsView};
 use crate::{Connections, FlowTraffic, Latency, PeerClass, Tcp, Traffic};
@@ -28,25 +29,24 @@ impl Destination<'_, '_> {
         }
     }
 
-    /// A quantile of one of its latencies, when there are `min_samples` of it.
-    fn quantile_ns(&self, kind: LatencyKind, quantile: f64, min_samples: u64, min_seconds: f64) -> Option<u64> {
-        let latencies: Option<Vec<&Latency>> = self.0.iter().map(|flow| kind.of(&flow.traffic)).collect();
-        let latencies = latencies?;
-        let count = latencies.iter().map(|latency| latency.count).fold(0, u64::saturating_add);
-        // A quantile is never above the longest: most destinations need no look at their distribution.
-        let longest = latencies.iter().map(|latency| latency.max_ns.unwrap_or(u64::MAX)).max()?;
-        if count < min_samples || seconds(longest) < min_seconds {
-            return None;
+    /// How many durations of one of its latencies there are, and what none of them is above.
+    fn durations(&self, kind: LatencyKind) -> Option<(u64, u64)> {
+        self.0.iter().try_fold((0, 0), |(count, longest): (u64, u64), flow| {
+            let latency = kind.of(&flow.traffic)?;
+            Some((count.saturating_add(latency.count), longest.max(latency.max_ns.unwrap_or(u64::MAX))))
+        })
+    }
+
+    /// A quantile of one of its latencies.
+    fn quantile_ns(&self, kind: LatencyKind, quantile: f64) -> Option<u64> {
+        if let [flow] = self.0 {
+            return kind.of(&flow.traffic)?.quantile_ns(quantile);
         }
-        let quantile_ns = match latencies[..] {
-            [one] => one.quantile_ns(quantile),
-            _ => {
-                let mut sum = Latency::default();
-                latencies.iter().for_each(|latency| sum.add(latency));
-                sum.quantile_ns(quantile)
-            }
-        };
-        quantile_ns.filter(|value| seconds(*value) >= min_seconds)
+        let mut sum = Latency::default();
+        for flow in self.0 {
+            sum.add(kind.of(&flow.traffic)?);
+        }
+        sum.quantile_ns(quantile)
     }
 
     /// What all have in common; `None` when they differ.
@@ -171,9 +171,15 @@ pub fn slow_destinations(
     limit: u32,
 ) -> Vec<DestinationTrafficView> {
     let (flows, quantile) = (flows(tcp, classes), quantile.clamp(0.0, 1.0));
-    let mut slow: Vec<_> =
-        destinations(&flows).filter_map(|one| Some((one.quantile_ns(kind, quantile, min_samples, min_seconds)?, one))).collect();
-    slow.sort_by_key(|(value, _)| Reverse(*value));
+    let may_pass = |bound: u64| seconds(bound) >= min_seconds;
+    let bounded = destinations(&flows).filter_map(|one| {
+        // A quantile is never above the longest: most destinations need no look at their distribution.
+        let (count, longest) = one.durations(kind)?;
+        (count >= min_samples && may_pass(longest)).then_some((longest, one))
+    });
+    let value = |one: &Destination| one.quantile_ns(kind, quantile).filter(|value| may_pass(*value));
+    let mut slow = contenders(bounded, limit, value);
+    slow.sort_by_key(|(value, one)| (Reverse(*value), key(one.0[0])));
     first(&slow, limit, |(_, one)| one.whole())
 }
 
