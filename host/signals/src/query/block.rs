@@ -227,7 +227,7 @@ pub fn callers(block: &Block, major: u32, minor: u32, limit: u32) -> Vec<CallerS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cgroup, Device};
+    use crate::{Cgroup, Device, DeviceLatency};
 
     fn sync(pid: u32, minor: u32, samples: &[u64]) -> Sync {
         Sync {

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn equal_ones_stay_and_what_cannot_win_is_not_looked_at() {
         let looked = std::cell::RefCell::new(Vec::new());
-        let value = |name: &&str| {
+        let value = |name: &&'static str| {
             looked.borrow_mut().push(*name);
             (*name != "nothing").then_some(5)
         };

@@ -111,7 +111,7 @@ pub fn runners(sched: &Sched, limit: u32) -> Vec<RunnerView> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cgroup, Latency};
+    use crate::{Cgroup, CgroupDelay, Latency};
 
     fn group(path: &str, waits: u64, nanoseconds: u64) -> CgroupDelay {
         CgroupDelay {
