@@ -7,6 +7,7 @@ mod predict;
 mod rights;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kerno_signals::{Snapshot, Window};
@@ -17,7 +18,7 @@ pub use predict::{Predict, predict, predict_from};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
-use crate::engine::{Described, JudgeError, Limits, LoadError, RuleSet, Runtime, RuntimeError, Settings};
+use crate::engine::{Bench, Described, JudgeError, Limits, LoadError, RuleSet, Runtime, RuntimeError, Settings};
 use crate::findings::{Objective, RuleReport};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
@@ -166,6 +167,16 @@ pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
 pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {
     rights::judging();
     reports(Runtime::new(&Limits::default())?, snapshot, judging)
+}
+
+/// What the rules cost on a window that was measured before.
+///
+/// # Errors
+/// When rules cannot be listed or run at all.
+pub fn bench(snapshot: Snapshot, judging: &Judging) -> Result<Vec<Bench>, AgentError> {
+    rights::judging();
+    let runtime = Runtime::new(&Limits::default())?;
+    Ok(runtime.bench(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings, &Arc::new(snapshot))?)
 }
 
 fn reports(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {

@@ -13,6 +13,7 @@ mod progress;
 mod recording;
 mod rules;
 mod version;
+mod whole;
 mod window;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod answers;
+mod bench;
 mod bindings;
 mod described;
 mod load;
@@ -13,6 +14,7 @@ mod parameters;
 mod rule;
 mod sandbox;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,9 @@ use std::time::Duration;
 use kerno_signals::Snapshot;
 
 pub use ahead::compile as compile_ahead;
+pub use bench::{Bench, Cost, RUNS, Times};
 pub use described::{About, Described, Fingerprint};
+pub use load::SWITCH;
 
 use crate::findings::{RuleReport, RuleStatus};
 
@@ -140,14 +144,15 @@ impl Runtime {
     ) -> Result<RuleSet, LoadError> {
         let Self(sandbox) = self;
         let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
+        let off = switched_off(directories, settings);
         let clock = sandbox.start_clock().map_err(no_deadline);
         let (mut rules, mut files): (Vec<Slot>, Vec<_>) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let Candidate { stem, source, bytes } = candidate;
             files.push(bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)));
             // One that is known by its name need not be compiled.
-            if source == load::BUILT_IN && settings.disabled.contains(&stem) {
-                rules.push(Slot::Refused(disabled(stem, None, source), None));
+            if let (load::BUILT_IN, Some(reason)) = (&*source, off.get(&stem)) {
+                rules.push(Slot::Refused(disabled(stem, None, source, reason), None));
                 continue;
             }
             let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
@@ -168,12 +173,14 @@ impl Runtime {
                 }
             });
             rules.push(match loaded {
-                Ok(rule) if settings.disabled.contains(rule.id()) => {
-                    let about = rule.about();
-                    let report = disabled(rule.id().to_owned(), Some(about.version.clone()), source);
-                    Slot::Refused(report, Some(Box::new(about.clone())))
-                }
-                Ok(rule) => Slot::Loaded(Box::new(rule)),
+                Ok(rule) => match off.get(rule.id()) {
+                    Some(reason) => {
+                        let about = rule.about();
+                        let report = disabled(rule.id().to_owned(), Some(about.version.clone()), source, reason);
+                        Slot::Refused(report, Some(Box::new(about.clone())))
+                    }
+                    None => Slot::Loaded(Box::new(rule)),
+                },
                 Err(reason) => Slot::Refused(
                     RuleReport {
                         id: stem,
@@ -193,9 +200,22 @@ impl Runtime {
     }
 }
 
+/// Rules that are not used, and why not.
+fn switched_off(directories: &[PathBuf], settings: &Settings) -> BTreeMap<String, String> {
+    if settings.even_disabled {
+        return BTreeMap::new();
+    }
+    let by_file = load::switched_off(directories).into_iter().map(|(id, file)| {
+        let reason = format!("switched off by {}", output::printable(file.display().to_string()));
+        (id, reason)
+    });
+    let by_configuration = |id: &String| (id.clone(), "switched off by the configuration (rules.disabled)".to_owned());
+    by_file.chain(settings.disabled.iter().map(by_configuration)).collect()
+}
+
 /// Its report: it is not used.
-fn disabled(id: String, version: Option<String>, source: String) -> RuleReport {
-    let reason = Some("switched off by the configuration (rules.disabled)".to_owned());
+fn disabled(id: String, version: Option<String>, source: String, reason: &str) -> RuleReport {
+    let reason = Some(reason.to_owned());
     RuleReport { id, version, source, status: RuleStatus::Disabled, reason, findings: Vec::new() }
 }
 
@@ -217,17 +237,14 @@ impl RuleSet {
                 about: Some(rule.about().clone()),
                 reason: None,
             },
-            Slot::Refused(report, about) => {
-                let disabled = report.status == RuleStatus::Disabled;
-                Described {
-                    id: report.id.clone(),
-                    source: report.source.clone(),
-                    component: file.clone(),
-                    disabled,
-                    about: about.as_deref().cloned(),
-                    reason: report.reason.clone().filter(|_| !disabled),
-                }
-            }
+            Slot::Refused(report, about) => Described {
+                id: report.id.clone(),
+                source: report.source.clone(),
+                component: file.clone(),
+                disabled: report.status == RuleStatus::Disabled,
+                about: about.as_deref().cloned(),
+                reason: report.reason.clone(),
+            },
         };
         self.rules.iter().zip(&self.files).map(described).collect()
     }
@@ -254,7 +271,7 @@ impl RuleSet {
     pub fn judge_decoded(&self, snapshot: &Arc<Snapshot>) -> Vec<RuleReport> {
         let clock = self.sandbox.start_clock().map_err(no_deadline);
         let judge = |slot: &Slot| match (slot, &clock) {
-            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot),
+            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot).0,
             (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
             (Slot::Refused(report, _), _) => report.clone(),
         };

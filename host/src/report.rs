@@ -21,7 +21,7 @@ pub use markdown::{markdown, markdown_outlook};
 pub use outlook::{Outlook, OutlookVerdict};
 pub use pretty::{pretty, pretty_check, pretty_outlook};
 pub use style::Style;
-pub use units::{count, human_seconds};
+pub use units::{count, human, human_seconds};
 
 use crate::findings::{self, Burned, Explained, Finding, Objective, RuleReport, RuleStatus, Severity, Step, Triage, Verdict};
 

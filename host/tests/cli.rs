@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "hostile/components.rs"]
+mod components;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/install.rs"]
+mod install;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/recording.rs"]

@@ -9,24 +9,18 @@ use kerno::engine::{Limits, LoadError, Quantity, Runtime, Settings};
 use kerno::findings::{RuleReport, RuleStatus, Severity};
 use kerno_signals::Snapshot;
 
+#[path = "hostile/components.rs"]
+mod components;
+
+use components::{hostile, rule};
+
 fn limits() -> Limits {
     Limits::default()
-}
-
-fn hostile(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(name).with_extension("wat");
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A component that is no rule of this contract.
 fn stranger(name: &str) -> Vec<u8> {
     wat::parse_str(hostile(name)).unwrap()
-}
-
-/// A rule in the contract's form.
-fn rule(name: &str) -> Vec<u8> {
-    let whole = hostile("rule").replace("(; rule ;)", &hostile(&format!("rules/{name}")));
-    wat::parse_str(whole).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn recorded() -> Snapshot {

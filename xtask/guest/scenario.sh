@@ -22,19 +22,18 @@ load=$!
 sleep "$settle"
 sh -eux /tmp/fault.sh > /tmp/fault.log 2>&1 || failed 'the fault failed' /tmp/fault.log
 
-# What other tools see of the same time, and some seconds around it.
+# What other tools see of the same time, and some seconds around it. They are ended after it: taking their programs off takes long.
 tools=
 if [ -n "$naive" ]; then
-    around=$((window + 8))
-    syscount -L -m -T 400 -d "$around" > /tmp/syscount 2>&1 &
+    syscount -L -m -T 400 -d 1000 > /tmp/syscount 2>&1 &
     tools="$tools $!"
-    syscount -x -T 400 -d "$around" > /tmp/failures 2>&1 &
+    syscount -x -T 400 -d 1000 > /tmp/failures 2>&1 &
     tools="$tools $!"
-    biolatency -D -m "$around" 1 > /tmp/biolatency 2>&1 &
+    biolatency -D -m 1000 1 > /tmp/biolatency 2>&1 &
     tools="$tools $!"
     sleep 3
     # The last one, so that it does not see the others start.
-    runqlat $((around - 3)) 1 > /tmp/runqlat 2>&1 &
+    runqlat 1000 1 > /tmp/runqlat 2>&1 &
     tools="$tools $!"
     sleep 1
     loads reading > /tmp/before
@@ -55,6 +54,7 @@ if [ -n "$naive" ]; then
     modprobe tcp_diag 2> /dev/null
     ss -tinH > /tmp/ss 2>&1
     for tool in $tools; do
+        kill -INT "$tool" 2> /dev/null || true
         wait "$tool" || true
     done
     for name in before after syscount failures runqlat biolatency ss; do

@@ -1,6 +1,5 @@
 //! Snapshots one after the other, by collectors that are started once, and what they predict.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kerno_signals::growth::moments;
@@ -110,7 +109,7 @@ pub fn predict_from(mut snapshots: Vec<Snapshot>, judging: &Judging) -> Result<O
 fn thresholds(runtime: Runtime, judging: &Judging) -> Result<Thresholds, AgentError> {
     let asked: Vec<_> = artifacts::BUILT_IN_RULES.iter().copied().filter(|(id, _)| RULES.contains(id)).collect();
     // A rule that is switched off says all the same what too much is.
-    let settings = Settings { disabled: BTreeSet::new(), ..judging.settings.clone() };
+    let settings = Settings { even_disabled: true, ..judging.settings.clone() };
     let rules = runtime.load_with(&asked, &[], &settings)?;
     Ok(Thresholds::new(|rule, name| rules.parameter(rule, name)))
 }

@@ -34,7 +34,7 @@ pub(super) enum Command {
     },
     /// Takes snapshots one after the other and tells what will meet its limit, and when.
     Predict(Predict),
-    /// Tells what rules there are, whether a file would load, and what a rule says of a recorded window.
+    /// Tells what rules there are, tries, installs, removes and switches them.
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Prints the version and what was built in.
@@ -132,6 +132,35 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         rules: Rules,
     },
+    /// Puts rules into the directory of rules: each whole, and only if all of them would load there.
+    Install {
+        /// A rule's component, or a directory of them, *.wasm
+        #[arg(value_name = "FILE|DIR")]
+        path: PathBuf,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Removes a rule from its directory.
+    Remove {
+        /// Its id
+        rule: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Switches a rule on that was switched off.
+    Enable {
+        /// Its id
+        rule: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Switches a rule off, also a built-in one: ID.disabled in the directory of rules says so.
+    Disable {
+        /// Its id
+        rule: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
     /// Tells all that is known of a rule: parameters with their values, families, imports, size, digest.
     Inspect {
         /// Its id, or the file of its component
@@ -144,6 +173,17 @@ pub(super) enum RulesCommand {
         /// Files of components, *.wasm
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Measures what rules cost on a recorded window: time to compile, to make an instance and to evaluate, and memory.
+    Bench {
+        /// Their ids, or files of their components; all when none is given
+        #[arg(value_name = "RULE")]
+        named: Vec<String>,
+        /// A recording, as kerno doctor --record writes it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
         #[command(flatten)]
         rules: Rules,
     },
@@ -162,7 +202,8 @@ pub(super) enum RulesCommand {
 /// Where rules are, and how they are told.
 #[derive(Debug, clap::Args)]
 pub(super) struct Rules {
-    /// Directory of rules beside the built-in ones, *.wasm; once for each [default: rules.dirs of the configuration]
+    /// Directory of rules beside the built-in ones, *.wasm; once for each [default: rules.dirs of the configuration,
+    /// else /etc/kerno/rules, for who is not root kerno/rules in $XDG_CONFIG_HOME]
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Vec<PathBuf>,
     /// File of settings [default: /etc/kerno/config.yaml]

@@ -24,6 +24,7 @@ use place::Place;
 use yaml::{Entry, Node, Value};
 
 pub(super) use command::run;
+pub(super) use place::rules as usual_directory;
 pub(super) use quantity::write as write_quantity;
 
 /// What a file says; every value with its line.
@@ -55,18 +56,22 @@ pub(super) struct Config {
     /// `None` when no file was read.
     place: Option<Place>,
     pub(super) settings: Settings,
+    /// The usual directory of rules, where it is there.
+    usual: Option<PathBuf>,
 }
 
 impl Config {
     /// Reads the file that was named, else the usual one; nothing where there is none. Warnings are told. `own_rules`: directories with
     /// rules are given besides those of the file.
     pub(super) fn load(named: Option<&Path>, own_rules: bool, environment: &Environment) -> Result<Self, Failure> {
-        let Some(place) = place::find(named, environment) else { return Ok(Self::default()) };
+        let usual = place::rules(environment).filter(|directory| place::is_there(directory, true) && !place::is_empty(directory));
+        let Some(place) = place::find(named, environment) else { return Ok(Self { usual, ..Self::default() }) };
+        let own_rules = own_rules || usual.is_some();
         let text = place::read(&place)?;
         let mut book = Book::default();
         let beside = place.path.parent().unwrap_or(Path::new("")).to_owned();
         let settings = read(&text, &beside, own_rules, &mut book);
-        let config = Self { place: Some(place), settings };
+        let config = Self { place: Some(place), settings, usual };
         if !book.errors.is_empty() {
             return Err(config.refused(book.errors));
         }
@@ -74,6 +79,17 @@ impl Config {
             super::failure::warn(&config.told(warning).0);
         }
         Ok(config)
+    }
+
+    /// Directories of rules: those of `rules.dirs`, else the usual one where it is there.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        let dirs: Vec<PathBuf> = self.settings.dirs.iter().map(|(path, _)| path.clone()).collect();
+        if dirs.is_empty() { self.usual.iter().cloned().collect() } else { dirs }
+    }
+
+    /// Where this configuration switches a rule off: file and line.
+    pub(super) fn switches_off(&self, rule: &str) -> Option<String> {
+        self.settings.disabled.get(rule).map(|line| self.at(*line))
     }
 
     /// What judges, with these directories of rules.
@@ -85,6 +101,7 @@ impl Config {
             settings: engine::Settings {
                 parameters: parameters.collect(),
                 disabled: self.settings.disabled.keys().cloned().collect::<BTreeSet<_>>(),
+                even_disabled: false,
             },
             objectives: self.settings.objectives.iter().map(|(objective, _)| objective.clone()).collect(),
         }

@@ -115,12 +115,14 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
 
 /// Directories of rules, those of the command line before those of the configuration: all of them can be read.
 pub(super) fn rules(given: Vec<PathBuf>, flag: &str, config: &Config) -> Result<Vec<PathBuf>, Failure> {
-    let named: Vec<(PathBuf, String, &str)> = if given.is_empty() {
+    let named: Vec<(PathBuf, String, &str)> = if !given.is_empty() {
+        given.into_iter().map(|path| (path, String::new(), flag)).collect()
+    } else if config.settings.dirs.is_empty() {
+        config.directories().into_iter().map(|path| (path, String::new(), flag)).collect()
+    } else {
         let of_file =
             |(path, line): &(PathBuf, usize)| (path.clone(), format!("{}: rules.dirs: ", config.at(*line)), "rules.dirs");
         config.settings.dirs.iter().map(of_file).collect()
-    } else {
-        given.into_iter().map(|path| (path, String::new(), flag)).collect()
     };
     for (path, place, key) in &named {
         std::fs::read_dir(path).map_err(|error| {

@@ -1,9 +1,7 @@
 //! Files of recordings: written whole or not at all, and read with nothing believed.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use kerno_signals::Snapshot;
@@ -11,6 +9,10 @@ use kerno_signals::recording::{self, Form};
 
 use super::Failure;
 use super::failure::chain;
+use super::whole::{self, Staged};
+
+/// Command lines are in it: nobody else may read it.
+const MODE: u32 = 0o600;
 
 /// No recording is larger: what is read, is read into memory.
 const LARGEST: u64 = 256 << 20;
@@ -37,43 +39,20 @@ impl Destination {
             _ => {}
         }
         let destination = Self { path: path.to_owned(), form };
-        let beside = destination.beside();
-        create(&beside).and_then(|_| fs::remove_file(&beside)).map_err(|error| {
-            let directory = beside.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
-            refused(format!("no file can be made in {}: {error}", directory.display()))
-        })?;
+        drop(
+            Staged::write(path, &[], MODE)
+                .map_err(|error| refused(format!("no file can be made in {}: {error}", whole::directory(path).display())))?,
+        );
         Ok(destination)
     }
 
-    /// Writes the snapshot: beside the place first, then in its place at once.
+    /// Writes the snapshot.
     pub(super) fn write(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let failed = |why: String, help: &str| Failure::own(format!("{} was not recorded to: {why}", self.path.display()), help);
         let bytes = recording::write(snapshot, self.form).map_err(|error| failed(chain(&error), error.fix()))?;
-        let beside = self.beside();
-        let written = create(&beside).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, &self.path)
-        });
-        written.map_err(|error| {
-            // Also where there is none.
-            drop(fs::remove_file(&beside));
-            failed(error.to_string(), "make room and record again, or record to another directory")
-        })
+        whole::write(&self.path, &bytes, MODE)
+            .map_err(|error| failed(error.to_string(), "make room and record again, or record to another directory"))
     }
-
-    /// A name in the same directory, so that it can be renamed; no other kerno has it.
-    fn beside(&self) -> PathBuf {
-        let mut name = OsString::from(".");
-        name.push(self.path.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
-        self.path.with_file_name(name)
-    }
-}
-
-fn create(path: &Path) -> io::Result<File> {
-    // Command lines are in it.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// The snapshot of a file.

@@ -1,5 +1,6 @@
-//! `kerno rules`: what rules there are, whether a file would load, and what a rule says of a recorded window.
+//! `kerno rules`: what rules there are, whether a file would load, what a rule says of a recorded window, and changes of their directories.
 
+mod change;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -11,15 +12,20 @@ use super::config::Config;
 use super::failure::chain;
 use super::{Environment, Failure, doctor, exit, output, recording};
 use crate::agent::{self, Judging};
-use crate::engine::{self, Described};
+use crate::engine::{self, Bench, Described};
 use crate::findings::{BUILT_IN_SOURCE, RuleReport, RuleStatus};
 use crate::report;
 
 pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { rules } => list(&rules, environment),
+        RulesCommand::Install { path, rules } => change::install(&path, &rules, environment),
+        RulesCommand::Remove { rule, rules } => change::remove(&rule, &rules, environment),
+        RulesCommand::Enable { rule, rules } => change::enable(&rule, &rules, environment),
+        RulesCommand::Disable { rule, rules } => change::disable(&rule, &rules, environment),
         RulesCommand::Inspect { rule, rules } => inspect(&rule, &rules, environment),
         RulesCommand::Verify { files, rules } => verify(&files, &rules, environment),
+        RulesCommand::Bench { named, snapshot, rules } => bench(&named, &snapshot, &rules, environment),
         RulesCommand::Test { rule, snapshot, rules } => test(&rule, &snapshot, &rules, environment),
     }
 }
@@ -32,11 +38,12 @@ fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
 
 fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let mut judging = judging(rules, &file(rule), environment)?;
+    let mut one = find(rule, &described(&judging)?)?.clone();
     // What is switched off can be looked at all the same.
-    let disabled = std::mem::take(&mut judging.settings.disabled);
-    let all = described(&judging)?;
-    let mut one = find(rule, &all)?.clone();
-    one.disabled = disabled.contains(&one.id);
+    if one.disabled {
+        judging.settings.even_disabled = true;
+        one.about = find(rule, &described(&judging)?)?.about.clone();
+    }
     tell(rules, &one, text::inspect)?;
     Ok(exit::DONE)
 }
@@ -44,7 +51,7 @@ fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, F
 fn verify(files: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let all = described(&judging(rules, files, environment)?)?;
     let asked: Vec<&Described> = files.iter().map(|file| find(&file.to_string_lossy(), &all)).collect::<Result<_, _>>()?;
-    let fits = asked.iter().all(|rule| rule.reason.is_none());
+    let fits = asked.iter().all(|rule| rule.about.is_some());
     tell(rules, &asked, |asked| text::verify(asked))?;
     Ok(if fits { exit::DONE } else { exit::FINDINGS })
 }
@@ -58,6 +65,20 @@ fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -
     let report = reports.iter().find(is_meant).ok_or_else(|| unknown(rule, known()))?;
     tell(rules, report, text::report)?;
     Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
+}
+
+fn bench(named: &[String], snapshot: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let snapshot = recording::read(snapshot)?;
+    let files: Vec<PathBuf> = named.iter().flat_map(|rule| file(rule)).collect();
+    let judging = judging(rules, &files, environment)?;
+    let mut all = agent::bench(snapshot, &judging).map_err(|error| doctor::failed(&error))?;
+    let is_meant = |bench: &Bench, rule: &str| bench.id == rule || is_file(&bench.source, rule);
+    if let Some(rule) = named.iter().find(|rule| !all.iter().any(|bench| is_meant(bench, rule))) {
+        return Err(unknown(rule, all.iter().map(|bench| bench.id.as_str())));
+    }
+    all.retain(|bench| named.is_empty() || named.iter().any(|rule| is_meant(bench, rule)));
+    tell(rules, &all, text::bench)?;
+    Ok(if all.iter().all(|bench| bench.cost.is_some()) { exit::DONE } else { exit::FINDINGS })
 }
 
 /// What loads the rules: the built-in ones, those of the directories, and these files.

@@ -17,9 +17,9 @@ pub struct Described {
     pub component: Option<Fingerprint>,
     /// Whether it is switched off.
     pub disabled: bool,
-    /// What it says of itself; `None` when it did not load.
+    /// What it says of itself; `None` when it was not loaded.
     pub about: Option<About>,
-    /// Why it did not load.
+    /// Why it did not load, or what switches it off.
     pub reason: Option<String>,
 }
 

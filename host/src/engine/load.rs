@@ -1,5 +1,6 @@
 //! Finds rules, and looks at their bytes before the runtime does: what is no component of ours is refused with the reason.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,9 @@ pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 const PACKAGE: &str = "kerno:rules";
 const VERSION: &str = "1.0.0";
 const MAJOR: &str = "1";
+
+/// The extension of a file that switches off the rule with its name.
+pub const SWITCH: &str = "disabled";
 
 /// A rule that was found, and its bytes or why there are none.
 pub(super) struct Candidate {
@@ -47,14 +51,15 @@ pub(super) fn candidates(
             continue;
         }
         let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
-        let mut paths = Vec::new();
+        let (mut paths, mut has_switches) = (Vec::new(), false);
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
+            has_switches |= path.extension().is_some_and(|extension| extension == SWITCH);
             if path.extension().is_some_and(|extension| extension == "wasm") {
                 paths.push(path);
             }
         }
-        if paths.is_empty() {
+        if paths.is_empty() && !has_switches {
             all.push(Candidate {
                 stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
                 source: output::printable(directory.display().to_string()),
@@ -65,6 +70,13 @@ pub(super) fn candidates(
         all.extend(paths.iter().map(|path| candidate(path, limits)));
     }
     Ok(all)
+}
+
+/// What a file `ID.disabled` in one of the directories switches off, and that file. Directories that cannot be read have none.
+pub(super) fn switched_off(directories: &[PathBuf]) -> BTreeMap<String, PathBuf> {
+    let files = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
+    let paths = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == SWITCH));
+    paths.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect()
 }
 
 fn candidate(path: &Path, limits: &Limits) -> Candidate {
@@ -122,7 +134,8 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
     })
 }
 
-fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
+/// Compiles a component, whether its native code is there or not.
+pub(super) fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
     // It panics where it cannot start its threads.
     let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
     let compiled = catch_unwind(compile).map_err(|_| {

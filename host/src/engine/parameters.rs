@@ -40,6 +40,8 @@ pub struct Settings {
     pub parameters: BTreeMap<String, BTreeMap<String, Quantity>>,
     /// Rules that are not used.
     pub disabled: BTreeSet<String>,
+    /// Whether what is switched off, here or in a directory of rules, is loaded all the same: to be looked at.
+    pub even_disabled: bool,
 }
 
 /// A parameter of a rule and the value in force.

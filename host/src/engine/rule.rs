@@ -68,13 +68,31 @@ impl LoadedRule {
         &self.about
     }
 
-    /// Evaluates the rule, unless a family that it needs is missing.
-    pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> RuleReport {
+    /// Makes an instance, and gives it back.
+    pub(super) fn instantiate(&self, sandbox: &Sandbox) -> Result<(), String> {
+        sandbox.call(&self.pre, self.state(None), |_, _| Ok(()))
+    }
+
+    /// Evaluates the rule, unless a family that it needs is missing; tells the linear memory that it took as well, bytes.
+    pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> (RuleReport, usize) {
         if let Some(reason) = self.about.families.iter().find_map(|family| why_missing(snapshot, family)) {
-            return self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new());
+            return (self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new()), 0);
         }
-        let state = State::new(Some(Arc::clone(snapshot)), Arc::clone(&self.values), Arc::clone(&self.id));
-        let verdict = sandbox.call(&self.pre, state, |rule, store| rule.kerno_rules_guest().call_evaluate(store));
+        let mut memory = 0;
+        let verdict = sandbox.call(&self.pre, self.state(Some(Arc::clone(snapshot))), |rule, store| {
+            let verdict = rule.kerno_rules_guest().call_evaluate(&mut *store);
+            memory = store.data().memory;
+            verdict
+        });
+        (self.judged(sandbox, snapshot, verdict), memory)
+    }
+
+    fn state(&self, snapshot: Option<Arc<Snapshot>>) -> State {
+        State::new(snapshot, Arc::clone(&self.values), Arc::clone(&self.id))
+    }
+
+    /// The report of what it said.
+    fn judged(&self, sandbox: &Sandbox, snapshot: &Snapshot, verdict: Result<Result<Verdict, String>, String>) -> RuleReport {
         let collector = self.about.families.first().map_or("", String::as_str);
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
         let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };

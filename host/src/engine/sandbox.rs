@@ -52,13 +52,15 @@ pub(super) struct State {
     pub(super) parameters: Arc<Parameters>,
     pub(super) rule: Arc<str>,
     pub(super) log_lines: u32,
+    /// Linear memory that it has, bytes.
+    pub(super) memory: usize,
     memory_limit: usize,
     memory_denied: bool,
 }
 
 impl State {
     pub(super) fn new(snapshot: Option<Arc<Snapshot>>, parameters: Arc<Parameters>, rule: Arc<str>) -> Self {
-        Self { snapshot, parameters, rule, log_lines: 0, memory_limit: 0, memory_denied: false }
+        Self { snapshot, parameters, rule, log_lines: 0, memory: 0, memory_limit: 0, memory_denied: false }
     }
 }
 
@@ -66,6 +68,9 @@ impl ResourceLimiter for State {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let granted = desired <= self.memory_limit;
         self.memory_denied |= !granted;
+        if granted {
+            self.memory = desired;
+        }
         Ok(granted)
     }
 

@@ -19,7 +19,7 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&stdout).unwrap()
 }
 
-fn fixture() -> PathBuf {
+pub fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules-builtin/scheduler-contention/fixtures/fires-hogs.json")
 }
 
@@ -92,4 +92,33 @@ fn a_rule_is_tested_on_a_recording() {
     assert!(stdout.contains("\n  fix ") && !stdout.contains("\\'"), "commands can be pasted: {stdout}");
     let (code, stdout, _) = rules(&["test", "oom-kill", "--snapshot", window]);
     assert_eq!((code, stdout.starts_with("oom-kill: not evaluated\n")), (Some(0), true), "{stdout}");
+}
+
+#[test]
+fn what_a_rule_costs_is_measured_on_a_recording() {
+    let window = fixture();
+    let window = window.to_str().unwrap();
+    let all = json(&["bench", "scheduler-contention", "oom-kill", "--snapshot", window]);
+    let [of_kills, of_contention] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
+    let cost = &of_contention["cost"];
+    assert_eq!((of_contention["id"].as_str(), cost["status"].as_str()), (Some("scheduler-contention"), Some("fired")));
+    let number = |value: &Value| value.as_f64().unwrap();
+    let (instance, whole) = (number(&cost["instantiate"]["min"]), number(&cost["evaluate"]["p50"]));
+    assert!(0.0 < instance && instance < whole && whole <= number(&cost["evaluate"]["max"]), "{cost}");
+    assert!(number(&cost["compile"]) > whole, "{cost}");
+    let memory = cost["memory"].as_u64().unwrap();
+    assert!(memory >= 64 << 10 && memory % (64 << 10) == 0, "{memory}");
+    // What was not measured has no evaluation to measure.
+    assert_eq!((of_kills["cost"]["status"].as_str(), of_kills["cost"]["memory"].as_u64()), (Some("not_evaluated"), Some(0)));
+    assert!(of_kills["reason"].as_str().unwrap().starts_with("oom was not measured"), "{of_kills}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mine.wasm");
+    fs::write(&file, "no component").unwrap();
+    let (code, stdout, _) = rules(&["bench", file.to_str().unwrap(), "--snapshot", window]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("\nmine: it is not WebAssembly") && stdout.contains("16 MiB of memory"), "{stdout}");
+    let (code, _, stderr) = rules(&["bench", "oom-kil", "--snapshot", window]);
+    assert_eq!(code, Some(2));
+    assert_told(&stderr, "there is no rule `oom-kil`", "did you mean oom-kill?");
 }

@@ -14,8 +14,8 @@ pub(in crate::cli) fn run(command: &ConfigCommand, environment: &Environment) ->
         ConfigCommand::Show { origin, config } => {
             let config = Config::load(config.as_deref(), false, environment)?;
             // What is switched off has parameters all the same.
-            let mut judging = config.judging(directories(&config));
-            judging.settings.disabled.clear();
+            let mut judging = config.judging(config.directories());
+            judging.settings.even_disabled = true;
             show::show(&config, &described(&judging)?, *origin, environment)
         }
         ConfigCommand::Validate { file, config } => {
@@ -31,10 +31,6 @@ pub(in crate::cli) fn run(command: &ConfigCommand, environment: &Environment) ->
     Ok(exit::DONE)
 }
 
-fn directories(config: &Config) -> Vec<std::path::PathBuf> {
-    config.settings.dirs.iter().map(|(path, _)| path.clone()).collect()
-}
-
 fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
     agent::rules(judging).map_err(|error| Failure::usage(chain(&error), "give rules.dirs directories that this user may read"))
 }
@@ -42,7 +38,7 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
 /// Loads the rules, those of `rules.dirs` too, and compares what is set of them with what they are.
 fn check_rules(config: &Config) -> Result<(), Failure> {
     let dirs = &config.settings.dirs;
-    if dirs.is_empty() && config.settings.parameters.is_empty() {
+    if config.directories().is_empty() && config.settings.parameters.is_empty() {
         return Ok(());
     }
     let mut book = Book::default();
@@ -55,8 +51,8 @@ fn check_rules(config: &Config) -> Result<(), Failure> {
     if !book.errors.is_empty() {
         return Err(config.refused(book.errors));
     }
-    let mut judging = config.judging(directories(config));
-    judging.settings.disabled.clear();
+    let mut judging = config.judging(config.directories());
+    judging.settings.even_disabled = true;
     let rules = described(&judging)?;
     let broken: Vec<Complaint> = rules
         .iter()

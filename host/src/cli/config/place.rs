@@ -5,11 +5,13 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use rustix::process::geteuid;
 
 use crate::cli::{Environment, Failure};
 
 /// For all users.
 const SYSTEM: &str = "/etc/kerno/config.yaml";
+const SYSTEM_RULES: &str = "/etc/kerno/rules";
 
 /// No configuration is larger, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -31,6 +33,15 @@ pub(super) fn find(named: Option<&Path>, environment: &Environment) -> Option<Pl
     system.or_else(|| users().filter(|path| is_there(path, true))).map(|path| Place { path, by: "found there" })
 }
 
+/// Where rules of one's own lie when nobody says where: beside the configuration for all users, of one who is not root beside the own
+/// one.
+pub(in crate::cli) fn rules(environment: &Environment) -> Option<PathBuf> {
+    if geteuid().is_root() {
+        return Some(PathBuf::from(SYSTEM_RULES));
+    }
+    environment.config_home.as_ref().map(|home| home.join("kerno/rules"))
+}
+
 fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
     let named = named.map(|path| Place { path: path.to_owned(), by: "named on the command line" });
     named.or_else(|| environment.config.as_ref().map(|path| Place { path: path.clone(), by: "named by KERNO_CONFIG" }))
@@ -38,12 +49,17 @@ fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
 
 /// One that cannot be looked at is there: what it says must not be passed over. But below a home that this user may not enter it is
 /// somebody else's, whose HOME was passed on.
-fn is_there(path: &Path, at_home: bool) -> bool {
+pub(super) fn is_there(path: &Path, at_home: bool) -> bool {
     match fs::metadata(path).map_err(|error| error.kind()) {
         Ok(_) => true,
         Err(ErrorKind::PermissionDenied) => !at_home,
         Err(error) => !matches!(error, ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
+}
+
+/// Whether nothing is in a directory: then nobody meant it to be used.
+pub(super) fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The file's text.

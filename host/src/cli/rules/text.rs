@@ -1,8 +1,9 @@
 //! How rules are told to people.
 
 use crate::cli::config::write_quantity;
-use crate::engine::Described;
+use crate::engine::{Bench, Cost, Described, Limits, RUNS};
 use crate::findings::{Finding, RuleReport};
+use crate::report::{human, human_seconds};
 
 /// So much of a digest tells one file from another.
 const DIGEST: usize = 12;
@@ -56,10 +57,34 @@ pub(super) fn inspect(rule: &Described) -> String {
 /// One line a file.
 pub(super) fn verify(files: &[&Described]) -> String {
     let line = |rule: &&Described| match (&rule.reason, &rule.about) {
-        (None, Some(about)) => format!("{}: loads as {} {}\n", rule.source, rule.id, about.version),
-        (reason, _) => format!("{}: does not load: {}\n", rule.source, reason.as_deref().unwrap_or("it is switched off")),
+        (_, Some(about)) => format!("{}: loads as {} {}\n", rule.source, rule.id, about.version),
+        (reason, None) => format!("{}: does not load: {}\n", rule.source, reason.as_deref().unwrap_or_default()),
     };
     files.iter().map(line).collect()
+}
+
+/// One line a rule, the limits they are under, and the reasons of those without a cost.
+pub(super) fn bench(all: &Vec<Bench>) -> String {
+    let mut rows = vec![["RULE", "STATUS", "COMPILE", "INSTANCE", "EVALUATE", "P99", "MEMORY"].map(str::to_owned)];
+    rows.extend(all.iter().filter_map(|bench| {
+        let Cost { compile, instantiate, evaluate, memory, status } = bench.cost.as_ref()?;
+        let times = [*compile, instantiate.p50, evaluate.p50, evaluate.p99].map(human_seconds);
+        let [compile, instance, evaluate, p99] = times;
+        let status = status.as_str().to_owned();
+        Some([bench.id.clone(), status, compile, instance, evaluate, p99, human(*memory as f64, "bytes")])
+    }));
+    let Limits { deadline, memory, result, findings, module } = Limits::default();
+    let mut text = table(&rows);
+    text += &format!(
+        "\n{RUNS} runs; an evaluation includes its instance. Limits: {} a call, {} of memory, {} of results,\n\
+         {findings} findings, {} a file.\n",
+        human_seconds(deadline.as_secs_f64()),
+        human(memory as f64, "bytes"),
+        human(result as f64, "bytes"),
+        human(module as f64, "bytes")
+    );
+    text.extend(all.iter().filter_map(|bench| Some(format!("\n{}: {}\n", clean(&bench.id), clean(bench.reason.as_ref()?)))));
+    text
 }
 
 /// What one rule said of a window.

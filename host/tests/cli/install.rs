@@ -1,0 +1,171 @@
+//! `kerno rules install`, `remove`, `enable` and `disable`: what is in a directory of rules afterwards, and what is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::components::rule;
+use super::{assert_told, kerno, run};
+
+/// A directory of rules, and one with what is to be put there.
+struct Place {
+    rules: TempDir,
+    from: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { rules: tempfile::tempdir().unwrap(), from: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.from.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn told(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = kerno();
+        command.arg("rules").args(arguments).arg("--dir").arg(self.rules.path());
+        run(command)
+    }
+
+    /// Runs it well and gives what was changed.
+    fn changed(&self, arguments: &[&str]) -> Vec<(String, String)> {
+        let (code, stdout, stderr) = self.told(&[arguments, &["--output", "json"]].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        let changes: Value = serde_json::from_str(&stdout).unwrap();
+        let text = |change: &Value, key: &str| change[key].as_str().unwrap().to_owned();
+        changes.as_array().unwrap().iter().map(|change| (text(change, "id"), text(change, "change"))).collect()
+    }
+
+    fn refused(&self, arguments: &[&str], what: &str, help: &str) {
+        let before = names(self.rules.path());
+        let (code, stdout, stderr) = self.told(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""));
+        assert_told(&stderr, what, help);
+        assert_eq!(names(self.rules.path()), before, "nothing is changed, and nothing left behind");
+    }
+
+    /// Of a rule among all: its status, and why.
+    fn status(&self, id: &str) -> (bool, Option<String>) {
+        let (_, stdout, _) = self.told(&["list", "--output", "json"]);
+        let all: Value = serde_json::from_str(&stdout).unwrap();
+        let one = all.as_array().unwrap().iter().find(|rule| rule["id"] == id).unwrap_or_else(|| panic!("no {id}: {all}"));
+        (one["disabled"].as_bool().unwrap(), one["reason"].as_str().map(str::to_owned))
+    }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn pair(id: &str, change: &str) -> (String, String) {
+    (id.to_owned(), change.to_owned())
+}
+
+#[test]
+fn a_rule_is_installed_under_its_id_replaced_and_removed() {
+    let place = Place::new();
+    let file = place.file("whatever.wasm", &rule("healthy"));
+    let file = file.to_str().unwrap();
+    assert_eq!(place.changed(&["install", file]), [pair("healthy", "installed")]);
+    assert_eq!(place.changed(&["install", file]), [pair("healthy", "unchanged")]);
+    assert_eq!(names(place.rules.path()), ["healthy.wasm"]);
+    assert_eq!(fs::read(place.rules.path().join("healthy.wasm")).unwrap(), rule("healthy"));
+    assert_eq!(place.status("healthy"), (false, None));
+
+    // A section that is nobody's makes another file of it.
+    let newer = [rule("healthy"), vec![0, 2, 1, b'x']].concat();
+    let newer = place.file("newer.wasm", &newer);
+    let (code, stdout, _) = place.told(&["install", newer.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert!(stdout.starts_with("healthy ") && stdout.contains(": installed: ") && stdout.contains(", in place of "), "{stdout}");
+    assert_eq!(place.changed(&["disable", "healthy"]), [pair("healthy", "disabled")]);
+    assert_eq!(place.changed(&["remove", "healthy"]), [pair("healthy", "removed")]);
+    assert_eq!(names(place.rules.path()), Vec::<String>::new());
+    place.refused(&["remove", "healthy"], "there is no rule `healthy`", "kerno rules list");
+    place.refused(&["remove", "oom-kill"], "oom-kill is built in", "kerno rules disable oom-kill");
+}
+
+#[test]
+fn of_a_directory_all_are_installed_or_none() {
+    let place = Place::new();
+    place.file("a.wasm", &rule("healthy"));
+    let broken = place.file("b.wasm", b"no component");
+    let from = place.from.path().to_str().unwrap().to_owned();
+    place.refused(&["install", &from], "b.wasm does not load: it is not WebAssembly", "nothing was installed");
+    fs::write(&broken, rule("healthy")).unwrap();
+    place.refused(&["install", &from], "its id `healthy` is that of another of these files", "remove one of the two");
+    fs::write(&broken, rule("second")).unwrap();
+    assert_eq!(place.changed(&["install", &from]), [pair("healthy", "installed"), pair("another", "installed")]);
+    assert_eq!(names(place.rules.path()), ["another.wasm", "healthy.wasm"]);
+    let empty = tempfile::tempdir().unwrap();
+    place.refused(&["install", empty.path().to_str().unwrap()], "there is no rule (*.wasm) in", "name the directory");
+}
+
+#[test]
+fn an_id_that_another_file_has_is_refused() {
+    let place = Place::new();
+    fs::write(place.rules.path().join("by-hand.wasm"), rule("healthy")).unwrap();
+    let file = place.file("healthy.wasm", &rule("healthy"));
+    place.refused(
+        &["install", file.to_str().unwrap()],
+        "its id `healthy` is already taken by",
+        "remove that one first: kerno rules remove healthy",
+    );
+    place.refused(&["install", "/no/such.wasm"], "/no/such.wasm cannot be read", "name a rule's component");
+    place.refused(&["install", "/dev/null"], "it is no regular file", "name the file");
+    let large = place.file("large.wasm", &vec![0; (1 << 20) + 1]);
+    place.refused(&["install", large.to_str().unwrap()], "more than the 1024 KiB", "nothing was installed");
+}
+
+#[test]
+fn rules_are_switched_off_and_on_also_the_built_in_ones() {
+    let place = Place::new();
+    fs::write(place.rules.path().join("healthy.wasm"), rule("healthy")).unwrap();
+    for id in ["oom-kill", "healthy"] {
+        assert_eq!(place.changed(&["disable", id]), [pair(id, "disabled")]);
+        assert_eq!(place.changed(&["disable", id]), [pair(id, "unchanged")]);
+        let (disabled, reason) = place.status(id);
+        assert!(disabled && reason.unwrap().ends_with(&format!("/{id}.disabled")));
+    }
+    let report = place.told(&["test", "healthy", "--snapshot", super::rules::fixture().to_str().unwrap(), "-o", "json"]).1;
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["status"], "disabled");
+    for id in ["oom-kill", "healthy"] {
+        assert_eq!(place.changed(&["enable", id]), [pair(id, "enabled")]);
+        assert_eq!(place.changed(&["enable", id]), [pair(id, "unchanged")]);
+        assert_eq!(place.status(id), (false, None));
+    }
+    assert_eq!(names(place.rules.path()), ["healthy.wasm"]);
+    place.refused(&["disable", "oom-kil"], "there is no rule `oom-kil`", "did you mean oom-kill?");
+    place.refused(&["enable", "../healthy"], "there is no rule `../healthy`", "did you mean healthy?");
+}
+
+#[test]
+fn what_the_configuration_switches_off_is_switched_on_there() {
+    let place = Place::new();
+    let config = place.file("config.yaml", b"rules:\n  disabled: [oom-kill]\n");
+    let config = config.to_str().unwrap();
+    place.refused(
+        &["enable", "oom-kill", "--config", config],
+        &format!("oom-kill is switched off by the configuration, rules.disabled in {config}:2"),
+        "remove it there",
+    );
+}
+
+#[test]
+fn one_directory_is_changed_and_it_must_be_writable() {
+    let place = Place::new();
+    place.refused(&["disable", "oom-kill", "--dir", "/tmp"], "one directory is changed at a time", "give --dir once");
+    let mut command = kerno();
+    command.args(["rules", "disable", "oom-kill", "--dir", "/proc/no/rules"]);
+    let (code, _, stderr) = run(command);
+    assert_eq!(code, Some(2));
+    assert_told(&stderr, "/proc/no/rules cannot be changed", "name another directory with --dir");
+}
