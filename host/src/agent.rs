@@ -6,7 +6,7 @@ mod interrupt;
 mod predict;
 mod rights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,23 +160,34 @@ pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
     Ok(load(Runtime::new(&Limits::default())?, judging)?.described())
 }
 
-/// What each rule says of a window that was measured before, untouched by triage.
-///
-/// # Errors
-/// When rules cannot be listed or run at all.
-pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {
-    rights::judging();
-    reports(Runtime::new(&Limits::default())?, snapshot, judging)
+/// Gives up what is not needed to change directories of rules.
+pub fn only_change_files() {
+    rights::changing();
 }
 
-/// What the rules cost on a window that was measured before.
+/// What each rule is, and what it says of a window that was measured before, untouched by triage.
 ///
 /// # Errors
 /// When rules cannot be listed or run at all.
-pub fn bench(snapshot: Snapshot, judging: &Judging) -> Result<Vec<Bench>, AgentError> {
+pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<(Described, RuleReport)>, AgentError> {
+    rights::judging();
+    let rules = load(Runtime::new(&Limits::default())?, judging)?;
+    let reports = rules.judge(&postcard::to_allocvec(snapshot)?)?;
+    Ok(rules.described().into_iter().zip(reports).collect())
+}
+
+/// What those rules cost on a window that was measured before that are wanted, by id and file.
+///
+/// # Errors
+/// When rules cannot be listed or run at all.
+pub fn bench(
+    snapshot: Snapshot,
+    judging: &Judging,
+    is_wanted: &dyn Fn(&str, Option<&Path>) -> bool,
+) -> Result<Vec<Bench>, AgentError> {
     rights::judging();
     let runtime = Runtime::new(&Limits::default())?;
-    Ok(runtime.bench(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings, &Arc::new(snapshot))?)
+    Ok(runtime.bench(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings, &Arc::new(snapshot), is_wanted)?)
 }
 
 fn reports(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {

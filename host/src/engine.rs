@@ -24,7 +24,7 @@ use kerno_signals::Snapshot;
 pub use ahead::compile as compile_ahead;
 pub use bench::{Bench, Cost, RUNS, Times};
 pub use described::{About, Described, Fingerprint};
-pub use load::SWITCH;
+pub use load::{SWITCH, switches};
 
 use crate::findings::{RuleReport, RuleStatus};
 
@@ -95,8 +95,14 @@ pub struct Runtime(Sandbox);
 pub struct RuleSet {
     sandbox: Sandbox,
     rules: Vec<Slot>,
-    /// Of each rule, as far as its file could be read.
-    files: Vec<Option<Fingerprint>>,
+    /// Of each rule.
+    files: Vec<File>,
+}
+
+/// A rule's file, as far as there is one and it could be read.
+struct File {
+    path: Option<PathBuf>,
+    component: Option<Fingerprint>,
 }
 
 /// A rule, or why there is none.
@@ -148,8 +154,8 @@ impl Runtime {
         let clock = sandbox.start_clock().map_err(no_deadline);
         let (mut rules, mut files): (Vec<Slot>, Vec<_>) = (Vec::new(), Vec::new());
         for candidate in candidates {
-            let Candidate { stem, source, bytes } = candidate;
-            files.push(bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)));
+            let Candidate { stem, source, path, bytes } = candidate;
+            files.push(File { path, component: bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)) });
             // One that is known by its name need not be compiled.
             if let (load::BUILT_IN, Some(reason)) = (&*source, off.get(&stem)) {
                 rules.push(Slot::Refused(disabled(stem, None, source, reason), None));
@@ -161,6 +167,7 @@ impl Runtime {
                 let taken = rules.iter().find_map(|slot| match slot {
                     Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
                     Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
+                    Slot::Refused(report, Some(_)) if report.id == rule.id() => Some(&report.source),
                     _ => None,
                 });
                 match taken {
@@ -205,9 +212,9 @@ fn switched_off(directories: &[PathBuf], settings: &Settings) -> BTreeMap<String
     if settings.even_disabled {
         return BTreeMap::new();
     }
-    let by_file = load::switched_off(directories).into_iter().map(|(id, file)| {
-        let reason = format!("switched off by {}", output::printable(file.display().to_string()));
-        (id, reason)
+    let by_file = switches(directories).into_iter().filter_map(|switch| {
+        let reason = format!("switched off by {}", output::printable(switch.display().to_string()));
+        Some((switch.file_stem()?.to_str()?.to_owned(), reason))
     });
     let by_configuration = |id: &String| (id.clone(), "switched off by the configuration (rules.disabled)".to_owned());
     by_file.chain(settings.disabled.iter().map(by_configuration)).collect()
@@ -228,11 +235,12 @@ impl RuleSet {
     /// What there is, in the order of loading.
     #[must_use]
     pub fn described(&self) -> Vec<Described> {
-        let described = |(slot, file): (&Slot, &Option<Fingerprint>)| match slot {
+        let described = |(slot, file): (&Slot, &File)| match slot {
             Slot::Loaded(rule) => Described {
                 id: rule.id().to_owned(),
                 source: rule.source().to_owned(),
-                component: file.clone(),
+                path: file.path.clone(),
+                component: file.component.clone(),
                 disabled: false,
                 about: Some(rule.about().clone()),
                 reason: None,
@@ -240,7 +248,8 @@ impl RuleSet {
             Slot::Refused(report, about) => Described {
                 id: report.id.clone(),
                 source: report.source.clone(),
-                component: file.clone(),
+                path: file.path.clone(),
+                component: file.component.clone(),
                 disabled: report.status == RuleStatus::Disabled,
                 about: about.as_deref().cloned(),
                 reason: report.reason.clone(),

@@ -160,7 +160,7 @@ impl Signals {
         self.0.calls_in_flight(min_judged, limit)
     }
 
-    /// Calls that failed as the filter asks for, most failures first.
+    /// Calls that failed as the filter asks for, most failures first: of each of its thresholds at most `limit`.
     #[must_use]
     pub fn failing_calls(&self, filter: &FailureFilter, limit: u32) -> Vec<FailingCall> {
         self.0.failing_calls(filter, limit)

@@ -50,11 +50,11 @@ export window report=/tmp/report.json
 sh -eu /tmp/proved.sh > /tmp/proof.log 2>&1 || echo "kerno-lab: void: $(tail -n 1 /tmp/proof.log)"
 
 if [ -n "$naive" ]; then
+    kill -INT $tools 2> /dev/null || true
     loads reading > /tmp/after
     modprobe tcp_diag 2> /dev/null
     ss -tinH > /tmp/ss 2>&1
     for tool in $tools; do
-        kill -INT "$tool" 2> /dev/null || true
         wait "$tool" || true
     done
     for name in before after syscount failures runqlat biolatency ss; do

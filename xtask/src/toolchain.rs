@@ -1,7 +1,7 @@
 //! The compilers that are there, and which of them builds kernel programs and rules.
 //!
-//! Two are looked at: the one that runs this cargo (rustup's, or the distribution's) and `/usr/bin/rustc`. Both come with the
-//! standard library's source, which `-Zbuild-std` compiles; Debian has one for BPF ready-made.
+//! Two are looked at: the one that runs this cargo (rustup's, or the distribution's) and `/usr/bin/rustc`. For
+//! rules, and where none is ready-made for BPF, `-Zbuild-std` compiles the standard library's source (rustup's `rust-src`).
 //! Either way the compiler is a stable one, so `RUSTC_BOOTSTRAP=1` stands in for a nightly where an unstable flag is needed.
 
 use std::path::{Path, PathBuf};

@@ -24,7 +24,7 @@ use place::Place;
 use yaml::{Entry, Node, Value};
 
 pub(super) use command::run;
-pub(super) use place::rules as usual_directory;
+pub(super) use place::{has_rules, usual_directory};
 pub(super) use quantity::write as write_quantity;
 
 /// What a file says; every value with its line.
@@ -56,17 +56,26 @@ pub(super) struct Config {
     /// `None` when no file was read.
     place: Option<Place>,
     pub(super) settings: Settings,
-    /// The usual directory of rules, where it is there.
-    usual: Option<PathBuf>,
+    /// The usual directories of rules that have any.
+    usual: Vec<PathBuf>,
 }
 
 impl Config {
     /// Reads the file that was named, else the usual one; nothing where there is none. Warnings are told. `own_rules`: directories with
     /// rules are given besides those of the file.
     pub(super) fn load(named: Option<&Path>, own_rules: bool, environment: &Environment) -> Result<Self, Failure> {
-        let usual = place::rules(environment).filter(|directory| place::is_there(directory, true) && !place::is_empty(directory));
+        let usual = place::rules(environment).into_iter().filter(|directory| has_rules(directory)).collect();
+        Self::read(named, own_rules, environment, usual)
+    }
+
+    /// The same without any rules but those that it names: what lies on this machine has no say.
+    pub(super) fn load_alone(named: Option<&Path>, own_rules: bool, environment: &Environment) -> Result<Self, Failure> {
+        Self::read(named, own_rules, environment, Vec::new())
+    }
+
+    fn read(named: Option<&Path>, own_rules: bool, environment: &Environment, usual: Vec<PathBuf>) -> Result<Self, Failure> {
         let Some(place) = place::find(named, environment) else { return Ok(Self { usual, ..Self::default() }) };
-        let own_rules = own_rules || usual.is_some();
+        let own_rules = own_rules || !usual.is_empty();
         let text = place::read(&place)?;
         let mut book = Book::default();
         let beside = place.path.parent().unwrap_or(Path::new("")).to_owned();
@@ -81,10 +90,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Directories of rules: those of `rules.dirs`, else the usual one where it is there.
+    /// Directories of rules: those of `rules.dirs`, else the usual ones that have any.
     pub(super) fn directories(&self) -> Vec<PathBuf> {
         let dirs: Vec<PathBuf> = self.settings.dirs.iter().map(|(path, _)| path.clone()).collect();
-        if dirs.is_empty() { self.usual.iter().cloned().collect() } else { dirs }
+        if dirs.is_empty() { self.usual.clone() } else { dirs }
     }
 
     /// Where this configuration switches a rule off: file and line.

@@ -1,5 +1,6 @@
 //! `kerno doctor`: resolves settings, measures one window or takes a recorded one, judges it, writes the report.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::arguments::{self, Color, Form};
 use super::config::Config;
 use super::failure::chain;
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use super::recording::{self, Destination};
 use super::{Environment, Failure, exit, output, window};
 use crate::agent::{self, AgentError, Interrupt, Moment};
@@ -73,7 +74,11 @@ fn measure(settings: &Settings) -> Result<(Report, Result<(), Failure>), Failure
 
 /// Listens for Ctrl-C; the second one quits.
 pub(super) fn interrupt() -> Result<Interrupt, Failure> {
-    Interrupt::listen(|| std::process::exit(exit::INTERRUPTED.into())).map_err(|error| {
+    let quit = || {
+        progress::leave();
+        std::process::exit(exit::INTERRUPTED.into());
+    };
+    Interrupt::listen(quit).map_err(|error| {
         let help = match error.kind() {
             ErrorKind::WouldBlock => "raise the limit of threads (ulimit -u)",
             _ => "raise the limit of open files (ulimit -n)",
@@ -87,7 +92,8 @@ fn resolve(arguments: arguments::Doctor, environment: Environment) -> Result<Set
     // What lies on this machine has no say in the report of a recording.
     let config = match (&arguments.replay, &arguments.config) {
         (Some(_), None) => Config::default(),
-        (_, named) => Config::load(named.as_deref(), !arguments.rules.is_empty(), &environment)?,
+        (Some(_), named) => Config::load_alone(named.as_deref(), !arguments.rules.is_empty(), &environment)?,
+        (None, named) => Config::load(named.as_deref(), !arguments.rules.is_empty(), &environment)?,
     };
     let duration: Duration = flag.or(config.settings.duration.map(|(duration, _)| duration)).unwrap_or(window::DEFAULT);
     let rules = rules(arguments.rules, "--rules", &config)?;
@@ -132,7 +138,10 @@ pub(super) fn rules(given: Vec<PathBuf>, flag: &str, config: &Config) -> Result<
             )
         })?;
     }
-    Ok(named.into_iter().map(|(path, ..)| path).collect())
+    // However it is written, a directory is read once.
+    let mut known = BTreeSet::new();
+    let is_new = |path: &PathBuf| known.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
+    Ok(named.into_iter().map(|(path, ..)| path).filter(is_new).collect())
 }
 
 /// How to draw on standard output.

@@ -40,6 +40,12 @@ impl Failure {
         Self { more, ..Self::usage(what, help) }
     }
 
+    /// With something that is worth knowing beside it.
+    pub(super) fn and(mut self, more: impl AsRef<str>) -> Self {
+        self.what = format!("{}; {}", self.what, more.as_ref());
+        self
+    }
+
     /// Writes it to standard error and gives the exit code. When standard error is gone there is nobody to tell.
     pub(super) fn tell(&self) -> u8 {
         let (error, help) = if super::output::color_on_stderr() {

@@ -10,6 +10,13 @@ use crate::agent::Moment;
 use crate::collector;
 use crate::report::{count, human_seconds};
 
+/// Takes a live line away, for who quits without an end: what comes next begins at the left.
+pub(super) fn leave() {
+    if output::live_stderr() {
+        drop(std::io::stderr().write_all(b"\r\x1b[K"));
+    }
+}
+
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
 

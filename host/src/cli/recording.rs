@@ -40,7 +40,7 @@ impl Destination {
         }
         let destination = Self { path: path.to_owned(), form };
         drop(
-            Staged::write(path, &[], MODE)
+            Staged::write(whole::directory(path), &[], MODE)
                 .map_err(|error| refused(format!("no file can be made in {}: {error}", whole::directory(path).display())))?,
         );
         Ok(destination)
@@ -58,7 +58,8 @@ impl Destination {
 /// The snapshot of a file.
 pub(super) fn read(path: &Path) -> Result<Snapshot, Failure> {
     let refused = |why: String, help: &str| Failure::usage(format!("{} cannot be replayed: {why}", path.display()), help);
-    let unread = |error: io::Error| refused(error.to_string(), "give --replay a file that this user may read");
+    let unread =
+        |error: io::Error| refused(error.to_string(), "name a file that kerno doctor --record wrote and that this user may read");
     let mut bytes = Vec::new();
     File::open(path).map_err(unread)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
     if bytes.len() as u64 > LARGEST {

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::arguments::{Rules, RulesCommand, RulesForm};
 use super::config::Config;
-use super::failure::chain;
+use super::failure::{chain, warn};
 use super::{Environment, Failure, doctor, exit, output, recording};
 use crate::agent::{self, Judging};
-use crate::engine::{self, Bench, Described};
-use crate::findings::{BUILT_IN_SOURCE, RuleReport, RuleStatus};
+use crate::engine::{self, Described};
+use crate::findings::RuleStatus;
 use crate::report;
 
 pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
@@ -31,8 +31,14 @@ pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8
 }
 
 fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let all = described(&judging(rules, &[], environment)?)?;
+    let judging = judging(rules, &[], environment)?;
+    let all = described(&judging)?;
     tell(rules, &all, text::list)?;
+    for switch in engine::switches(&judging.rules) {
+        if !all.iter().any(|rule| switch.file_stem().is_some_and(|stem| stem == rule.id.as_str())) {
+            warn(&format!("{} switches off nothing: there is no rule with that id", switch.display().to_string().escape_debug()));
+        }
+    }
     Ok(exit::DONE)
 }
 
@@ -48,9 +54,11 @@ fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, F
     Ok(exit::DONE)
 }
 
-fn verify(files: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let all = described(&judging(rules, files, environment)?)?;
-    let asked: Vec<&Described> = files.iter().map(|file| find(&file.to_string_lossy(), &all)).collect::<Result<_, _>>()?;
+fn verify(named: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let files: Vec<PathBuf> = named.iter().map(|path| change::files(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    let all = described(&judging(rules, &files, environment)?)?;
+    // They are the first of their rules that have a file.
+    let asked: Vec<&Described> = all.iter().filter(|rule| rule.path.is_some()).take(files.len()).collect();
     let fits = asked.iter().all(|rule| rule.about.is_some());
     tell(rules, &asked, |asked| text::verify(asked))?;
     Ok(if fits { exit::DONE } else { exit::FINDINGS })
@@ -58,11 +66,12 @@ fn verify(files: &[PathBuf], rules: &Rules, environment: &Environment) -> Result
 
 fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let snapshot = recording::read(snapshot)?;
-    let judging = judging(rules, &file(rule), environment)?;
+    let mut judging = judging(rules, &file(rule), environment)?;
+    // It was asked for.
+    judging.settings.even_disabled = true;
     let reports = agent::rule_reports(&snapshot, &judging).map_err(|error| doctor::failed(&error))?;
-    let known = || reports.iter().map(|report| report.id.as_str());
-    let is_meant = |report: &&RuleReport| report.id == rule || is_file(&report.source, rule);
-    let report = reports.iter().find(is_meant).ok_or_else(|| unknown(rule, known()))?;
+    let known = || reports.iter().map(|(_, report)| report.id.as_str());
+    let (_, report) = reports.iter().find(|(about, _)| is_meant(rule, about)).ok_or_else(|| unknown(rule, known()))?;
     tell(rules, report, text::report)?;
     Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
 }
@@ -71,31 +80,27 @@ fn bench(named: &[String], snapshot: &Path, rules: &Rules, environment: &Environ
     let snapshot = recording::read(snapshot)?;
     let files: Vec<PathBuf> = named.iter().flat_map(|rule| file(rule)).collect();
     let judging = judging(rules, &files, environment)?;
-    let mut all = agent::bench(snapshot, &judging).map_err(|error| doctor::failed(&error))?;
-    let is_meant = |bench: &Bench, rule: &str| bench.id == rule || is_file(&bench.source, rule);
-    if let Some(rule) = named.iter().find(|rule| !all.iter().any(|bench| is_meant(bench, rule))) {
-        return Err(unknown(rule, all.iter().map(|bench| bench.id.as_str())));
-    }
-    all.retain(|bench| named.is_empty() || named.iter().any(|rule| is_meant(bench, rule)));
-    tell(rules, &all, text::bench)?;
+    // A mistyped one is told before anything is measured.
+    let known = described(&judging)?;
+    named.iter().try_for_each(|rule| find(rule, &known).map(|_| ()))?;
+    let is_wanted =
+        |id: &str, path: Option<&Path>| named.is_empty() || named.iter().any(|rule| rule == id || is_file(path, rule));
+    let all = agent::bench(snapshot, &judging, &is_wanted).map_err(|error| doctor::failed(&error))?;
+    tell(rules, all.as_slice(), text::bench)?;
     Ok(if all.iter().all(|bench| bench.cost.is_some()) { exit::DONE } else { exit::FINDINGS })
 }
 
-/// What loads the rules: the built-in ones, those of the directories, and these files.
+/// What loads the rules: the built-in ones, these files, and those of the directories. A file stands for what a directory has of its
+/// id: it may be the next version.
 fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Result<Judging, Failure> {
     let config = Config::load(rules.config.as_deref(), true, environment)?;
-    let mut directories = doctor::rules(rules.dir.clone(), "--dir", &config)?;
+    let directories = doctor::rules(rules.dir.clone(), "--dir", &config)?;
     for file in files {
         std::fs::metadata(file).map_err(|error| {
             Failure::usage(format!("{} cannot be read: {error}", file.display()), "name the file of a rule's component")
         })?;
-        // A file that is in one of the directories is there already.
-        let directory = place(file).parent().map(Path::to_path_buf);
-        if !directories.iter().any(|listed| std::fs::canonicalize(listed).ok() == directory) {
-            directories.push(file.clone());
-        }
     }
-    Ok(config.judging(directories))
+    Ok(config.judging([files, &directories].concat()))
 }
 
 /// The file that is meant, when it is no id.
@@ -111,9 +116,14 @@ fn place(file: &Path) -> PathBuf {
         .map_or_else(|_| file.to_path_buf(), |directory| directory.join(file.file_name().unwrap_or_default()))
 }
 
-/// Whether a rule's source is the file that is meant.
-fn is_file(source: &str, meant: &str) -> bool {
-    source != BUILT_IN_SOURCE && place(Path::new(source)) == place(Path::new(meant))
+/// Whether a rule's file is the one that is meant.
+fn is_file(path: Option<&Path>, meant: &str) -> bool {
+    path.is_some_and(|path| place(path) == place(Path::new(meant)))
+}
+
+/// Whether a rule is meant, by its id or its file.
+fn is_meant(meant: &str, rule: &Described) -> bool {
+    rule.id == meant || is_file(rule.path.as_deref(), meant)
 }
 
 fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
@@ -121,7 +131,7 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
 }
 
 fn find<'a>(rule: &str, all: &'a [Described]) -> Result<&'a Described, Failure> {
-    let found = all.iter().find(|described| described.id == rule || is_file(&described.source, rule));
+    let found = all.iter().find(|described| is_meant(rule, described));
     found.ok_or_else(|| unknown(rule, all.iter().map(|described| described.id.as_str())))
 }
 

@@ -1,60 +1,67 @@
 //! Files that are written whole or not at all: beside their place first, then in their place at once.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
 
-/// A file beside the place that it is for, on disk. Dropped, it is gone.
-pub(super) struct Staged {
-    beside: PathBuf,
-    place: PathBuf,
-}
+use tempfile::{Builder, NamedTempFile};
+
+/// Names of files that are not in their place.
+const PREFIX: &str = ".kerno-";
+const SUFFIX: &str = ".tmp";
+
+/// After so long whoever wrote one beside its place was killed.
+const STALE: Duration = Duration::from_hours(1);
+
+/// A file on disk, in the directory of the place that it is for. Dropped, it is gone.
+pub(super) struct Staged(NamedTempFile);
 
 impl Staged {
-    /// Writes it. Nobody but those whom `mode` names may read it at any time.
-    pub(super) fn write(place: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
-        let staged = Self { beside: beside(place), place: place.to_owned() };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&staged.beside)?;
+    /// Writes it. At no time may others read it than those whom `mode` names.
+    pub(super) fn write(directory: &Path, bytes: &[u8], mode: u32) -> io::Result<Self> {
+        let mut file = Builder::new().prefix(PREFIX).suffix(SUFFIX).tempfile_in(directory)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        Ok(staged)
+        // Whatever the umask says.
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        Ok(Self(file))
     }
 
     /// Where it is until it is put in its place.
     pub(super) fn path(&self) -> &Path {
-        &self.beside
+        self.0.path()
     }
 
-    /// Puts it in its place, in whose stead whatever was there.
-    pub(super) fn put(self) -> io::Result<()> {
-        self.put_at(&self.place)
-    }
-
-    /// The same with another name in the same directory.
-    pub(super) fn put_at(&self, place: &Path) -> io::Result<()> {
-        fs::rename(&self.beside, place)?;
+    /// Puts it in its place, in the stead of whatever file was there.
+    pub(super) fn put(self, place: &Path) -> io::Result<()> {
+        self.0.persist(place).map_err(|error| error.error)?;
         sync_directory(place)
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // Also where it is in its place.
-        drop(fs::remove_file(&self.beside));
     }
 }
 
 /// Writes a file.
 pub(super) fn write(place: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    Staged::write(place, bytes, mode)?.put()
+    Staged::write(directory(place), bytes, mode)?.put(place)
 }
 
 /// Removes a file, so that it is gone also after a crash.
 pub(super) fn remove(place: &Path) -> io::Result<()> {
     fs::remove_file(place)?;
     sync_directory(place)
+}
+
+/// Removes what those left in a directory who were killed before it was in its place.
+pub(super) fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_staged = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+        if is_staged && age.is_some_and(|age| age > STALE) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 /// The directory that a file is in.
@@ -66,16 +73,10 @@ fn sync_directory(place: &Path) -> io::Result<()> {
     File::open(directory(place))?.sync_all()
 }
 
-/// A name in the same directory, so that it can be renamed; no other kerno has it.
-fn beside(place: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(place.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    place.with_file_name(name)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {
@@ -90,17 +91,29 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("rule.wasm");
         write(&place, b"old", 0o644).unwrap();
-        let staged = Staged::write(&place, b"new", 0o644).unwrap();
+        let staged = Staged::write(directory.path(), b"new", 0o644).unwrap();
         assert_eq!((fs::read(&place).unwrap(), names(directory.path()).len()), (b"old".to_vec(), 2));
-        staged.put().unwrap();
+        staged.put(&place).unwrap();
         assert_eq!((fs::read(&place).unwrap(), names(directory.path())), (b"new".to_vec(), vec!["rule.wasm".to_owned()]));
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]
     fn what_is_not_put_in_its_place_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        drop(Staged::write(&directory.path().join("rule.wasm"), b"new", 0o644).unwrap());
+        drop(Staged::write(directory.path(), b"new", 0o644).unwrap());
         assert_eq!(names(directory.path()), Vec::<String>::new());
         assert!(write(&directory.path().join("no/such/rule.wasm"), b"", 0o644).is_err());
+    }
+
+    #[test]
+    fn what_was_left_long_ago_is_swept_away_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, hours) in [(".kerno-old.tmp", 2), (".kerno-new.tmp", 0), ("old.wasm", 2)] {
+            let file = File::create(directory.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+        }
+        sweep(directory.path());
+        assert_eq!(names(directory.path()), [".kerno-new.tmp", "old.wasm"]);
     }
 }

@@ -1,6 +1,6 @@
 //! What rules cost: time to compile, to make an instance, to evaluate a window; and memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::load::{self, Candidate};
 use super::rule::LoadedRule;
-use super::sandbox::{Clock, Sandbox};
+use super::sandbox::Sandbox;
 use super::{LoadError, Runtime, Settings, no_deadline, output};
 use crate::findings::RuleStatus;
 
@@ -25,9 +25,9 @@ pub struct Bench {
     pub id: String,
     /// `builtin` or the path of its file.
     pub source: String,
-    /// What it costs; `None` when it did not load.
+    /// What it costs; `None` when it did not load or failed.
     pub cost: Option<Cost>,
-    /// Why it did not load, or was not evaluated or failed.
+    /// Why that is not known, or why it was not evaluated.
     pub reason: Option<String>,
 }
 
@@ -76,7 +76,8 @@ fn time<T>(run: impl FnOnce() -> T) -> Duration {
 }
 
 impl Runtime {
-    /// Measures the built-in rules and those of the directories on a window, whether they are switched off or not.
+    /// Measures the built-in rules and those of the directories on a window, whether they are switched off or not: those that are
+    /// wanted, by id and file.
     ///
     /// # Errors
     /// A directory cannot be read.
@@ -86,40 +87,49 @@ impl Runtime {
         directories: &[PathBuf],
         settings: &Settings,
         snapshot: &Arc<Snapshot>,
+        is_wanted: &dyn Fn(&str, Option<&Path>) -> bool,
     ) -> Result<Vec<Bench>, LoadError> {
         let Self(sandbox) = self;
         let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
         let clock = sandbox.start_clock().map_err(no_deadline);
         let bench = |candidate: Candidate| {
-            let Candidate { stem, source, bytes } = candidate;
-            let measured = bytes.and_then(|bytes| measure(&sandbox, &clock, &bytes, &source, settings, snapshot));
-            match measured {
-                Ok((id, cost, reason)) => Bench { id, source, cost: Some(cost), reason },
-                Err(reason) => Bench { id: stem, source, cost: None, reason: Some(output::sentence(reason)) },
+            let Candidate { stem, source, path, bytes } = candidate;
+            let loaded = bytes.and_then(|bytes| {
+                clock.as_ref().map_err(Clone::clone)?;
+                let rule = LoadedRule::load(&sandbox, &bytes, &source, settings)?;
+                Ok((rule, bytes))
+            });
+            let id = loaded.as_ref().map_or(stem.as_str(), |(rule, _)| rule.id()).to_owned();
+            if !is_wanted(&id, path.as_deref()) {
+                return None;
             }
+            let measured = loaded.and_then(|(rule, bytes)| measure(&sandbox, &rule, &bytes, snapshot));
+            Some(match measured {
+                Ok((cost, reason)) => Bench { id, source, cost: Some(cost), reason },
+                Err(reason) => Bench { id, source, cost: None, reason: Some(output::sentence(reason)) },
+            })
         };
-        Ok(candidates.into_iter().map(bench).collect())
+        Ok(candidates.into_iter().filter_map(bench).collect())
     }
 }
 
+/// What a rule costs, and why it was not evaluated. One that fails is not made to fail over and over.
 fn measure(
     sandbox: &Sandbox,
-    clock: &Result<Arc<Clock>, String>,
+    rule: &LoadedRule,
     bytes: &[u8],
-    source: &str,
-    settings: &Settings,
     snapshot: &Arc<Snapshot>,
-) -> Result<(String, Cost, Option<String>), String> {
-    clock.as_ref().map_err(Clone::clone)?;
-    let rule = LoadedRule::load(sandbox, bytes, source, settings)?;
-    let compile = time(|| load::compile(sandbox, bytes));
+) -> Result<(Cost, Option<String>), String> {
     let (report, memory) = rule.judge(sandbox, snapshot);
+    if report.status == RuleStatus::Failed {
+        return Err(report.reason.unwrap_or_default());
+    }
     let cost = Cost {
-        compile: compile.as_secs_f64(),
+        compile: time(|| load::compile(sandbox, bytes)).as_secs_f64(),
         instantiate: Times::of(|| rule.instantiate(sandbox)),
         evaluate: Times::of(|| rule.judge(sandbox, snapshot)),
         memory,
         status: report.status,
     };
-    Ok((report.id, cost, report.reason.filter(|_| report.status != RuleStatus::Quiet)))
+    Ok((cost, report.reason.filter(|_| report.status == RuleStatus::NotEvaluated)))
 }

@@ -1,5 +1,7 @@
 //! What a rule is, told without judging anything with it.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -13,7 +15,10 @@ pub struct Described {
     pub id: String,
     /// `builtin` or the path of its file.
     pub source: String,
-    /// Its file, when it could be read.
+    /// Its file; the source is what is shown of it.
+    #[serde(skip)]
+    pub path: Option<PathBuf>,
+    /// What its file holds, when it could be read.
     pub component: Option<Fingerprint>,
     /// Whether it is switched off.
     pub disabled: bool,

@@ -1,6 +1,5 @@
 //! Finds rules, and looks at their bytes before the runtime does: what is no component of ours is refused with the reason.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +25,8 @@ pub const SWITCH: &str = "disabled";
 pub(super) struct Candidate {
     pub(super) stem: String,
     pub(super) source: String,
+    /// Its file; the source is what is shown of it.
+    pub(super) path: Option<PathBuf>,
     pub(super) bytes: Result<Vec<u8>, String>,
 }
 
@@ -40,6 +41,7 @@ pub(super) fn candidates(
         .map(|(id, bytes)| Candidate {
             stem: (*id).to_owned(),
             source: BUILT_IN.to_owned(),
+            path: None,
             bytes: bytes.map(<[u8]>::to_vec).ok_or_else(|| {
                 "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned()
             }),
@@ -51,18 +53,20 @@ pub(super) fn candidates(
             continue;
         }
         let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
-        let (mut paths, mut has_switches) = (Vec::new(), false);
+        // One that is empty was made for rules; in another one they were looked for in vain.
+        let (mut paths, mut has_others) = (Vec::new(), false);
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            has_switches |= path.extension().is_some_and(|extension| extension == SWITCH);
+            has_others |= path.extension().is_none_or(|extension| extension != SWITCH);
             if path.extension().is_some_and(|extension| extension == "wasm") {
                 paths.push(path);
             }
         }
-        if paths.is_empty() && !has_switches {
+        if paths.is_empty() && has_others {
             all.push(Candidate {
                 stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
                 source: output::printable(directory.display().to_string()),
+                path: None,
                 bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
             });
         }
@@ -72,17 +76,19 @@ pub(super) fn candidates(
     Ok(all)
 }
 
-/// What a file `ID.disabled` in one of the directories switches off, and that file. Directories that cannot be read have none.
-pub(super) fn switched_off(directories: &[PathBuf]) -> BTreeMap<String, PathBuf> {
+/// Files `ID.disabled` in the directories: each switches off the rule with its name. Directories that cannot be read have none.
+#[must_use]
+pub fn switches(directories: &[PathBuf]) -> Vec<PathBuf> {
     let files = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten().flatten();
-    let paths = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == SWITCH));
-    paths.filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path))).collect()
+    let paths = files.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == SWITCH)).collect()
 }
 
 fn candidate(path: &Path, limits: &Limits) -> Candidate {
     Candidate {
         stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
         source: output::printable(path.display().to_string()),
+        path: Some(path.to_path_buf()),
         bytes: read(path, limits),
     }
 }

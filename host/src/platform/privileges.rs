@@ -25,6 +25,12 @@ pub fn keep(wanted: &[Capability]) -> io::Result<()> {
     Sets { effective: mask, permitted: mask }.set()
 }
 
+/// Whether root runs this, and not somebody whom a file's capabilities make strong.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::getuid().is_root()
+}
+
 /// The capability that this thread must keep to read maps it has opened, `None` when it needs none. Where
 /// `kernel.unprivileged_bpf_disabled` is set, kernels before 5.19 (c8644cd0efe7) refuse every command of bpf(), later ones only
 /// those that make something new. Asked of the kernel, because distributions change both.

@@ -80,9 +80,7 @@ fn a_rule_is_installed_under_its_id_replaced_and_removed() {
     assert_eq!(fs::read(place.rules.path().join("healthy.wasm")).unwrap(), rule("healthy"));
     assert_eq!(place.status("healthy"), (false, None));
 
-    // A section that is nobody's makes another file of it.
-    let newer = [rule("healthy"), vec![0, 2, 1, b'x']].concat();
-    let newer = place.file("newer.wasm", &newer);
+    let newer = place.file("newer.wasm", &newer());
     let (code, stdout, _) = place.told(&["install", newer.to_str().unwrap()]);
     assert_eq!(code, Some(0));
     assert!(stdout.starts_with("healthy ") && stdout.contains(": installed: ") && stdout.contains(", in place of "), "{stdout}");
@@ -110,19 +108,85 @@ fn of_a_directory_all_are_installed_or_none() {
 }
 
 #[test]
-fn an_id_that_another_file_has_is_refused() {
+fn no_rule_is_lost_to_another_one() {
     let place = Place::new();
-    fs::write(place.rules.path().join("by-hand.wasm"), rule("healthy")).unwrap();
-    let file = place.file("healthy.wasm", &rule("healthy"));
-    place.refused(
-        &["install", file.to_str().unwrap()],
-        "its id `healthy` is already taken by",
-        "remove that one first: kerno rules remove healthy",
-    );
+    let by_hand = place.rules.path().join("by-hand.wasm");
+    fs::write(&by_hand, rule("healthy")).unwrap();
+    let [same, newer, other] =
+        [("same.wasm", rule("healthy")), ("newer.wasm", newer()), ("other.wasm", rule("second"))].map(|(name, bytes)| {
+            let path = place.file(name, &bytes);
+            path.to_str().unwrap().to_owned()
+        });
+    // It is there, whatever its file is called.
+    assert_eq!(place.changed(&["install", &same]), [pair("healthy", "unchanged")]);
+    assert_eq!(place.changed(&["install", by_hand.to_str().unwrap()]), [pair("healthy", "unchanged")]);
+    assert_eq!(names(place.rules.path()), ["by-hand.wasm"]);
+    place.refused(&["install", &newer], "its id `healthy` is already taken by", "remove that file first");
+    // Its file may have the other's name.
+    let taken = place.rules.path().join("another.wasm");
+    fs::rename(&by_hand, &taken).unwrap();
+    place.refused(&["install", &other], "another.wasm is that of the rule healthy", "another name, as healthy.wasm");
+    fs::remove_file(&taken).unwrap();
+    fs::create_dir(&taken).unwrap();
+    place.refused(&["install", &other], "another.wasm is taken by what is no file", "remove that first");
+}
+
+/// The next version of a rule: a section that is nobody's makes another file of it.
+fn newer() -> Vec<u8> {
+    [rule("healthy"), vec![0, 2, 1, b'x']].concat()
+}
+
+#[test]
+fn what_can_be_no_rule_is_refused() {
+    let place = Place::new();
     place.refused(&["install", "/no/such.wasm"], "/no/such.wasm cannot be read", "name a rule's component");
     place.refused(&["install", "/dev/null"], "it is no regular file", "name the file");
     let large = place.file("large.wasm", &vec![0; (1 << 20) + 1]);
     place.refused(&["install", large.to_str().unwrap()], "more than the 1024 KiB", "nothing was installed");
+}
+
+#[test]
+fn the_next_version_is_verified_and_tested_beside_the_one_in_force() {
+    let place = Place::new();
+    fs::write(place.rules.path().join("healthy.wasm"), rule("healthy")).unwrap();
+    let newer = place.file("newer.wasm", &newer());
+    let newer = newer.to_str().unwrap();
+    let (code, stdout, _) = place.told(&["verify", newer]);
+    assert_eq!(code, Some(0), "{stdout}");
+    let window = super::rules::fixture();
+    let (code, stdout, _) = place.told(&["test", newer, "--snapshot", window.to_str().unwrap()]);
+    assert_eq!((code, stdout.starts_with("healthy: fired\n")), (Some(0), true), "{stdout}");
+}
+
+#[test]
+fn a_files_name_may_be_anything() {
+    let place = Place::new();
+    for name in ["a\tb.wasm", "with a blank.wasm", "\u{1b}[31mred.wasm"] {
+        let file = place.file(name, &rule("healthy"));
+        let (code, stdout, _) = place.told(&["verify", file.to_str().unwrap()]);
+        assert_eq!((code, stdout.contains(['\t', '\u{1b}'])), (Some(0), false), "{stdout}");
+        assert_eq!(place.changed(&["install", file.to_str().unwrap()]), [pair("healthy", "installed")]);
+        fs::rename(place.rules.path().join("healthy.wasm"), place.rules.path().join(name)).unwrap();
+        assert_eq!(place.changed(&["remove", "healthy"]), [pair("healthy", "removed")]);
+        assert_eq!(names(place.rules.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn of_two_files_with_one_id_the_one_that_is_named_is_removed() {
+    let place = Place::new();
+    for name in ["a.wasm", "b.wasm"] {
+        fs::write(place.rules.path().join(name), rule(if name == "a.wasm" { "healthy" } else { "second" })).unwrap();
+    }
+    fs::write(place.rules.path().join("another.wasm"), "no component").unwrap();
+    assert_eq!(place.changed(&["disable", "another"]), [pair("another", "disabled")]);
+    place.refused(&["remove", "another"], "another is the id of", "name the file that is to be removed");
+    let broken = place.rules.path().join("another.wasm");
+    assert_eq!(place.changed(&["remove", broken.to_str().unwrap()]), [pair("another", "removed")]);
+    // The switch is that of the other one, which stays off.
+    assert_eq!(names(place.rules.path()), ["a.wasm", "another.disabled", "b.wasm"]);
+    assert_eq!(place.changed(&["remove", "another"]), [pair("another", "removed")]);
+    assert_eq!(names(place.rules.path()), ["a.wasm"]);
 }
 
 #[test]
@@ -135,14 +199,21 @@ fn rules_are_switched_off_and_on_also_the_built_in_ones() {
         let (disabled, reason) = place.status(id);
         assert!(disabled && reason.unwrap().ends_with(&format!("/{id}.disabled")));
     }
-    let report = place.told(&["test", "healthy", "--snapshot", super::rules::fixture().to_str().unwrap(), "-o", "json"]).1;
-    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["status"], "disabled");
+    // What is installed and would not be used is told to be so.
+    let file = place.file("newer.wasm", &newer());
+    let (_, stdout, _) = place.told(&["install", file.to_str().unwrap()]);
+    assert!(stdout.contains("; not used: switched off by ") && stdout.contains("(kerno rules enable healthy)"), "{stdout}");
     for id in ["oom-kill", "healthy"] {
         assert_eq!(place.changed(&["enable", id]), [pair(id, "enabled")]);
         assert_eq!(place.changed(&["enable", id]), [pair(id, "unchanged")]);
         assert_eq!(place.status(id), (false, None));
     }
     assert_eq!(names(place.rules.path()), ["healthy.wasm"]);
+    fs::write(place.rules.path().join("oom-kil.disabled"), "").unwrap();
+    let (_, _, stderr) = place.told(&["list"]);
+    assert!(stderr.contains("oom-kil.disabled switches off nothing: there is no rule with that id"), "{stderr}");
+    fs::write(place.rules.path().join("broken.wasm"), "no component").unwrap();
+    place.refused(&["disable", "broken"], "broken.wasm does not load and is not used", "remove it, or mend it");
     place.refused(&["disable", "oom-kil"], "there is no rule `oom-kil`", "did you mean oom-kill?");
     place.refused(&["enable", "../healthy"], "there is no rule `../healthy`", "did you mean healthy?");
 }
@@ -163,9 +234,30 @@ fn what_the_configuration_switches_off_is_switched_on_there() {
 fn one_directory_is_changed_and_it_must_be_writable() {
     let place = Place::new();
     place.refused(&["disable", "oom-kill", "--dir", "/tmp"], "one directory is changed at a time", "give --dir once");
-    let mut command = kerno();
-    command.args(["rules", "disable", "oom-kill", "--dir", "/proc/no/rules"]);
-    let (code, _, stderr) = run(command);
-    assert_eq!(code, Some(2));
-    assert_told(&stderr, "/proc/no/rules cannot be changed", "name another directory with --dir");
+    let told = |arguments: &[&str]| {
+        let mut command = kerno();
+        command.arg("rules").args(arguments);
+        let (code, _, stderr) = run(command);
+        assert_eq!(code, Some(2), "{stderr}");
+        stderr
+    };
+    assert_told(&told(&["disable", "oom-kill", "--dir", "/proc/no/rules"]), "/proc/no/rules cannot be changed", "with --dir");
+    let mistyped = place.from.path().join("ruls");
+    let stderr = told(&["remove", "healthy", "--dir", mistyped.to_str().unwrap()]);
+    assert_told(&stderr, "there is no rule `healthy`", "kerno rules list");
+    assert!(!mistyped.exists());
+}
+
+/// Root writes where others may not, also where another user's rules are.
+#[test]
+fn root_changes_the_directory_of_another_user() {
+    let place = Place::new();
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::chown(place.rules.path(), Some(65_534), Some(65_534)).unwrap();
+    let file = place.file("healthy.wasm", &rule("healthy"));
+    assert_eq!(place.changed(&["install", file.to_str().unwrap()]), [pair("healthy", "installed")]);
+    assert_eq!(place.changed(&["disable", "oom-kill"]), [pair("oom-kill", "disabled")]);
+    assert_eq!(place.changed(&["remove", "healthy"]), [pair("healthy", "removed")]);
 }

@@ -109,6 +109,8 @@ fn bodies(loads: &[Workload]) {
     // On other kernels the hooks are the same.
     if is_preemptible() {
         let kerno = all(&tools::KERNO_WITHOUT_PERF_EVENTS);
+        let has_perf_events = kerno.iter().flat_map(|(_, costs)| costs).any(|cost| cost.name.contains("_perf"));
+        assert!(!has_perf_events, "this kernel grants perf events in spite of kernel.perf_event_paranoid");
         compare(&kerno, "sys_enter + sys_exit bodies without perf events, ns", "getppid", &calls, "sys_exit", call, None);
     }
     let switches = ["sched_switch", "sched_migrate"];

@@ -5,8 +5,8 @@ use kerno_rules_sdk::prelude::*;
 use crate::meaning::is_of_the_user;
 use crate::table;
 
-/// Calls that are looked at, those with most failures.
-const LIMIT: u32 = 128;
+/// Calls that are looked at of each threshold, those with most failures.
+const LIMIT: u32 = 64;
 /// All calls of 32-bit programs and all numbers without a call: what is normal for them nobody knows.
 const NAMELESS: [&str; 2] = ["32-bit", "unknown"];
 
@@ -59,14 +59,16 @@ pub(crate) fn find(signals: &Signals) -> (Vec<Fault>, Option<FailingCall>) {
     }
     // Then of the host, for what is spread over many groups.
     filter.except.extend(table::of_the_host());
-    let of_host = signals.failing_calls(&FailureFilter { by_cgroup: false, any_of: Vec::new(), ..filter }, LIMIT);
+    filter.by_cgroup = false;
+    let min_calls = signals.parameter("min_calls") as u64;
+    filter.any_of.push(FailureThreshold { only: Vec::new(), min_calls, min_failed: 1, above_share: 0.0 });
+    let of_host = signals.failing_calls(&filter, LIMIT);
     of_host.iter().for_each(|call| add(signals, &mut faults, call));
     for fault in &mut faults {
         worst_first(&mut fault.failures, |a, b| (a.severity, a.failed) > (b.severity, b.failed));
     }
     worst_first(&mut faults, |a, b| (a.severity(), a.failed()) > (b.severity(), b.failed()));
-    let needed = signals.parameter("min_calls");
-    (faults, of_host.into_iter().find(|call| call.calls as f64 >= needed))
+    (faults, of_host.into_iter().find(|call| call.calls >= min_calls))
 }
 
 /// A share that is too large, or an error of which few are too many.

@@ -1,14 +1,14 @@
 //! Questions about calls that failed.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::CgroupView;
 use super::syscall::every;
-use super::{CgroupView, first};
-use crate::{Call, CallFailure, Syscall};
+use crate::{Call, CallFailure, Cgroup, Syscall};
 
 /// Errors of the calls named; of every call when none is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,15 +101,17 @@ impl<'a> Threshold<'a> {
         Self { only: (!of.only.is_empty()).then(|| Pairs::of(&of.only)), of }
     }
 
-    fn is_passed(&self, call: &Call, errors: &[&CallFailure]) -> bool {
+    /// How many failures of a call count, when they are many.
+    fn passed(&self, call: &Call, errors: &[&CallFailure]) -> Option<u64> {
         let is_counted = |error: &&&CallFailure| self.only.as_ref().is_none_or(|only| only.have(&call.name, &error.name));
         let failed = errors.iter().filter(is_counted).map(|error| error.count).fold(0, u64::saturating_add);
         let FailureThreshold { min_calls, min_failed, above_share, .. } = *self.of;
-        call.count >= min_calls && failed >= min_failed.max(1) && failed as f64 > above_share * call.count as f64
+        let is_many = call.count >= min_calls && failed >= min_failed.max(1) && failed as f64 > above_share * call.count as f64;
+        is_many.then_some(failed)
     }
 }
 
-/// Calls that failed as the filter asks for, most failures first.
+/// Calls that failed as the filter asks for, most failures first: of each threshold the `limit` calls with most of what it counts.
 #[must_use]
 pub fn failing_calls(syscall: &Syscall, filter: &FailureFilter, limit: u32) -> Vec<FailingCallView> {
     let except = Pairs::of(&filter.except);
@@ -119,7 +121,8 @@ pub fn failing_calls(syscall: &Syscall, filter: &FailureFilter, limit: u32) -> V
         .filter_map(|(cgroup, call)| {
             let is_counted = |error: &&CallFailure| error.count > 0 && !except.have(&call.name, &error.name);
             let errors: Vec<&CallFailure> = call.errors.iter().filter(is_counted).collect();
-            let is_many = || thresholds.is_empty() || thresholds.iter().any(|threshold| threshold.is_passed(call, &errors));
+            let is_many =
+                || thresholds.is_empty() || thresholds.iter().any(|threshold| threshold.passed(call, &errors).is_some());
             let failed = errors.iter().map(|error| error.count).fold(0, u64::saturating_add);
             (!errors.is_empty() && is_many()).then_some((failed, cgroup, call, errors))
         })
@@ -127,13 +130,28 @@ pub fn failing_calls(syscall: &Syscall, filter: &FailureFilter, limit: u32) -> V
     failing.sort_by(|(a, of, x, _), (b, than, y, _)| {
         b.cmp(a).then_with(|| x.name.cmp(&y.name)).then_with(|| of.map(|group| group.id).cmp(&than.map(|group| group.id)))
     });
-    first(&failing, limit, |(failed, cgroup, call, errors)| FailingCallView {
+    let limit = limit as usize;
+    let told: BTreeSet<usize> = if thresholds.is_empty() {
+        (0..failing.len().min(limit)).collect()
+    } else {
+        let most = |threshold: &Threshold| {
+            let passed = |(index, (_, _, call, errors)): (usize, &(_, _, &Call, Vec<_>))| {
+                Some((Reverse(threshold.passed(call, errors)?), index))
+            };
+            let mut passed: Vec<_> = failing.iter().enumerate().filter_map(passed).collect();
+            passed.sort_unstable();
+            passed.into_iter().take(limit).map(|(_, index)| index)
+        };
+        thresholds.iter().flat_map(most).collect()
+    };
+    let view = |(failed, cgroup, call, errors): &(u64, Option<&Cgroup>, &Call, Vec<&CallFailure>)| FailingCallView {
         name: call.name.clone(),
         cgroup: cgroup.map(CgroupView::from),
         calls: call.count,
         failed: *failed,
         errors: views(errors),
-    })
+    };
+    told.into_iter().map(|index| view(&failing[index])).collect()
 }
 
 fn views(errors: &[&CallFailure]) -> Vec<CallErrorView> {
@@ -152,7 +170,7 @@ fn views(errors: &[&CallFailure]) -> Vec<CallErrorView> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Caller, Cgroup, CgroupCall};
+    use crate::{Caller, CgroupCall};
 
     fn call(name: &str, count: u64, errors: &[(u32, &str, u64)]) -> Call {
         let failure = |(errno, name, count): &(u32, &str, u64)| CallFailure {
@@ -210,6 +228,20 @@ mod tests {
             FailureThreshold { only: vec![errors_of(&["ENOSPC"], &[])], min_failed: 10, ..all() },
         );
         assert!(any(vec![many.clone(), other]) && !any(vec![many]) && any(vec![]));
+    }
+
+    #[test]
+    fn many_failures_do_not_hide_the_few_that_another_threshold_counts() {
+        let mut calls: Vec<Call> = (0..200).map(|index| call(&format!("noisy{index}"), 1_000, &[(13, "EACCES", 500)])).collect();
+        calls.push(call("write", 1_000, &[(28, "ENOSPC", 3), (13, "EACCES", 2)]));
+        let syscall = Syscall { calls, ..Syscall::default() };
+        let any_of = vec![
+            FailureThreshold { above_share: 0.01, ..FailureThreshold::default() },
+            FailureThreshold { only: vec![errors_of(&["ENOSPC"], &[])], ..FailureThreshold::default() },
+        ];
+        let failing = failing_calls(&syscall, &FailureFilter { any_of, ..FailureFilter::default() }, 4);
+        assert_eq!(names(&failing).last(), Some(&("write", 5)));
+        assert_eq!(failing.len(), 5);
     }
 
     #[test]

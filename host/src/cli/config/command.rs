@@ -63,9 +63,14 @@ fn check_rules(config: &Config) -> Result<(), Failure> {
                 let set = config.settings.parameters.get(&rule.id)?.values().map(|set| set.line).min()?;
                 return Some(Complaint::new(set, format!("{}: {reason}", rule.id), "change the file"));
             }
-            let line =
-                dirs.iter().find(|(path, _)| rule.source.starts_with(&*path.to_string_lossy())).map_or(0, |(_, line)| *line);
-            Some(Complaint::new(line, format!("the rule {} does not load: {reason}", rule.source), "mend the rule, or remove it"))
+            // Those of the usual directories neither.
+            let path = rule.path.as_deref()?;
+            let (_, line) = dirs.iter().find(|(directory, _)| path.starts_with(directory))?;
+            Some(Complaint::new(
+                *line,
+                format!("the rule {} does not load: {reason}", rule.source),
+                "mend the rule, or remove it",
+            ))
         })
         .collect();
     if !broken.is_empty() {

@@ -5,9 +5,10 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
-use rustix::process::geteuid;
 
 use crate::cli::{Environment, Failure};
+use crate::engine::SWITCH;
+use crate::platform::privileges::is_root;
 
 /// For all users.
 const SYSTEM: &str = "/etc/kerno/config.yaml";
@@ -33,13 +34,21 @@ pub(super) fn find(named: Option<&Path>, environment: &Environment) -> Option<Pl
     system.or_else(|| users().filter(|path| is_there(path, true))).map(|path| Place { path, by: "found there" })
 }
 
-/// Where rules of one's own lie when nobody says where: beside the configuration for all users, of one who is not root beside the own
-/// one.
-pub(in crate::cli) fn rules(environment: &Environment) -> Option<PathBuf> {
-    if geteuid().is_root() {
-        return Some(PathBuf::from(SYSTEM_RULES));
-    }
-    environment.config_home.as_ref().map(|home| home.join("kerno/rules"))
+/// Where rules lie when nobody says where: those for all users, and those of one who is not root.
+pub(in crate::cli) fn rules(environment: &Environment) -> Vec<PathBuf> {
+    let users = environment.config_home.as_ref().filter(|_| !is_root()).map(|home| home.join("kerno/rules"));
+    [PathBuf::from(SYSTEM_RULES)].into_iter().chain(users).collect()
+}
+
+/// The last of them, this user's own.
+pub(in crate::cli) fn usual_directory(environment: &Environment) -> Option<PathBuf> {
+    rules(environment).pop().filter(|_| is_root() || environment.config_home.is_some())
+}
+
+/// Whether a directory has rules or switches of rules; one that cannot be read has none.
+pub(in crate::cli) fn has_rules(directory: &Path) -> bool {
+    let is_of_rules = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm" || extension == SWITCH);
+    fs::read_dir(directory).is_ok_and(|entries| entries.flatten().any(|entry| is_of_rules(&entry.path())))
 }
 
 fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
@@ -49,17 +58,12 @@ fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {
 
 /// One that cannot be looked at is there: what it says must not be passed over. But below a home that this user may not enter it is
 /// somebody else's, whose HOME was passed on.
-pub(super) fn is_there(path: &Path, at_home: bool) -> bool {
+fn is_there(path: &Path, at_home: bool) -> bool {
     match fs::metadata(path).map_err(|error| error.kind()) {
         Ok(_) => true,
         Err(ErrorKind::PermissionDenied) => !at_home,
         Err(error) => !matches!(error, ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
-}
-
-/// Whether nothing is in a directory: then nobody meant it to be used.
-pub(super) fn is_empty(directory: &Path) -> bool {
-    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The file's text.

@@ -227,7 +227,7 @@ fn with_rules_of_ones_own_ids_are_known_only_when_these_are_loaded() {
     assert_eq!(of(text, false).1.errors.len(), 4);
     let (settings, book) = of(text, true);
     assert!(book.errors.is_empty(), "{:#?}", book.errors);
-    let config = Config { place: None, settings };
+    let config = Config { settings, ..Config::default() };
     assert!(config.check_ids(&["mine", "yours", "theirs"], true).is_ok());
     let failure = format!("{:?}", config.check_ids(&["mine", "your", "theirs"], true).unwrap_err());
     assert!(failure.contains("rules.params.yours names yours, which is the id of no rule"), "{failure}");

@@ -1,23 +1,26 @@
 //! `kerno rules install`, `remove`, `enable` and `disable`: what changes a directory of rules. Whatever happens meanwhile, each file in
 //! it is the old or the new one.
 
-use std::fs;
-use std::io::{self, Read};
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use serde::Serialize;
 
-use super::{described, find, is_file, tell, unknown};
-use crate::agent::Judging;
+use super::{described, find, is_meant, place, tell, unknown};
+use crate::agent;
 use crate::cli::arguments::Rules;
 use crate::cli::config::{self, Config};
+use crate::cli::failure::warn;
 use crate::cli::whole::{self, Staged};
 use crate::cli::{Environment, Failure, doctor, exit};
 use crate::engine::{Described, Limits, SWITCH};
-use crate::findings::BUILT_IN_SOURCE;
 
-/// Rules are no secret.
-const MODE: u32 = 0o644;
+/// Rules are no secret, and nobody else's to change.
+const FILE: u32 = 0o644;
+const DIRECTORY: u32 = 0o755;
 
 /// What became of a rule.
 #[derive(Debug, Serialize)]
@@ -27,159 +30,224 @@ struct Change {
     version: Option<String>,
     /// What was done: `installed`, `unchanged`, `removed`, `enabled` or `disabled`.
     change: &'static str,
-    /// The file that it was done to.
-    path: PathBuf,
+    /// The file that it was done to; of an unchanged rule its own.
+    path: String,
     /// The version that was there before.
     replaced: Option<String>,
+    /// What keeps it from being used.
+    off: Option<String>,
 }
 
-/// Directories of rules, and the one of them that is changed.
+/// Directories of rules, the one of them that is changed, and what is in them.
 struct Directories {
     config: Config,
     all: Vec<PathBuf>,
     changed: PathBuf,
+    known: Vec<Described>,
 }
 
 impl Directories {
-    fn new(rules: &Rules, environment: &Environment) -> Result<Self, Failure> {
+    fn open(rules: &Rules, environment: &Environment) -> Result<Self, Failure> {
+        agent::only_change_files();
         let config = Config::load(rules.config.as_deref(), true, environment)?;
         let named = match rules.dir.as_slice() {
-            [] => config.directories().into_iter().next().or_else(|| config::usual_directory(environment)),
+            [] => config.settings.dirs.first().map(|(path, _)| path.clone()).or_else(|| config::usual_directory(environment)),
             [one] => Some(one.clone()),
             _ => return Err(Failure::usage("one directory is changed at a time", "give --dir once")),
         };
         let changed = named.ok_or_else(|| {
             Failure::usage("there is no directory of rules: neither HOME nor XDG_CONFIG_HOME is set", "name one with --dir")
         })?;
-        fs::create_dir_all(&changed).map_err(|error| refused(&changed, &error))?;
-        let mut all = doctor::rules(rules.dir.clone(), "--dir", &config)?;
-        if !all.contains(&changed) {
+        // One that is not there is made when there is something to put there.
+        let given = rules.dir.iter().filter(|directory| directory.exists()).cloned().collect();
+        let mut all = if rules.dir.is_empty() || changed.exists() { doctor::rules(given, "--dir", &config)? } else { Vec::new() };
+        if changed.exists() && !all.contains(&changed) {
             all.push(changed.clone());
         }
-        Ok(Self { config, all, changed })
+        let mut directories = Self { config, all, changed, known: Vec::new() };
+        let used: Vec<PathBuf> = directories.all.iter().filter(|directory| config::has_rules(directory)).cloned().collect();
+        directories.known = directories.load(used)?;
+        Ok(directories)
     }
 
-    /// What there is beside the built-in rules, also what is switched off.
-    fn described(&self) -> Result<Vec<Described>, Failure> {
-        // One without any rule in it is what this may be about.
-        let is_used = |directory: &&PathBuf| {
-            fs::read_dir(directory).is_ok_and(|entries| entries.flatten().any(|entry| is_rule(&entry.path())))
-        };
-        self.load(self.all.iter().filter(is_used).cloned().collect())
-    }
-
+    /// Loads rules, also those that are switched off.
     fn load(&self, rules: Vec<PathBuf>) -> Result<Vec<Described>, Failure> {
-        let mut judging: Judging = self.config.judging(rules);
+        let mut judging = self.config.judging(rules);
         judging.settings.even_disabled = true;
-        described(&judging)
+        // What is loaded has no right to change anything: a thread gives its rights up for itself alone.
+        thread::scope(|scope| scope.spawn(|| described(&judging)).join())
+            .unwrap_or_else(|_| Err(Failure::own("the rules could not be loaded: see above", "run it again")))
+    }
+
+    fn make(&self) -> Result<(), Failure> {
+        let made = DirBuilder::new().recursive(true).mode(DIRECTORY).create(&self.changed);
+        made.map_err(|error| refused(&self.changed, &error))
+    }
+
+    /// Files that switch a rule off.
+    fn switches(&self, id: &str) -> Vec<PathBuf> {
+        // What a user types is the name of a file, and no way out of the directory.
+        let all = self.all.iter().filter(|_| !id.contains('/')).map(|directory| switch(directory, id));
+        all.filter(|path| fs::symlink_metadata(path).is_ok()).collect()
+    }
+
+    /// What keeps a rule from being used.
+    fn off(&self, id: &str) -> Option<String> {
+        let by_file = self.switches(id).first().map(|switch| shown(switch));
+        by_file.or_else(|| self.config.switches_off(id).map(|place| format!("rules.disabled in {place}")))
+    }
+
+    fn of_id(&self, id: &str) -> impl Iterator<Item = &Described> {
+        self.known.iter().filter(move |known| known.id == id)
+    }
+
+    fn version(&self, id: &str) -> Option<String> {
+        self.of_id(id).find_map(|known| Some(known.about.as_ref()?.version.clone()))
     }
 }
 
 pub(super) fn install(from: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let directories = Directories::open(rules, environment)?;
     let files = files(from)?;
-    let directories = Directories::new(rules, environment)?;
-    let known = directories.described()?;
-    let mut ready: Vec<(Staged, Change)> = Vec::new();
-    for file in files {
-        let (staged, change) = stage(&file, &directories, &known)?;
-        if let Some((_, other)) = ready.iter().find(|(_, other)| other.id == change.id) {
-            let what = format!("{}: its id `{}` is that of another of these files", file.display(), other.id);
+    let read: Vec<(PathBuf, Vec<u8>)> =
+        files.into_iter().map(|file| read(&file).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
+    directories.make()?;
+    whole::sweep(&directories.changed);
+    let mut ready: Vec<(Staged, PathBuf, Change)> = Vec::new();
+    for (file, bytes) in read {
+        let (staged, path, change) = stage(&file, &bytes, &directories)?;
+        if ready.iter().any(|(.., other)| other.id == change.id) {
+            let what = format!("{}: its id `{}` is that of another of these files", shown(&file), change.id);
             return Err(Failure::usage(what, "remove one of the two; nothing was installed"));
         }
-        ready.push((staged, change));
+        ready.push((staged, path, change));
     }
     // All of them would load: now none is held back by another.
-    for (staged, change) in &ready {
-        staged.put_at(&change.path).map_err(|error| refused(&directories.changed, &error))?;
+    let mut changes: Vec<Change> = Vec::new();
+    for (staged, path, change) in ready {
+        if change.change == "installed" {
+            staged.put(&path).map_err(|error| {
+                let done: Vec<&str> = changes.iter().map(|change| change.id.as_str()).collect();
+                let all = if done.is_empty() { "nothing".to_owned() } else { done.join(", ") };
+                refused(&path, &error).and(format!("{all} was installed before that"))
+            })?;
+        }
+        changes.push(change);
     }
-    done(rules, ready.into_iter().map(|(_, change)| change).collect())
+    done(rules, &changes)
 }
 
 /// Writes a file beside where it will be, and makes sure that it would load there.
-fn stage(file: &Path, directories: &Directories, known: &[Described]) -> Result<(Staged, Change), Failure> {
-    let shown = file.display();
-    let bytes = read(file)?;
-    let beside = directories.changed.join(file.file_name().unwrap_or_default());
-    let staged = Staged::write(&beside, &bytes, MODE).map_err(|error| refused(&directories.changed, &error))?;
+fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged, PathBuf, Change), Failure> {
+    let name = shown(file);
+    let staged = Staged::write(&directories.changed, bytes, FILE).map_err(|error| refused(&directories.changed, &error))?;
     let loaded = directories.load(vec![staged.path().to_path_buf()])?;
     let rule = find(&staged.path().to_string_lossy(), &loaded)?;
     let Some(about) = &rule.about else {
         let reason = rule.reason.as_deref().unwrap_or_default();
         return Err(Failure::usage(
-            format!("{shown} does not load: {reason}"),
+            format!("{name} does not load: {reason}"),
             "mend it, and install it again; nothing was installed",
         ));
     };
     let path = directories.changed.join(format!("{}.wasm", rule.id));
-    let same_id = || known.iter().filter(|other| other.id == rule.id);
-    if let Some(other) = same_id().find(|other| !is_file(&other.source, &path.to_string_lossy())) {
-        let what = format!("{shown}: its id `{}` is already taken by {}", rule.id, other.source);
-        return Err(Failure::usage(what, format!("remove that one first: kerno rules remove {}", rule.id)));
+    let is_there = |known: &Described| known.path.as_deref().is_some_and(|known| place(known) == place(&path));
+    if let Some(other) = directories.known.iter().find(|known| is_there(known) && known.id != rule.id) {
+        let what = format!("{name}: its place {} is that of the rule {}", shown(&path), other.id);
+        return Err(Failure::usage(what, format!("give that file another name, as {}.wasm; nothing was installed", other.id)));
     }
-    let before = same_id().next();
-    let is_there = before.is_some_and(|before| before.component == rule.component);
-    let change = Change {
+    let mut change = Change {
         id: rule.id.clone(),
         version: Some(about.version.clone()),
-        change: if is_there { "unchanged" } else { "installed" },
-        path,
-        replaced: before.filter(|_| !is_there).and_then(|before| Some(before.about.as_ref()?.version.clone())),
+        change: "unchanged",
+        path: shown(&path),
+        replaced: None,
+        off: directories.off(&rule.id),
     };
-    Ok((staged, change))
+    if let Some(same) = directories.of_id(&rule.id).find(|known| known.component == rule.component) {
+        change.path.clone_from(&same.source);
+        return Ok((staged, path, change));
+    }
+    if let Some(other) = directories.of_id(&rule.id).find(|known| !is_there(known)) {
+        let what = format!("{name}: its id `{}` is already taken by {}", rule.id, other.source);
+        return Err(Failure::usage(what, "remove that file first; nothing was installed"));
+    }
+    if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let what = format!("{name}: its place {} is taken by what is no file", shown(&path));
+        return Err(Failure::usage(what, "remove that first; nothing was installed"));
+    }
+    change.change = "installed";
+    change.replaced = directories.version(&rule.id);
+    Ok((staged, path, change))
 }
 
 pub(super) fn remove(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let directories = Directories::new(rules, environment)?;
-    let known = directories.described()?;
-    let one = find(rule, &known)?;
-    if one.source == BUILT_IN_SOURCE {
-        let help = format!("switch it off: kerno rules disable {}", one.id);
-        return Err(Failure::usage(format!("{} is built in and cannot be removed", one.id), help));
+    let directories = Directories::open(rules, environment)?;
+    let mut meant = directories.known.iter().filter(|known| known.path.is_some() && is_meant(rule, known));
+    let Some(one) = meant.next() else {
+        let built_in = find(rule, &directories.known)?;
+        let help = format!("switch it off: kerno rules disable {}", built_in.id);
+        return Err(Failure::usage(format!("{} is built in and cannot be removed", built_in.id), help));
+    };
+    if let Some(other) = meant.next() {
+        let what = format!("{rule} is the id of {} and of {}", one.source, other.source);
+        return Err(Failure::usage(what, "name the file that is to be removed"));
     }
-    let path = PathBuf::from(&one.source);
+    let path = one.path.clone().unwrap_or_default();
     whole::remove(&path).map_err(|error| refused(&path, &error))?;
-    // Without its rule a switch has nothing to switch.
-    switches(&directories, &one.id).try_for_each(|switch| whole::remove(&switch).map_err(|error| refused(&switch, &error)))?;
+    if directories.of_id(&one.id).count() == 1 {
+        // Without its rule a switch has nothing to switch.
+        for switch in directories.switches(&one.id) {
+            whole::remove(&switch).map_err(|error| refused(&switch, &error))?;
+        }
+        if let Some(place) = directories.config.switches_off(&one.id) {
+            warn(&format!("rules.disabled in {place} still names {}: remove it there", one.id));
+        }
+    }
     let version = one.about.as_ref().map(|about| about.version.clone());
-    done(rules, vec![Change { id: one.id.clone(), version, change: "removed", path, replaced: None }])
+    changed(rules, &one.id, version, "removed", shown(&path))
 }
 
 pub(super) fn enable(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let directories = Directories::new(rules, environment)?;
-    let known = directories.described()?;
+    let directories = Directories::open(rules, environment)?;
+    let known = directories.known.iter().find(|known| is_meant(rule, known));
     // A switch may be there without its rule.
-    let id = known.iter().find(|known| known.id == rule || is_file(&known.source, rule)).map_or(rule, |known| &known.id);
-    let found: Vec<PathBuf> = switches(&directories, id).collect();
+    let id = known.map_or(rule, |known| &known.id);
     if let Some(place) = directories.config.switches_off(id) {
         let what = format!("{id} is switched off by the configuration, rules.disabled in {place}");
         return Err(Failure::usage(what, "remove it there"));
     }
-    if found.is_empty() && !known.iter().any(|known| known.id == id) {
-        return Err(unknown(rule, known.iter().map(|known| known.id.as_str())));
-    }
+    let found = directories.switches(id);
     for switch in &found {
         whole::remove(switch).map_err(|error| refused(switch, &error))?;
     }
-    let path = found.first().cloned().unwrap_or_else(|| switch(&directories.changed, id));
-    let change = if found.is_empty() { "unchanged" } else { "enabled" };
-    done(rules, vec![Change { id: id.to_owned(), version: version(&known, id), change, path, replaced: None }])
+    match (found.first(), known) {
+        (Some(switch), _) => changed(rules, id, directories.version(id), "enabled", shown(switch)),
+        (None, Some(known)) => changed(rules, id, directories.version(id), "unchanged", known.source.clone()),
+        (None, None) => Err(unknown(rule, directories.known.iter().map(|known| known.id.as_str()))),
+    }
 }
 
 pub(super) fn disable(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let directories = Directories::new(rules, environment)?;
-    let known = directories.described()?;
-    let id = &find(rule, &known)?.id;
-    let found = switches(&directories, id).next();
-    let change = if found.is_some() { "unchanged" } else { "disabled" };
-    let path = found.unwrap_or_else(|| switch(&directories.changed, id));
-    if change == "disabled" {
-        whole::write(&path, &[], MODE).map_err(|error| refused(&directories.changed, &error))?;
+    let directories = Directories::open(rules, environment)?;
+    let is_used = |known: &&Described| is_meant(rule, known) && (known.about.is_some() || known.path.is_none());
+    let known = match directories.known.iter().find(is_used) {
+        Some(used) => used,
+        None => {
+            let broken = find(rule, &directories.known)?;
+            let what =
+                format!("{} does not load and is not used: {}", broken.source, broken.reason.as_deref().unwrap_or_default());
+            return Err(Failure::usage(what, "remove it, or mend it"));
+        }
+    };
+    let id = &known.id;
+    if let Some(switch) = directories.switches(id).first() {
+        return changed(rules, id, directories.version(id), "unchanged", shown(switch));
     }
-    done(rules, vec![Change { id: id.clone(), version: version(&known, id), change, path, replaced: None }])
-}
-
-fn version(known: &[Described], id: &str) -> Option<String> {
-    Some(known.iter().find(|known| known.id == id)?.about.as_ref()?.version.clone())
+    let switch = switch(&directories.changed, id);
+    directories.make()?;
+    whole::write(&switch, &[], FILE).map_err(|error| refused(&switch, &error))?;
+    changed(rules, id, directories.version(id), "disabled", shown(&switch))
 }
 
 /// The file that switches a rule off in a directory.
@@ -187,30 +255,19 @@ fn switch(directory: &Path, id: &str) -> PathBuf {
     directory.join(format!("{id}.{SWITCH}"))
 }
 
-/// Those that are there.
-fn switches(directories: &Directories, id: &str) -> impl Iterator<Item = PathBuf> {
-    // What a user types is the name of a file, and no way out of the directory.
-    let is_name = !id.contains('/');
-    let all = directories.all.iter().map(move |directory| switch(directory, id));
-    all.filter(move |path| is_name && fs::symlink_metadata(path).is_ok())
-}
-
-fn is_rule(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "wasm")
-}
-
 /// The file itself, or all rules of a directory, sorted.
-fn files(from: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(from: &Path) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error: io::Error| {
-        Failure::usage(format!("{} cannot be read: {error}", from.display()), "name a rule's component, or a directory of them")
+        Failure::usage(format!("{} cannot be read: {error}", shown(from)), "name a rule's component, or a directory of them")
     };
     if !fs::metadata(from).map_err(unreadable)?.is_dir() {
         return Ok(vec![from.to_path_buf()]);
     }
     let entries: io::Result<Vec<PathBuf>> = fs::read_dir(from).map_err(unreadable)?.map(|entry| Ok(entry?.path())).collect();
-    let mut files: Vec<PathBuf> = entries.map_err(unreadable)?.into_iter().filter(|path| is_rule(path)).collect();
+    let is_rule = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
+    let mut files: Vec<PathBuf> = entries.map_err(unreadable)?.into_iter().filter(is_rule).collect();
     if files.is_empty() {
-        let what = format!("there is no rule (*.wasm) in {}", from.display());
+        let what = format!("there is no rule (*.wasm) in {}", shown(from));
         return Err(Failure::usage(what, "name the directory that they were built into"));
     }
     files.sort();
@@ -220,7 +277,7 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// A file's bytes; of one that is too large, as many as show that it is.
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let help = "name the file of a rule's component that this user may read";
-    let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", file.display()), help);
+    let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(file)), help);
     // A pipe or a device would never end.
     if !fs::metadata(file).map_err(|error| unreadable(error.to_string()))?.is_file() {
         return Err(unreadable("it is no regular file".to_owned()));
@@ -233,21 +290,39 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
-    let help = "run it as a user who may write there, or name another directory with --dir";
-    Failure::usage(format!("{} cannot be changed: {error}", path.display()), help)
+    let help = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room there, or name another directory with --dir",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "run it as a user who may write there, or name another directory with --dir"
+        }
+        _ => "name a directory that is there and that takes files with --dir",
+    };
+    Failure::usage(format!("{} cannot be changed: {error}", shown(path)), help)
 }
 
-fn done(rules: &Rules, changes: Vec<Change>) -> Result<u8, Failure> {
-    tell(rules, &changes, |changes| changes.iter().map(text).collect())?;
+/// A path for people, whatever it is made of.
+fn shown(path: &Path) -> String {
+    path.display().to_string().chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn changed(rules: &Rules, id: &str, version: Option<String>, change: &'static str, path: String) -> Result<u8, Failure> {
+    done(rules, &[Change { id: id.to_owned(), version, change, path, replaced: None, off: None }])
+}
+
+fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
+    tell(rules, changes, |changes| changes.iter().map(text).collect())?;
     Ok(exit::DONE)
 }
 
 fn text(change: &Change) -> String {
-    let Change { id, version, change, path, replaced } = change;
-    let name = version.as_ref().map_or_else(|| id.clone(), |version| format!("{id} {version}"));
-    let place = match replaced {
-        Some(before) => format!("{}, in place of {before}", path.display()),
-        None => path.display().to_string(),
-    };
-    format!("{name}: {change}: {place}\n")
+    let Change { id, version, change, path, replaced, off } = change;
+    let mut text = version.as_ref().map_or_else(|| id.clone(), |version| format!("{id} {version}"));
+    text += &format!(": {change}: {path}");
+    if let Some(before) = replaced {
+        text += &format!(", in place of {before}");
+    }
+    if let Some(off) = off {
+        text += &format!("; not used: switched off by {off} (kerno rules enable {id})");
+    }
+    text + "\n"
 }

@@ -64,7 +64,7 @@ pub(super) fn verify(files: &[&Described]) -> String {
 }
 
 /// One line a rule, the limits they are under, and the reasons of those without a cost.
-pub(super) fn bench(all: &Vec<Bench>) -> String {
+pub(super) fn bench(all: &[Bench]) -> String {
     let mut rows = vec![["RULE", "STATUS", "COMPILE", "INSTANCE", "EVALUATE", "P99", "MEMORY"].map(str::to_owned)];
     rows.extend(all.iter().filter_map(|bench| {
         let Cost { compile, instantiate, evaluate, memory, status } = bench.cost.as_ref()?;
