@@ -6,6 +6,7 @@ mod build;
 mod command;
 mod counts;
 mod doctor;
+mod examples;
 mod lab;
 mod paths;
 mod rule;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::build::host;
 use crate::counts::Counts;
 use crate::setup::Guests;
-use crate::{build, lab, setup, strict, vm};
+use crate::{build, examples, lab, setup, strict, vm};
 
 /// Which tests to run.
 #[derive(clap::Args)]
@@ -28,8 +28,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if guests && let Guests::Unavailable(why) = setup::guests()? {
         println!("SKIPPED: no guests on this machine: {why}");
     }
-    build::all(false)?;
+    let built = build::all(false)?;
     let (mut total, in_guests) = native(&arguments.cargo)?;
+    println!("\nexample rules");
+    total.merge(counted(examples::run(&built.kerno)));
     if guests {
         // Each of them is counted below, once for every kernel.
         total.skipped = total.skipped.saturating_sub(in_guests);
