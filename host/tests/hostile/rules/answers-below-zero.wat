@@ -1,0 +1,5 @@
+;; Answers at an address below zero.
+(core module $rule
+  (import "base" "memory" (memory 1))
+  (func (export "describe") (result i32) i32.const 64)
+  (func (export "evaluate") (result i32) i32.const -4))
