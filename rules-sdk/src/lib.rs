@@ -40,8 +40,8 @@ pub use bindings::kerno::rules::syscall::{
     FailingCall, FailureFilter, FailureThreshold, SlowCaller,
 };
 pub use bindings::kerno::rules::tcp::{
-    CgroupSegments, ClassTraffic, Connections, Destination, DestinationTraffic, Flow, LatencyKind, NamespaceTotals,
-    NetworkNamespace, NetworkProcess, PeerClass, Segments, Traffic,
+    CgroupSegments, CgroupTraffic, ClassTraffic, Connections, Destination, DestinationTraffic, Flow, LatencyKind,
+    NamespaceTotals, NetworkNamespace, NetworkProcess, PeerClass, Segments, Traffic,
 };
 pub use bindings::kerno::rules::types::{
     Cgroup, Entity, EntityKind, Evidence, Finding, Fix, Latency, Name, Severity, Signal, Urgency,
@@ -98,12 +98,12 @@ pub mod prelude {
     pub use crate::order::worst_first;
     pub use crate::{
         CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, CallerSync, Cgroup, CgroupCpu, CgroupDelay,
-        CgroupMemory, CgroupSegments, ClassTraffic, Connections, Coverage, CpuLimit, CpuQuota, CpuThrottling, Description,
-        DescriptorKind, DescriptorsMade, Destination, DestinationTraffic, Device, DeviceLatency, Entity, EntityKind, ErrorsOf,
-        FailingCall, FailureFilter, FailureThreshold, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem, FileSystemSync,
-        FilledLimit, Finding, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind, MachineInfo, MemoryEvents,
-        MemoryGrowth, MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess, OpenFiles, Operation,
-        PeerClass, Rule, Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit, Urgency, Verdict,
-        Victim, WaitingTask, export,
+        CgroupMemory, CgroupSegments, CgroupTraffic, ClassTraffic, Connections, Coverage, CpuLimit, CpuQuota, CpuThrottling,
+        Description, DescriptorKind, DescriptorsMade, Destination, DestinationTraffic, Device, DeviceLatency, Entity, EntityKind,
+        ErrorsOf, FailingCall, FailureFilter, FailureThreshold, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem,
+        FileSystemSync, FilledLimit, Finding, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind,
+        MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess,
+        OpenFiles, Operation, PeerClass, Rule, Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit,
+        Urgency, Verdict, Victim, WaitingTask, export,
     };
 }

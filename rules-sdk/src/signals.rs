@@ -13,10 +13,11 @@ use alloc::vec::Vec;
 
 use crate::format::{count, counted, percent};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic, Coverage,
-    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals,
-    FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace,
-    OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Verdict, Victim, WaitingTask, confidence,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
+    ClassTraffic, Coverage, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter,
+    FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo,
+    MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Verdict, Victim,
+    WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -256,6 +257,12 @@ impl Signals {
     #[must_use]
     pub fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {
         self.0.tcp_cgroups(min_sent, min_ratio, limit)
+    }
+
+    /// Control groups that began, whatever came of it, or accepted at least `min_begun` TCP connections, most first.
+    #[must_use]
+    pub fn tcp_connecting(&self, min_begun: u64, limit: u32) -> Vec<CgroupTraffic> {
+        self.0.tcp_connecting(min_begun, limit)
     }
 
     /// Segments of all TCP connections; `None` when not measured.

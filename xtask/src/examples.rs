@@ -50,8 +50,7 @@ fn judged(kerno: &Path, component: &Path, fixture: &Path) -> Result<()> {
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     let unread = || format!("cannot list {}", directory.display());
-    let entries: std::io::Result<Vec<_>> =
-        fs::read_dir(directory).with_context(unread)?.map(|entry| Ok(entry?.path())).collect();
+    let entries: std::io::Result<Vec<_>> = fs::read_dir(directory).with_context(unread)?.map(|entry| Ok(entry?.path())).collect();
     let mut entries = entries.with_context(unread)?;
     entries.sort();
     Ok(entries)

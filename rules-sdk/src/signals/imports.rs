@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, syscall, tcp};
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic,
-    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo, FdProcess, FdTotals,
-    FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace,
-    OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
+    ClassTraffic, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo,
+    FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder,
+    NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -162,6 +162,10 @@ impl Source {
 
     pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
         tcp::classes()
+    }
+
+    pub(crate) fn tcp_connecting(&self, min_begun: u64, limit: u32) -> Vec<CgroupTraffic> {
+        tcp::connecting(min_begun, limit)
     }
 
     pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {

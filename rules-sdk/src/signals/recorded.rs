@@ -7,10 +7,11 @@ use kerno_signals::{Snapshot, query};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, ClassTraffic,
-    DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter, FailureThreshold,
-    FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo,
-    MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
+    CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
+    ClassTraffic, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter,
+    FailureThreshold, FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency,
+    LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller,
+    Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -209,6 +210,10 @@ impl Source {
 
     pub(crate) fn tcp_classes(&self) -> Vec<ClassTraffic> {
         same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, query::tcp::classes))
+    }
+
+    pub(crate) fn tcp_connecting(&self, min_begun: u64, limit: u32) -> Vec<CgroupTraffic> {
+        same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::connecting(tcp, min_begun, limit)))
     }
 
     pub(crate) fn tcp_cgroups(&self, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegments> {

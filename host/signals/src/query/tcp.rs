@@ -124,6 +124,14 @@ pub struct CgroupSegmentsView {
     pub segments: SegmentsView,
 }
 
+/// A control group and all that its connections did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
+pub struct CgroupTrafficView {
+    pub cgroup: Option<CgroupView>,
+    pub traffic: TrafficView,
+}
+
 /// All connections with one address.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "wit/v1/tcp.wit says it")]
@@ -222,6 +230,23 @@ pub fn cgroups(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<Cgro
     })
 }
 
+/// Groups that began, whatever came of it, or accepted at least `min_begun` connections, most first.
+#[must_use]
+pub fn connecting(tcp: &Tcp, min_begun: u64, limit: u32) -> Vec<CgroupTrafficView> {
+    let begun = |all: &Connections| all.connected.saturating_add(all.accepted).saturating_add(all.unsuccessful());
+    let of = |group: &'_ crate::CgroupTraffic| group.traffic.connections.as_ref().map(begun);
+    let mut groups: Vec<_> = tcp.cgroups.iter().filter_map(|group| Some((of(group)?, group))).collect();
+    groups.retain(|(begun, _)| *begun >= min_begun.max(1));
+    groups.sort_by(|(a, x), (b, y)| {
+        let id = |group: &crate::CgroupTraffic| group.cgroup.as_ref().map(|cgroup| cgroup.id);
+        b.cmp(a).then_with(|| id(x).cmp(&id(y)))
+    });
+    first(&groups, limit, |(_, group)| CgroupTrafficView {
+        cgroup: group.cgroup.as_ref().map(CgroupView::from),
+        traffic: (&group.traffic).into(),
+    })
+}
+
 fn is_lossy(traffic: &Traffic, min_sent: u64, min_ratio: f64) -> bool {
     traffic.sent >= min_sent && traffic.retransmitted as f64 >= min_ratio * traffic.sent as f64
 }
@@ -304,5 +329,21 @@ mod tests {
             (paths(100, 0.02), paths(100, 0.021), paths(0, 0.0)),
             (vec!["/c".into(), "/b".into()], vec!["/c".into()], vec!["/a".into(), "/c".into(), "/b".into()])
         );
+    }
+
+    #[test]
+    fn groups_are_told_by_the_connections_that_they_began_or_accepted() {
+        let group = |id, connections: Option<Connections>| CgroupTraffic {
+            cgroup: Some(Cgroup { id, ..Cgroup::default() }),
+            traffic: Traffic { connections, ..Traffic::default() },
+        };
+        let of = |connected, accepted, refused| Some(Connections { connected, accepted, refused, ..Connections::default() });
+        let cgroups =
+            vec![group(1, of(2, 0, 1)), group(2, of(0, 9, 0)), group(3, None), group(4, of(0, 0, 0)), group(5, of(3, 0, 0))];
+        let tcp = Tcp { cgroups, ..Tcp::default() };
+        let ids =
+            |min| connecting(&tcp, min, 9).into_iter().filter_map(|group| group.cgroup).map(|group| group.id).collect::<Vec<_>>();
+        assert_eq!((ids(0), ids(4)), (vec![2, 1, 5], vec![2]));
+        assert_eq!(connecting(&tcp, 0, 1).len(), 1);
     }
 }

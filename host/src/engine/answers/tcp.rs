@@ -27,6 +27,12 @@ impl tcp::Host for State {
         Ok(groups.map(|of| tcp::CgroupSegments { cgroup: of.cgroup.map(cgroup), segments: segments(of.segments) }).collect())
     }
 
+    fn connecting(&mut self, min_begun: u64, limit: u32) -> wasmtime::Result<Vec<tcp::CgroupTraffic>> {
+        let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
+        let groups = query::tcp::connecting(tcp, min_begun, limit).into_iter();
+        Ok(groups.map(|of| tcp::CgroupTraffic { cgroup: of.cgroup.map(cgroup), traffic: traffic(of.traffic) }).collect())
+    }
+
     fn lossy_destinations(&mut self, min_sent: u64, min_ratio: f64, limit: u32) -> wasmtime::Result<Vec<tcp::Destination>> {
         let Some(tcp) = &self.window()?.families.tcp else { return Ok(Vec::new()) };
         let lossy = query::tcp::lossy_destinations(tcp, min_sent, min_ratio, limit).into_iter();
