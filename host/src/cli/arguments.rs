@@ -132,6 +132,42 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         rules: Rules,
     },
+    /// Tells all that is known of a rule: parameters with their values, families, imports, size, digest.
+    Inspect {
+        /// Its id, or the file of its component
+        rule: String,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Tells of files whether they would load beside the rules that are there, and if not, why: then exits with 1.
+    Verify {
+        /// Rules' components, or directories of them, *.wasm
+        #[arg(required = true, value_name = "FILE|DIR")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Judges a recorded window by one rule: exits with 1 when the rule fails.
+    Test {
+        /// Its id, or the file of its component
+        rule: String,
+        /// A recording, as kerno doctor --record writes it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
+        #[command(flatten)]
+        rules: Rules,
+    },
+    /// Measures what rules cost on a recorded window: time to compile, to make an instance and to evaluate, and memory.
+    Bench {
+        /// Their ids, or files of their components; all when none is given
+        #[arg(value_name = "RULE")]
+        named: Vec<String>,
+        /// A recording, as kerno doctor --record writes it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
+        #[command(flatten)]
+        rules: Rules,
+    },
     /// Puts rules into the directory of rules: each whole, and only if all of them would load there.
     Install {
         /// A rule's component, or a directory of them, *.wasm
@@ -158,42 +194,6 @@ pub(super) enum RulesCommand {
     Disable {
         /// Its id
         rule: String,
-        #[command(flatten)]
-        rules: Rules,
-    },
-    /// Tells all that is known of a rule: parameters with their values, families, imports, size, digest.
-    Inspect {
-        /// Its id, or the file of its component
-        rule: String,
-        #[command(flatten)]
-        rules: Rules,
-    },
-    /// Tells of files whether they would load beside the rules that are there, and if not, why: then exits with 1.
-    Verify {
-        /// Files of components, *.wasm
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        rules: Rules,
-    },
-    /// Measures what rules cost on a recorded window: time to compile, to make an instance and to evaluate, and memory.
-    Bench {
-        /// Their ids, or files of their components; all when none is given
-        #[arg(value_name = "RULE")]
-        named: Vec<String>,
-        /// A recording, as kerno doctor --record writes it
-        #[arg(long, value_name = "FILE")]
-        snapshot: PathBuf,
-        #[command(flatten)]
-        rules: Rules,
-    },
-    /// Judges a recorded window by one rule: exits with 1 when the rule fails.
-    Test {
-        /// Its id, or the file of its component
-        rule: String,
-        /// A recording, as kerno doctor --record writes it
-        #[arg(long, value_name = "FILE")]
-        snapshot: PathBuf,
         #[command(flatten)]
         rules: Rules,
     },

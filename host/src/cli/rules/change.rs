@@ -1,9 +1,9 @@
 //! `kerno rules install`, `remove`, `enable` and `disable`: what changes a directory of rules. Whatever happens meanwhile, each file in
 //! it is the old or the new one.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -58,9 +58,8 @@ impl Directories {
         let changed = named.ok_or_else(|| {
             Failure::usage("there is no directory of rules: neither HOME nor XDG_CONFIG_HOME is set", "name one with --dir")
         })?;
+        let mut all = if rules.dir.is_empty() { doctor::rules(Vec::new(), "--dir", &config)? } else { Vec::new() };
         // One that is not there is made when there is something to put there.
-        let given = rules.dir.iter().filter(|directory| directory.exists()).cloned().collect();
-        let mut all = if rules.dir.is_empty() || changed.exists() { doctor::rules(given, "--dir", &config)? } else { Vec::new() };
         if changed.exists() && !all.contains(&changed) {
             all.push(changed.clone());
         }
@@ -79,9 +78,15 @@ impl Directories {
             .unwrap_or_else(|_| Err(Failure::own("the rules could not be loaded: see above", "run it again")))
     }
 
+    /// Makes the directory that is changed, if it is not there.
     fn make(&self) -> Result<(), Failure> {
+        if self.changed.is_dir() {
+            return Ok(());
+        }
         let made = DirBuilder::new().recursive(true).mode(DIRECTORY).create(&self.changed);
-        made.map_err(|error| refused(&self.changed, &error))
+        // Whatever the umask says.
+        made.and_then(|()| fs::set_permissions(&self.changed, Permissions::from_mode(DIRECTORY)))
+            .map_err(|error| refused(&self.changed, &error))
     }
 
     /// Files that switch a rule off.
