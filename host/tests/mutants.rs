@@ -1,5 +1,6 @@
 //! Components that were damaged at random: whatever becomes of them, the rules beside them are judged. `KERNO_MUTANTS=100000` makes more.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
+#![expect(clippy::print_stdout, reason = "how much was tried is told on standard output")]
 
 use std::fs;
 use std::path::Path;

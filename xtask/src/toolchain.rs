@@ -53,9 +53,11 @@ pub struct Toolchain {
     pub linker: Linker,
 }
 
-/// A rule's stack: of the megabyte that is usual all but a few pages would be cleared for nothing before every evaluation. And a panic
-/// is a trap: nobody would see its message.
-const RULE_FLAGS: [&str; 3] = ["-Clink-arg=-zstack-size=65536", "-Zunstable-options", "-Cpanic=immediate-abort"];
+/// A rule's stack: of the megabyte that is usual all but a few pages would be cleared for nothing before every evaluation. Its memory at
+/// the start: as much as busy windows take, because growing costs the host a change of its mappings each time. And a panic is a trap:
+/// nobody would see its message.
+const RULE_FLAGS: [&str; 4] =
+    ["-Clink-arg=-zstack-size=65536", "-Clink-arg=--initial-memory=262144", "-Zunstable-options", "-Cpanic=immediate-abort"];
 
 impl Compiler {
     /// Asks the compiler what it is; `None` when it is not there.
