@@ -1,5 +1,6 @@
 //! Time of one judgement by all built-in rules and by each, and of decoding what they judge, on hosts of two sizes:
-//! `cargo bench --bench judge`; with `-- RULE…` those rules alone.
+//! `cargo bench --bench judge`; with `-- RULE…` those rules alone. Work that never differs, of about the same length, is timed in
+//! turns with the judgements of all: what its p99 is beyond its median is this machine's.
 #![expect(clippy::print_stdout, reason = "a measurement is told on standard output")]
 
 #[path = "judge/families.rs"]
@@ -46,8 +47,12 @@ fn measure(name: &str, rules: &[(&str, Option<&[u8]>)], snapshot: &Snapshot) -> 
     let bytes = postcard::to_stdvec(snapshot).ok()?;
     let decoding = time(|| Snapshot::from_postcard(&bytes).ok())?;
     let snapshot = Arc::new(Snapshot::from_postcard(&bytes).ok()?);
-    let (all, _) = judge(&load(rules)?, &snapshot)?;
-    println!("{name}, {RUNS} times each: all rules {all}; decoding {} KiB {decoding}", bytes.len() >> 10);
+    let all = load(rules)?;
+    let control = Control::as_long_as(|| drop(black_box(all.judge_decoded(&snapshot))));
+    let [all, control] = times([&mut || drop(black_box(all.judge_decoded(&snapshot))), &mut || control.run()]);
+    println!("{name}, {RUNS} times each: all rules {all}");
+    println!("  in turns with work that never differs {control}");
+    println!("  decoding {:>5} KiB       {decoding}", bytes.len() >> 10);
     for rule in rules {
         let (time, reports) = judge(&load(std::slice::from_ref(rule))?, &snapshot)?;
         println!("  {:<24} {time} {:?}", rule.0, reports.first()?.status);
@@ -77,15 +82,56 @@ impl fmt::Display for Times {
 
 /// Times of something that can fail. What it makes is dropped in its time.
 fn time<T>(mut run: impl FnMut() -> Option<T>) -> Option<Times> {
-    let mut times = Vec::with_capacity(RUNS);
+    let mut failed = false;
+    let [times] = times([&mut || failed |= black_box(run()).is_none()]);
+    (!failed).then_some(times)
+}
+
+/// Times of several things, run in turns.
+fn times<const N: usize>(mut runs: [&mut dyn FnMut(); N]) -> [Times; N] {
+    let mut times = [const { Vec::new() }; N];
     for number in 0..WARM_UP + RUNS {
-        let begun = Instant::now();
-        drop(black_box(run()?));
-        if number >= WARM_UP {
-            times.push(begun.elapsed());
+        for (run, times) in runs.iter_mut().zip(&mut times) {
+            let begun = Instant::now();
+            run();
+            if number >= WARM_UP {
+                times.push(begun.elapsed());
+            }
         }
     }
-    times.sort_unstable();
-    let at = |q: f64| times[((q * times.len() as f64).ceil() as usize).clamp(1, times.len()) - 1];
-    Some(Times([0.0, 0.5, 0.99, 1.0].map(at)))
+    times.map(|mut times| {
+        times.sort_unstable();
+        let at = |q: f64| times[((q * times.len() as f64).ceil() as usize).clamp(1, times.len()) - 1];
+        Times([0.0, 0.5, 0.99, 1.0].map(at))
+    })
+}
+
+/// Work that is the same each time: numbers are added up, in memory that the CPU's nearest cache does not hold.
+struct Control {
+    numbers: Vec<u64>,
+    rounds: u32,
+}
+
+impl Control {
+    /// Takes about as long as something else.
+    fn as_long_as(other: impl Fn()) -> Self {
+        let mut control = Self { numbers: (0..128 << 10).collect(), rounds: 1 };
+        let shortest = |run: &dyn Fn()| {
+            let times = (0..WARM_UP).map(|_| {
+                let begun = Instant::now();
+                run();
+                begun.elapsed()
+            });
+            times.min().unwrap_or_default().as_nanos()
+        };
+        let rounds = shortest(&other) / shortest(&|| control.run()).max(1);
+        control.rounds = u32::try_from(rounds).unwrap_or(u32::MAX).max(1);
+        control
+    }
+
+    fn run(&self) {
+        for round in 0..self.rounds {
+            black_box(self.numbers.iter().fold(u64::from(round), |sum, number| (sum ^ number).wrapping_mul(31)));
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod ahead;
 mod answers;
 mod bench;
 mod bindings;
+mod clock;
 mod described;
 mod load;
 mod output;

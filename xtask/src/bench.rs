@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let What::Kernel(arguments) = &arguments.what;
     let counts = strict::judge("benches", on_kernels(arguments)?);
     println!("benches: {counts}");
-    Ok(strict::exit_code(counts))
+    Ok(strict::exit_code(&counts))
 }
 
 fn on_kernels(arguments: &KernelArguments) -> Result<Counts> {
@@ -77,7 +77,8 @@ fn on_kernels(arguments: &KernelArguments) -> Result<Counts> {
         let outcome = job::run(snapshot, &directory, &job)?;
         let mut counts = Counts::default();
         let problem = libtest::problem(&outcome);
-        counts.count(problem.is_none());
+        let failure = |problem| format!("{}: {problem}", snapshot.kernel.release);
+        counts.count(problem.clone().map_or(Ok(()), |problem| Err(failure(problem))));
         let (lines, notes) = table::read(&outcome.output, &snapshot.kernel.release);
         println!("\nLinux {} ({:.0} s)\n{}", snapshot.kernel.release, outcome.took.as_secs_f64(), table::text(&lines));
         notes.iter().for_each(|note| println!("{note}"));

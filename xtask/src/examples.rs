@@ -19,12 +19,9 @@ pub fn run(kerno: &Path) -> Result<Counts> {
         let component = rule::build(&example, &into)?;
         for fixture in entries(&example.join("fixtures"))? {
             let name = format!("{} {}", shown(&component), shown(&fixture));
-            let outcome = judged(kerno, &component, &fixture);
-            counts.count(outcome.is_ok());
-            match outcome {
-                Ok(()) => println!("{name} ... ok"),
-                Err(error) => println!("{name} ... FAILED: {error:#}"),
-            }
+            let outcome = judged(kerno, &component, &fixture).map_err(|error| format!("{name}: {error:#}"));
+            println!("{name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+            counts.count(outcome);
         }
     }
     Ok(counts)

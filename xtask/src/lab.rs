@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let lines: Vec<_> = arguments.kernel.iter().map(|line| (line.clone(), scenarios.clone())).collect();
     let counts = strict::judge("scenarios", run_all(arguments, &lines)?);
     println!("scenarios: {counts}");
-    Ok(strict::exit_code(counts))
+    Ok(strict::exit_code(&counts))
 }
 
 /// The kernel line that `cargo xtask test` runs every scenario on.

@@ -8,26 +8,24 @@ use crate::counts::Counts;
 /// Set to 1 where a skipped guest is a failure.
 const REQUIRE: &str = "KERNO_REQUIRE_GUESTS";
 
-/// Counts of `what` as they stand for this run: where guests are required, what was skipped has failed, and a line says so.
+/// Counts of `what` as they stand for this run: where guests are required, what was skipped has failed.
 pub fn judge(what: &str, counts: Counts) -> Counts {
-    let (counts, problem) = decide(what, counts, env::var_os(REQUIRE).is_some_and(|value| value == "1"));
-    if let Some(problem) = problem {
-        println!("FAILED: {problem}");
-    }
-    counts
+    decide(what, counts, env::var_os(REQUIRE).is_some_and(|value| value == "1"))
 }
 
 /// Success only when nothing failed.
-pub fn exit_code(counts: Counts) -> ExitCode {
+pub fn exit_code(counts: &Counts) -> ExitCode {
     if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn decide(what: &str, counts: Counts, required: bool) -> (Counts, Option<String>) {
+fn decide(what: &str, mut counts: Counts, required: bool) -> Counts {
     if !required || counts.skipped == 0 {
-        return (counts, None);
+        return counts;
     }
-    let problem = format!("{} of the {what} were skipped, and {REQUIRE}=1 allows none to be", counts.skipped);
-    (Counts { failed: counts.failed + counts.skipped, skipped: 0, ..counts }, Some(problem))
+    let skipped = std::mem::take(&mut counts.skipped);
+    let problem = format!("{skipped} of the {what} were skipped, and {REQUIRE}=1 allows none to be");
+    counts.merge(Counts::failed(skipped, problem));
+    counts
 }
 
 #[cfg(test)]
@@ -36,13 +34,13 @@ mod tests {
 
     #[test]
     fn skipped_guests_fail_only_where_they_are_required() {
-        let skipped = Counts { passed: 3, failed: 1, skipped: 8 };
-        assert_eq!(decide("guest tests", skipped, false), (skipped, None));
-        let (counts, problem) = decide("guest tests", skipped, true);
-        assert_eq!(counts, Counts { passed: 3, failed: 9, skipped: 0 });
-        let problem = problem.unwrap();
+        let skipped = Counts { passed: 3, skipped: 8, ..Counts::failed(1, "one".to_owned()) };
+        assert_eq!(decide("guest tests", skipped.clone(), false), skipped);
+        let counts = decide("guest tests", skipped, true);
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (3, 9, 0));
+        let [_, problem] = &counts.failures[..] else { panic!("{counts}") };
         assert!(problem.starts_with("8 of the guest tests were skipped") && problem.contains(REQUIRE), "{problem}");
         let ran = Counts { passed: 3, ..Counts::default() };
-        assert_eq!(decide("guest tests", ran, true), (ran, None));
+        assert_eq!(decide("guest tests", ran.clone(), true), ran);
     }
 }

@@ -46,14 +46,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         total = strict::judge("tests", total);
     }
     println!("\n{total}");
-    Ok(strict::exit_code(total))
+    Ok(strict::exit_code(&total))
 }
 
 /// A suite that could not run at all is one failure: the others still run.
 fn counted(outcome: Result<Counts>) -> Counts {
     outcome.unwrap_or_else(|error| {
         println!("FAILED: {error:#}");
-        Counts { failed: 1, ..Counts::default() }
+        Counts::failed(1, format!("{error:#}"))
     })
 }
 
@@ -69,14 +69,20 @@ fn native(arguments: &[OsString]) -> Result<(Counts, usize)> {
         stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).context("cannot write to standard output")?;
         let line = String::from_utf8_lossy(&line);
         counts.merge(results(&line));
+        counts.failures.extend(failure(&line));
         in_guests += usize::from(needs_a_guest(&line));
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() && counts.failed == 0 {
         // A test that does not compile, or a test program that dies, has no line with results.
-        counts.failed = 1;
+        counts.merge(Counts::failed(1, format!("cargo test ended with {status}")));
     }
     Ok((counts, in_guests))
+}
+
+/// The name of the test that the line says has failed.
+fn failure(line: &str) -> Option<String> {
+    Some(line.strip_prefix("test ")?.trim_end().strip_suffix(" ... FAILED")?.to_owned())
 }
 
 /// Whether the line tells of a test that is ignored because only a guest can run it.
@@ -107,7 +113,10 @@ mod tests {
     #[test]
     fn results_are_read_from_cargos_line() {
         let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.10s";
-        assert_eq!(results(line), Counts { passed: 12, failed: 1, skipped: 2 });
+        assert_eq!(results(line), Counts { passed: 12, failed: 1, skipped: 2, failures: Vec::new() });
+        assert_eq!(failure(line), None);
+        assert_eq!(failure("test engine::loops ... FAILED").as_deref(), Some("engine::loops"));
+        assert_eq!(failure("test engine::loops ... ok"), None);
     }
 
     #[test]

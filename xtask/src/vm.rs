@@ -44,7 +44,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let counts = strict::judge("guest tests", run_all(&arguments.kernel, &arguments.tests)?);
     println!("guest tests: {counts}");
-    Ok(strict::exit_code(counts))
+    Ok(strict::exit_code(&counts))
 }
 
 /// Tests with this in their name measure.
@@ -99,7 +99,8 @@ fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
             let outcome = job::run(snapshot, &directory, &job)?;
             let problem = libtest::problem(&outcome);
             print(snapshot, test, &outcome, problem.as_deref());
-            counts.count(problem.is_none());
+            let failure = |problem| format!("{test} on {}: {problem}", snapshot.kernel.line);
+            counts.count(problem.map_or(Ok(()), |problem| Err(failure(problem))));
         }
         Ok(counts)
     });

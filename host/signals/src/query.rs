@@ -152,10 +152,16 @@ fn shares(stall: Option<&Stall>, duration_ns: u64) -> (Option<f64>, Option<f64>)
 }
 
 /// Whether a group is below a path; every group but the root is below none.
-fn is_below(cgroup: &Cgroup, above: Option<&str>) -> bool {
-    let Some(above) = above else { return cgroup.path.as_deref() != Some("/") };
-    let rest = cgroup.path.as_deref().and_then(|path| path.strip_prefix(above.trim_end_matches('/')));
-    rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+fn is_below(above: Option<&str>) -> impl Fn(&Cgroup) -> bool {
+    let above = above.map(|path| path.trim_end_matches('/'));
+    move |cgroup| match (above, cgroup.path.as_deref()) {
+        (None, path) => path != Some("/"),
+        (Some(_), None) => false,
+        // Most paths have no slash there, and need no comparison.
+        (Some(above), Some(path)) => {
+            path.len() > above.len() + 1 && path.as_bytes()[above.len()] == b'/' && path.starts_with(above)
+        }
+    }
 }
 
 /// Groups by their paths, of a family that tells limits by the path of the group that has them.
@@ -200,9 +206,10 @@ mod tests {
     #[test]
     fn a_group_is_below_those_on_its_way_up_and_no_namesake() {
         let at = |path: &str| Cgroup { path: Some(path.to_owned()), ..Cgroup::default() };
-        assert!(is_below(&at("/a/b"), Some("/a")) && is_below(&at("/a"), Some("/")) && is_below(&at("/a"), None));
-        assert!(!is_below(&at("/a"), Some("/a")) && !is_below(&at("/ab"), Some("/a")) && !is_below(&at("/"), Some("/")));
-        assert!(!is_below(&at("/"), None) && !is_below(&Cgroup::default(), Some("/")));
+        let (of_a, of_root, of_any) = (is_below(Some("/a")), is_below(Some("/")), is_below(None));
+        assert!(of_a(&at("/a/b")) && of_root(&at("/a")) && of_any(&at("/a")) && is_below(Some("/a/"))(&at("/a/b")));
+        assert!(!of_a(&at("/a")) && !of_a(&at("/a/")) && !of_a(&at("/ab")) && !of_a(&at("/b/c")) && !of_root(&at("/")));
+        assert!(!of_any(&at("/")) && of_any(&Cgroup::default()) && !of_root(&Cgroup::default()));
     }
 
     #[test]

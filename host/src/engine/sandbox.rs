@@ -1,25 +1,20 @@
 //! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
 
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::Builder;
-use std::time::Duration;
+use std::sync::Arc;
 
 use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter, Store,
-    Trap,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter,
+    Store, Trap,
 };
 
 use super::Limits;
 use super::answers::Refusal;
 use super::bindings::{Rule, RulePre};
+use super::clock::{self, Clock, Running};
 use super::rule::Parameters;
-
-/// Epochs pass at this pace, while rules run and only then.
-const TICK: Duration = Duration::from_millis(10);
 
 /// Places for instances: one for each rule of most nodes, so that the place where a rule ran last, still made ready for it, is free
 /// when it runs again. They take addresses, 16 MiB each, no memory.
@@ -41,7 +36,7 @@ pub(super) fn address_space_is_limited() -> bool {
 pub(super) struct Sandbox {
     engine: Engine,
     linker: Linker<State>,
-    clock: Mutex<Weak<Clock>>,
+    clock: Clock,
     pub(super) limits: Limits,
 }
 
@@ -102,6 +97,8 @@ pub(super) fn config(limits: &Limits) -> Config {
         .max_unused_warm_slots(instances)
         .linear_memory_keep_resident(KEPT)
         .table_keep_resident(KEPT)
+        // Only what a rule has touched is cleared, where the kernel can tell (6.7).
+        .pagemap_scan(Enabled::Auto)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES_PER_COMPONENT)
@@ -128,7 +125,8 @@ impl Sandbox {
         let engine = Engine::new(&config(limits))?;
         let mut linker = Linker::new(&engine);
         Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        Ok(Self { engine, linker, clock: Mutex::default(), limits: limits.clone() })
+        let clock = Clock::of(engine.clone());
+        Ok(Self { engine, linker, clock, limits: limits.clone() })
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -152,7 +150,7 @@ impl Sandbox {
         store.limiter(|state| state);
         store.set_hostcall_fuel(self.limits.result);
         // The tick that is under way when the call begins does not count.
-        store.set_epoch_deadline(self.limits.deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1);
+        store.set_epoch_deadline(self.limits.deadline.as_millis().div_ceil(clock::TICK.as_millis()) as u64 + 1);
         let result = rule.instantiate(&mut store).and_then(|instance| call(&instance, &mut store));
         result.map_err(|error| self.explain(&error, store.data()))
     }
@@ -198,24 +196,8 @@ impl Sandbox {
         )
     }
 
-    /// Lets epochs pass until the clock is dropped. All who need one at a time share it: two would make deadlines come early.
-    pub(super) fn start_clock(&self) -> std::io::Result<Arc<Clock>> {
-        let mut running = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(clock) = running.upgrade() {
-            return Ok(clock);
-        }
-        let engine = self.engine.clone();
-        let (stop, stopped) = mpsc::channel::<()>();
-        Builder::new().name("kerno-rule-clock".into()).spawn(move || {
-            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                engine.increment_epoch();
-            }
-        })?;
-        let clock = Arc::new(Clock(stop));
-        *running = Arc::downgrade(&clock);
-        Ok(clock)
+    /// Lets deadlines come, until what it gives is dropped.
+    pub(super) fn start_clock(&self) -> std::io::Result<Running> {
+        self.clock.start()
     }
 }
-
-/// A running clock; dropping it stops it. Nobody waits for its thread, which ends at once by itself.
-pub(super) struct Clock(#[expect(dead_code, reason = "dropping it is what stops the thread")] Sender<()>);

@@ -45,12 +45,13 @@ pub struct Line {
 impl Line {
     /// As a count: what is void counts as skipped, which is no pass.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
         match self.came {
-            Came::Void => counts.skipped = 1,
-            _ => counts.count(self.pass),
+            Came::Passed => Counts { passed: 1, ..Counts::default() },
+            Came::Void => Counts { skipped: 1, ..Counts::default() },
+            Came::Failed => {
+                Counts::failed(1, format!("{} on {}: expected {}, got {}", self.scenario, self.kernel, self.expected, self.got))
+            }
         }
-        counts
     }
 
     fn cells(&self) -> [String; 7] {

@@ -54,7 +54,7 @@ pub fn each<J: Sync>(lines: &[(String, Vec<J>)], work: impl Fn(&Snapshot, &J) ->
                     let Some(guest) = guest else { continue };
                     add(work(guest, job).unwrap_or_else(|error| {
                         println!("{name:<7} {} FAILED: {error:#}", guest.kernel.version);
-                        Counts { failed: 1, ..Counts::default() }
+                        Counts::failed(1, format!("one on {name}: {error:#}"))
                     }));
                 }
             });
@@ -75,7 +75,7 @@ fn on(line: &str, jobs: usize, work: impl FnOnce(&Snapshot) -> Result<Counts>) -
         Ok(counts) => counts,
         Err(error) => {
             println!("{line:<7} {} FAILED: {error:#}", kernel.version);
-            Counts { failed: jobs, ..Counts::default() }
+            Counts::failed(jobs, format!("{jobs} on {line}: {error:#}"))
         }
     }
 }

@@ -98,7 +98,8 @@ pub fn throttled(cpu: &Cpu, min_periods: u64, min_share: f64, limit: u32) -> Vec
 /// Groups below a path by the CPU time that they used, most first.
 #[must_use]
 pub fn busiest(cpu: &Cpu, below: Option<&str>, limit: u32) -> Vec<CgroupCpuView> {
-    let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(|group| is_below(&group.cgroup, below)).collect();
+    let is_below = is_below(below);
+    let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(|group| is_below(&group.cgroup)).collect();
     groups.sort_by_key(|group| (Reverse(group.usage_ns), &group.cgroup.path));
     let paths = paths(cpu);
     first(&groups, limit, |group| view(cpu, &paths, group))

@@ -147,7 +147,8 @@ pub fn memory_groups(
     at_least: f64,
     limit: u32,
 ) -> Vec<CgroupMemoryView> {
-    let asked = memory.cgroups.iter().filter(|group| is_below(&group.cgroup, below));
+    let is_below = is_below(below);
+    let asked = memory.cgroups.iter().filter(|group| is_below(&group.cgroup));
     let asked = asked.filter_map(|group| Some((order.of(group).filter(|value| *value >= at_least)?, group)));
     let mut groups: Vec<(f64, &CgroupMemory)> = asked.collect();
     groups.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cgroup.path.cmp(&b.1.cgroup.path)));
