@@ -1,4 +1,4 @@
-//! Finds the eBPF objects and rule components that `cargo xtask build` made and embeds them in the library.
+//! Finds the eBPF objects and rule components that `cargo xtask build` made and embeds them in the library, and the SDK for rules.
 //!
 //! They are looked for in `$KERNO_ARTIFACTS` (default: `target/kerno` in the workspace). One that is absent becomes `None`, which
 //! the binary reports as "not built in", so that `cargo test` works without a BPF or wasm toolchain. With
@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("cargo::error={} is absent and KERNO_REQUIRE_ARTIFACTS=1: run `cargo xtask build` first", path.display());
         }
     }
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("artifacts.rs"), source(&objects, &components, &native)?)?;
+    let text = source(&objects, &components, &native)? + &sdk(&workspace)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("artifacts.rs"), text)?;
     Ok(())
 }
 
@@ -100,4 +101,41 @@ fn source(
     }
     text.push_str("];\n");
     Ok(text)
+}
+
+/// What a rule outside of this tree is built with, as it lies here.
+const SDK: [&str; 4] = ["ebpf/common", "host/signals", "rules-sdk", "wit/v1"];
+
+/// The SDK's files by their paths, and a manifest for them.
+fn sdk(workspace: &Path) -> Result<String, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for directory in SDK {
+        println!("cargo::rerun-if-changed=../{directory}");
+        find_files(&workspace.join(directory), &mut files)?;
+    }
+    files.sort();
+    // Versions and lints are shared with this tree; profiles are the rule's own.
+    let manifest = fs::read_to_string(workspace.join("Cargo.toml"))?;
+    let shared = manifest.split_once("[workspace.package]").and_then(|(_, rest)| rest.split_once("\n# One profile"));
+    let (shared, _) = shared.ok_or("the workspace's manifest has no shared part")?;
+    let members: Vec<_> = SDK.into_iter().filter(|directory| workspace.join(directory).join("Cargo.toml").is_file()).collect();
+    let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[workspace.package]{shared}");
+    let mut text = format!("\nstatic SDK: &[(&str, &str)] = &[\n    (\"Cargo.toml\", {manifest:?}),\n");
+    for file in files {
+        writeln!(text, "    ({:?}, include_str!({file:?})),", file.strip_prefix(workspace)?)?;
+    }
+    text.push_str("];\n");
+    Ok(text)
+}
+
+fn find_files(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_files(&path, found)?;
+        } else if path.extension().is_some_and(|extension| ["rs", "toml", "wit", "md"].iter().any(|kind| extension == *kind)) {
+            found.push(path);
+        }
+    }
+    Ok(())
 }

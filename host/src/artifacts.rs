@@ -1,4 +1,4 @@
-//! The eBPF objects and rule components embedded in this binary; `build.rs` finds them and writes the tables.
+//! What is embedded in this binary: the eBPF objects, the rules' components, the SDK. `build.rs` finds them and writes the tables.
 
 include!(concat!(env!("OUT_DIR"), "/artifacts.rs"));
 
@@ -18,6 +18,12 @@ pub fn ebpf_object(collector: &str) -> Option<&'static [u8]> {
 pub fn native_code(component: &[u8]) -> Option<&'static [u8]> {
     let index = BUILT_IN_RULES.iter().position(|(_, built_in)| *built_in == Some(component))?;
     *NATIVE_CODE.get(index)?
+}
+
+/// The SDK's files, by their paths in the directory that holds it.
+#[must_use]
+pub fn sdk() -> &'static [(&'static str, &'static str)] {
+    SDK
 }
 
 #[cfg(test)]

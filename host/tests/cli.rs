@@ -15,6 +15,8 @@ mod components;
 mod config;
 #[path = "cli/install.rs"]
 mod install;
+#[path = "cli/new.rs"]
+mod new;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/recording.rs"]

@@ -87,6 +87,11 @@ fn a_component_of_another_world_is_told_what_it_wants() {
         ("imports-unknown", "imports `evil:tools/shell@0.1.0`"),
         ("imports-wasi", "rules have no WASI"),
         ("version-two", "built for kerno:rules@2.0.0"),
+        (
+            "version-newer",
+            "built for kerno:rules@1.9.0, and this kerno offers kerno:rules@1.0.0, which does not have all that it uses",
+        ),
+        ("version-newer", "boot-seconds"),
         ("other-types", "broke the contract with kerno (expected `record` found `u32`)"),
         ("huge-memory", "it needs more than the 16 MiB of memory"),
     ] {

@@ -14,6 +14,20 @@ fn the_rule_in_the_readme_is_the_example() {
     assert!(file("README.md").contains(&format!("```rust\n{}\n```", rule.trim_end())));
 }
 
+/// `cargo xtask test` runs them all.
+#[test]
+fn the_commands_for_a_new_rule_are_those_that_it_prints() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut new = Command::new(env!("CARGO_BIN_EXE_kerno"));
+    let made = new.args(["rules", "new", "my-rule"]).current_dir(directory.path()).output().unwrap();
+    let printed = String::from_utf8(made.stdout).unwrap();
+    let (_, next) = printed.split_once("\nNext\n").unwrap();
+    let commands: Vec<&str> = next.lines().map(str::trim).collect();
+    assert!(file("README.md").contains(&format!("```sh\nkerno rules new my-rule\n{}\n```", commands.join("\n"))), "{printed}");
+    let readme = std::fs::read_to_string(directory.path().join("my-rule/README.md")).unwrap();
+    assert!(readme.contains(&format!("```sh\n{}\n```", commands[1..].join("\n"))), "{readme}");
+}
+
 #[test]
 fn every_flag_in_the_readme_is_one_of_kernos() {
     let help: String = ["doctor", "predict"]

@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets up, builds, tests and measures kerno.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool: what it prints is its product")]
 
+mod authoring;
 mod bench;
 mod build;
 mod command;

@@ -39,7 +39,7 @@ pub fn build(path: &Path, output: &Path) -> Result<PathBuf> {
     let manifest = path.join("Cargo.toml").canonicalize().with_context(|| format!("{} has no Cargo.toml", path.display()))?;
     let mut cargo = toolchain::find()?.compiler.rules_cargo()?;
     // A rule outside this workspace does not have its profile.
-    for setting in ["inherits='release'", "opt-level='s'", "lto='fat'", "codegen-units=1", "panic='abort'", "strip=true"] {
+    for setting in ["inherits='release'", "opt-level=2", "lto='fat'", "codegen-units=1", "panic='abort'", "strip=true"] {
         cargo.arg("--config").arg(format!("profile.rule.{setting}"));
     }
     let made = host::messages(cargo.arg("--manifest-path").arg(&manifest))

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::build::host;
 use crate::counts::Counts;
 use crate::setup::Guests;
-use crate::{build, examples, lab, setup, strict, vm};
+use crate::{authoring, build, examples, lab, setup, strict, vm};
 
 /// Which tests to run.
 #[derive(clap::Args)]
@@ -32,6 +32,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (mut total, in_guests) = native(&arguments.cargo)?;
     println!("\nexample rules");
     total.merge(counted(examples::run(&built.kerno)));
+    println!("\na new rule");
+    total.merge(counted(authoring::run(&built.kerno)));
     if guests {
         // Each of them is counted below, once for every kernel.
         total.skipped = total.skipped.saturating_sub(in_guests);

@@ -168,9 +168,20 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         rules: Rules,
     },
+    /// Writes the project of a new rule, which builds, passes its tests and can be installed as it is.
+    New {
+        /// Its id: small letters, digits and dashes
+        id: String,
+        /// The directory to make it in, under its id
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        into: PathBuf,
+        /// Form of what is told
+        #[arg(short, long, value_enum, default_value_t = RulesForm::Pretty)]
+        output: RulesForm,
+    },
     /// Puts rules into the directory of rules: each whole, and only if all of them would load there.
     Install {
-        /// A rule's component, or a directory of them, *.wasm
+        /// A rule's component or the module that cargo built, or a directory of them, *.wasm
         #[arg(value_name = "FILE|DIR")]
         path: PathBuf,
         #[command(flatten)]

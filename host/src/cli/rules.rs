@@ -1,6 +1,9 @@
-//! `kerno rules`: what rules there are, whether a file would load, what a rule says of a recorded window, and changes of their directories.
+//! `kerno rules`: what rules there are, whether a file would load, what a rule says of a recorded window, new ones, and changes of their
+//! directories.
 
 mod change;
+mod module;
+mod new;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +22,7 @@ use crate::report;
 pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { rules } => list(&rules, environment),
+        RulesCommand::New { id, into, output } => new::run(&id, &into, output),
         RulesCommand::Install { path, rules } => change::install(&path, &rules, environment),
         RulesCommand::Remove { rule, rules } => change::remove(&rule, &rules, environment),
         RulesCommand::Enable { rule, rules } => change::enable(&rule, &rules, environment),
@@ -33,7 +37,7 @@ pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8
 fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let judging = judging(rules, &[], environment)?;
     let all = described(&judging)?;
-    tell(rules, &all, text::list)?;
+    tell(rules.output, &all, text::list)?;
     for switch in engine::switches(&judging.rules) {
         if !all.iter().any(|rule| switch.file_stem().is_some_and(|stem| stem == rule.id.as_str())) {
             warn(&format!("{} switches off nothing: there is no rule with that id", switch.display().to_string().escape_debug()));
@@ -50,7 +54,7 @@ fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, F
         judging.settings.even_disabled = true;
         one.about = find(rule, &described(&judging)?)?.about.clone();
     }
-    tell(rules, &one, text::inspect)?;
+    tell(rules.output, &one, text::inspect)?;
     Ok(exit::DONE)
 }
 
@@ -60,7 +64,7 @@ fn verify(named: &[PathBuf], rules: &Rules, environment: &Environment) -> Result
     // They are the first of their rules that have a file.
     let asked: Vec<&Described> = all.iter().filter(|rule| rule.path.is_some()).take(files.len()).collect();
     let fits = asked.iter().all(|rule| rule.about.is_some());
-    tell(rules, &asked, |asked| text::verify(asked))?;
+    tell(rules.output, &asked, |asked| text::verify(asked))?;
     Ok(if fits { exit::DONE } else { exit::FINDINGS })
 }
 
@@ -72,7 +76,7 @@ fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -
     let reports = agent::rule_reports(&snapshot, &judging).map_err(|error| doctor::failed(&error))?;
     let known = || reports.iter().map(|(_, report)| report.id.as_str());
     let (_, report) = reports.iter().find(|(about, _)| is_meant(rule, about)).ok_or_else(|| unknown(rule, known()))?;
-    tell(rules, report, text::report)?;
+    tell(rules.output, report, text::report)?;
     Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
 }
 
@@ -86,7 +90,7 @@ fn bench(named: &[String], snapshot: &Path, rules: &Rules, environment: &Environ
     let is_wanted =
         |id: &str, path: Option<&Path>| named.is_empty() || named.iter().any(|rule| rule == id || is_file(path, rule));
     let all = agent::bench(snapshot, &judging, &is_wanted).map_err(|error| doctor::failed(&error))?;
-    tell(rules, all.as_slice(), text::bench)?;
+    tell(rules.output, all.as_slice(), text::bench)?;
     Ok(if all.iter().all(|bench| bench.cost.is_some()) { exit::DONE } else { exit::FINDINGS })
 }
 
@@ -144,8 +148,8 @@ fn unknown<'a>(rule: &str, known: impl Iterator<Item = &'a str>) -> Failure {
 }
 
 /// Writes something in the form that was asked for.
-fn tell<T: Serialize + ?Sized>(rules: &Rules, what: &T, pretty: impl Fn(&T) -> String) -> Result<(), Failure> {
-    output::write(&match rules.output {
+fn tell<T: Serialize + ?Sized>(form: RulesForm, what: &T, pretty: impl Fn(&T) -> String) -> Result<(), Failure> {
+    output::write(&match form {
         RulesForm::Pretty => pretty(what),
         RulesForm::Json => report::json(&what)
             .map_err(|error| Failure::own(format!("the rules cannot be written as JSON: {error}"), "use --output pretty"))?,

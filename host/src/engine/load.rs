@@ -115,8 +115,7 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
             return Err(
-                "it is a core WebAssembly module, not a component: build it with `cargo xtask rule`, or make a component of it \
-                        with `wasm-tools component new`"
+                "it is a core WebAssembly module, not a component: `kerno rules install` makes one of it as it installs it"
                     .to_owned(),
             );
         }
@@ -136,7 +135,13 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
     check_world(sandbox, &component)?;
     sandbox.link(&component).map_err(|error| {
         let text = format!("{error:#}");
-        format!("it does not fit {PACKAGE}@{VERSION} ({text}): build it with the SDK of this kerno")
+        match newer(sandbox, &component) {
+            Some(wanted) => format!(
+                "it was built for {PACKAGE}@{wanted}, and this kerno offers {PACKAGE}@{VERSION}, which does not have all that it uses \
+                 ({text}): use a newer kerno, or build it with the SDK of this one"
+            ),
+            None => format!("it does not fit {PACKAGE}@{VERSION} ({text}): build it with the SDK of this kerno"),
+        }
     })
 }
 
@@ -197,6 +202,17 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
 /// What it imports.
 pub(super) fn imports(sandbox: &Sandbox, component: &Component) -> Vec<String> {
     component.component_type().imports(sandbox.engine()).map(|(name, _)| output::printable(name.to_owned())).collect()
+}
+
+/// The version of the contract that it was built for, if it is a later one than what is offered.
+fn newer(sandbox: &Sandbox, component: &Component) -> Option<String> {
+    let number = |version: &str| -> Option<Vec<u32>> { version.split('.').map(|part| part.parse().ok()).collect() };
+    let offered = number(VERSION);
+    let world = component.component_type();
+    let imports = world.imports(sandbox.engine());
+    let mut wanted =
+        imports.filter_map(|(name, _)| name.strip_prefix(PACKAGE)?.split_once('@').map(|(_, version)| version.to_owned()));
+    wanted.find(|version| number(version) > offered)
 }
 
 fn check_version(name: &str) -> Result<(), String> {

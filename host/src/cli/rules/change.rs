@@ -9,7 +9,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::{described, find, is_meant, place, tell, unknown};
+use super::{described, find, is_meant, module, place, tell, unknown};
 use crate::agent;
 use crate::cli::arguments::Rules;
 use crate::cli::config::{self, Config};
@@ -114,8 +114,11 @@ impl Directories {
 pub(super) fn install(from: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let directories = Directories::open(rules, environment)?;
     let files = files(from)?;
-    let read: Vec<(PathBuf, Vec<u8>)> =
+    let mut read: Vec<(PathBuf, Vec<u8>)> =
         files.into_iter().map(|file| read(&file).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
+    for (file, bytes) in &mut read {
+        module::make_component(bytes).map_err(|(why, help)| Failure::usage(format!("{} {why}", shown(file)), help))?;
+    }
     directories.make()?;
     whole::sweep(&directories.changed);
     let mut ready: Vec<(Staged, PathBuf, Change)> = Vec::new();
@@ -306,7 +309,7 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// A path for people, whatever it is made of.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.display().to_string().chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
@@ -315,7 +318,7 @@ fn changed(rules: &Rules, id: &str, version: Option<String>, change: &'static st
 }
 
 fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
-    tell(rules, changes, |changes| changes.iter().map(text).collect())?;
+    tell(rules.output, changes, |changes| changes.iter().map(text).collect())?;
     Ok(exit::DONE)
 }
 
