@@ -113,19 +113,42 @@ fn sdk(workspace: &Path) -> Result<String, Box<dyn Error>> {
         println!("cargo::rerun-if-changed=../{directory}");
         find_files(&workspace.join(directory), &mut files)?;
     }
+    files.push(workspace.join("LICENSE"));
     files.sort();
-    // Versions and lints are shared with this tree; profiles are the rule's own.
-    let manifest = fs::read_to_string(workspace.join("Cargo.toml"))?;
-    let shared = manifest.split_once("[workspace.package]").and_then(|(_, rest)| rest.split_once("\n# One profile"));
-    let (shared, _) = shared.ok_or("the workspace's manifest has no shared part")?;
-    let members: Vec<_> = SDK.into_iter().filter(|directory| workspace.join(directory).join("Cargo.toml").is_file()).collect();
-    let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[workspace.package]{shared}");
+    let manifest = sdk_manifest(workspace)?;
     let mut text = format!("\nstatic SDK: &[(&str, &str)] = &[\n    (\"Cargo.toml\", {manifest:?}),\n");
     for file in files {
         writeln!(text, "    ({:?}, include_str!({file:?})),", file.strip_prefix(workspace)?)?;
     }
     text.push_str("];\n");
     Ok(text)
+}
+
+/// A workspace of the SDK's crates. Versions and lints are this tree's, profiles the rule's own.
+fn sdk_manifest(workspace: &Path) -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=../LICENSE");
+    let (mut members, mut manifests) = (Vec::new(), String::new());
+    for directory in SDK {
+        let manifest = workspace.join(directory).join("Cargo.toml");
+        if manifest.is_file() {
+            members.push(directory);
+            manifests += &fs::read_to_string(manifest)?;
+        }
+    }
+    let whole = fs::read_to_string(workspace.join("Cargo.toml"))?;
+    let shared = whole.split_once("[workspace.package]").and_then(|(_, rest)| rest.split_once("\n# One profile"));
+    let (package, rest) = shared.and_then(|(shared, _)| shared.split_once("[workspace.dependencies]")).ok_or("no shared part")?;
+    let (dependencies, lints) = rest.split_once("\n[").ok_or("nothing follows the dependencies")?;
+    let is_used = |line: &&str| {
+        let name = line.split(' ').next().unwrap_or_default();
+        !name.is_empty()
+            && [".workspace = true", " = { workspace = true"].iter().any(|end| manifests.contains(&format!("\n{name}{end}")))
+    };
+    let used: Vec<&str> = dependencies.lines().filter(is_used).collect();
+    Ok(format!(
+        "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[workspace.package]{package}[workspace.dependencies]\n{}\n\n[{lints}",
+        used.join("\n")
+    ))
 }
 
 fn find_files(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

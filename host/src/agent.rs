@@ -18,7 +18,9 @@ pub use predict::{Predict, predict, predict_from};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
-use crate::engine::{Bench, Described, JudgeError, Limits, LoadError, RuleSet, Runtime, RuntimeError, Settings};
+use crate::engine::{
+    self, Bench, Described, JudgeError, Limits, LoadError, NoComponent, RuleSet, Runtime, RuntimeError, Settings,
+};
 use crate::findings::{Objective, RuleReport};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
@@ -163,6 +165,15 @@ pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
 /// Gives up what is not needed to change directories of rules.
 pub fn only_change_files() {
     rights::changing();
+}
+
+/// The component that a module which cargo built is to be; read with no right over anything.
+///
+/// # Errors
+/// It is damaged, or no rule.
+pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
+    rights::judging();
+    engine::component_of(bytes)
 }
 
 /// What each rule is, and what it says of a window that was measured before, untouched by triage.

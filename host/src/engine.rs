@@ -10,6 +10,7 @@ mod bindings;
 mod clock;
 mod described;
 mod load;
+mod module;
 mod output;
 mod parameters;
 mod rule;
@@ -26,6 +27,7 @@ pub use ahead::compile as compile_ahead;
 pub use bench::{Bench, Cost, RUNS, Times};
 pub use described::{About, Described, Fingerprint};
 pub use load::{SWITCH, switches};
+pub use module::{NoComponent, component_of};
 
 use crate::findings::{RuleReport, RuleStatus};
 

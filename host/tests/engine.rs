@@ -92,6 +92,8 @@ fn a_component_of_another_world_is_told_what_it_wants() {
             "built for kerno:rules@1.9.0, and this kerno offers kerno:rules@1.0.0, which does not have all that it uses",
         ),
         ("version-newer", "boot-seconds"),
+        ("version-newer-interface", "imports `kerno:rules/numa@1.9.0-rc.1`"),
+        ("version-newer-interface", "does not have: use a newer kerno"),
         ("other-types", "broke the contract with kerno (expected `record` found `u32`)"),
         ("huge-memory", "it needs more than the 16 MiB of memory"),
     ] {

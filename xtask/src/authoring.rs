@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::counts::Counts;
@@ -15,8 +15,28 @@ use crate::{command, paths, toolchain};
 
 const ID: &str = "my-rule";
 const TARGET: &str = "wasm32-unknown-unknown";
+const FIXTURE: &str = "fixtures/fires-over-budget.json";
 
-/// Each command counts as one test, and the report as another.
+/// A rule that needs many times the memory that it begins with, in pieces of all sizes, of which it gives some back.
+const GROWS: (&str, &str) = (
+    "let budget = signals.parameter(\"budget\");",
+    "let budget = signals.parameter(\"budget\");
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        for size in 1_usize..300 {
+            pieces.push(vec![size as u8; size * 100]);
+            if size % 3 == 0 {
+                pieces.swap_remove(size % pieces.len());
+            }
+            if let Some(piece) = pieces.get_mut(size / 2) {
+                piece.extend_from_slice(&[piece[0]; 1_000]);
+            }
+        }
+        if let Some(piece) = pieces.iter().find(|piece| piece.iter().any(|byte| *byte != piece[0])) {
+            return Err(format!(\"a piece of {} bytes was written over\", piece.len()));
+        }",
+);
+
+/// Each command counts as one test, and so does each thing that is seen of the rule.
 pub fn run(kerno: &Path) -> Result<Counts> {
     let mut counts = Counts::default();
     let author = Author::new(kerno)?;
@@ -27,21 +47,31 @@ pub fn run(kerno: &Path) -> Result<Counts> {
     fs::create_dir_all(&compiled).with_context(|| format!("cannot make {}", compiled.display()))?;
     symlink(&compiled, author.project().join("target")).context("cannot link the directory of what is compiled")?;
     let next: Vec<&str> = made["next"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let [enter, commands @ .., last] = &next[..] else { anyhow::bail!("{text} tells no commands") };
-    ensure!(*enter == format!("cd {ID}") && *last == "kerno doctor" && commands.len() == 3, "{text} tells other commands");
+    let [enter, commands @ .., last] = &next[..] else { bail!("{text} tells no commands") };
+    ensure!(*enter == format!("cd {ID}") && *last == "kerno doctor", "{text} tells other commands");
+    let [_, build, try_it, _] = commands else { bail!("{text} tells other commands") };
     for line in commands {
         count(&mut counts, line, author.run(line));
     }
     count(&mut counts, "kerno doctor --replay", author.is_told());
+    count(&mut counts, "more memory than it begins with", author.grows(&[build, try_it]));
+    if counts.failed == 0 {
+        fs::remove_dir_all(&author.place).with_context(|| format!("cannot remove {}", author.place.display()))?;
+    } else {
+        println!("the project: {}", author.project().display());
+    }
     Ok(counts)
 }
 
 fn count(counts: &mut Counts, name: &str, outcome: Result<()>) {
-    println!("{name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+    match &outcome {
+        Ok(()) => println!("{name} ... ok"),
+        Err(error) => println!("{name} ... FAILED\n{error:#}"),
+    }
     counts.count(outcome.map_err(|error| format!("a new rule, {name}: {error:#}")));
 }
 
-/// Somebody with kerno and cargo, in a directory of their own.
+/// Somebody with kerno and cargo, in a directory of their own, outside of this tree.
 struct Author {
     kerno: PathBuf,
     place: PathBuf,
@@ -52,10 +82,7 @@ struct Author {
 
 impl Author {
     fn new(kerno: &Path) -> Result<Self> {
-        let place = paths::artifacts()?.join("authoring");
-        if place.exists() {
-            fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
-        }
+        let place = env::temp_dir().join(format!("kerno-authoring-{}", process::id()));
         fs::create_dir_all(place.join("rules")).with_context(|| format!("cannot make {}", place.display()))?;
         let rules = format!("rules:\n  dirs: [{}]\n", place.join("rules").display());
         fs::write(place.join("config.yaml"), rules).context("cannot write a configuration")?;
@@ -88,25 +115,46 @@ impl Author {
         command
     }
 
-    /// Runs a line in the project, as a shell does.
-    fn run(&self, line: &str) -> Result<()> {
+    fn shell(&self, line: &str) -> Command {
         let mut shell = self.command("/bin/sh");
         shell.args(["-c", line]).current_dir(self.project());
-        if line.contains(TARGET) && !self.is_ready {
+        if line.starts_with("cargo ") && line.contains(TARGET) && !self.is_ready {
             // The library's source is there, for the built-in rules.
             shell.env("RUSTC_BOOTSTRAP", "1").env("CARGO_UNSTABLE_BUILD_STD", "core,alloc");
         }
-        command::run(&mut shell)
+        shell
+    }
+
+    /// Runs a line in the project.
+    fn run(&self, line: &str) -> Result<()> {
+        command::run(&mut self.shell(line))
     }
 
     /// Whether a report of a recorded window has the installed rule's finding.
     fn is_told(&self) -> Result<()> {
         let mut doctor = self.command(&self.kerno);
-        doctor.args(["doctor", "--replay"]).arg(self.project().join("fixtures/fires-over-budget.json"));
+        doctor.args(["doctor", "--replay"]).arg(self.project().join(FIXTURE));
         let text = command::output(doctor.arg("--config").arg(self.place.join("config.yaml")).args(["--output", "json"]))?;
         let report: Value = serde_json::from_str(&text)?;
         let findings = report["findings"].as_array().into_iter().flatten();
         ensure!(findings.filter(|finding| finding["rule"] == ID).count() == 1, "the report has no finding of {ID}: {text}");
+        Ok(())
+    }
+
+    /// Whether the allocator gives more memory than the rule begins with, much or little.
+    fn grows(&self, commands: &[&str; 2]) -> Result<()> {
+        let source = self.project().join("src/lib.rs");
+        let text = fs::read_to_string(&source)?;
+        ensure!(text.contains(GROWS.0), "the rule does not read its budget any more");
+        fs::write(&source, text.replace(GROWS.0, GROWS.1))?;
+        let [build, try_it] = commands;
+        for memory in ["262144", "131072"] {
+            let flags = format!("-Clink-arg=-zstack-size=65536\x1f-Clink-arg=--initial-memory={memory}");
+            command::run(self.shell(build).env("CARGO_ENCODED_RUSTFLAGS", flags))?;
+            let text = command::output(&mut self.shell(&format!("{try_it} --output json")))?;
+            let report: Value = serde_json::from_str(&text)?;
+            ensure!(report["status"] == "fired", "with {memory} bytes: {text}");
+        }
         Ok(())
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Of each failure so many characters are told at the end: all of it stands where it happened.
+const LONGEST: usize = 500;
+
 /// What became of tests or scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -25,7 +28,7 @@ impl Counts {
     pub fn count(&mut self, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => self.passed += 1,
-            Err(what) => self.merge(Self::failed(1, what)),
+            Err(what) => self.merge(Self::failed(1, what.lines().next().unwrap_or_default().chars().take(LONGEST).collect())),
         }
     }
 

@@ -20,7 +20,10 @@ pub fn run(kerno: &Path) -> Result<Counts> {
         for fixture in entries(&example.join("fixtures"))? {
             let name = format!("{} {}", shown(&component), shown(&fixture));
             let outcome = judged(kerno, &component, &fixture).map_err(|error| format!("{name}: {error:#}"));
-            println!("{name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
+            match &outcome {
+                Ok(()) => println!("{name} ... ok"),
+                Err(error) => println!("{name} ... FAILED\n{error}"),
+            }
             counts.count(outcome);
         }
     }

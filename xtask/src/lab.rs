@@ -20,7 +20,7 @@ use crate::counts::Counts;
 use crate::vm::job::{self, Job, Outcome};
 use crate::vm::payload::{self, Payload};
 use crate::vm::snapshot::Snapshot;
-use crate::vm::{self, kernel, matrix, requirements};
+use crate::vm::{self, everywhere, kernel, matrix, requirements};
 use crate::{build, paths, strict};
 use judge::Judgement;
 use line::{Came, Line};
@@ -66,15 +66,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(strict::exit_code(&counts))
 }
 
-/// The kernel line that `cargo xtask test` runs every scenario on.
-const WHOLE: &str = "6.12";
-
 /// Runs every scenario on one kernel line, and the smoke on the others of the default set.
 pub fn run_default() -> Result<Counts> {
     let all = scenario::read_all(&directory()?, &[])?;
     let smoke: Vec<_> = all.iter().filter(|scenario| scenario.smoke).cloned().collect();
-    println!("{} scenarios on {WHOLE}, {} of them on the others; everything: cargo xtask lab", all.len(), smoke.len());
-    let of = |line: &str| (line.to_owned(), if line == WHOLE { all.clone() } else { smoke.clone() });
+    let (number, few, line) = (all.len(), smoke.len(), everywhere::WHOLE);
+    println!("{number} scenarios on {line}, {few} of them on the others; everything: cargo xtask lab");
+    let of = |line: &str| (line.to_owned(), if line == everywhere::WHOLE { all.clone() } else { smoke.clone() });
     let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(of).collect();
     let quick = Arguments {
         scenario: Vec::new(),

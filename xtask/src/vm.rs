@@ -3,7 +3,7 @@
 mod apt;
 mod console;
 mod cpio;
-mod everywhere;
+pub mod everywhere;
 mod initramfs;
 pub mod job;
 pub mod kernel;
@@ -42,7 +42,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let counts = strict::judge("guest tests", run_all(&arguments.kernel, &arguments.tests)?);
+    kernel::ensure_known(&arguments.kernel)?;
+    let lines: Vec<_> = arguments.kernel.iter().map(|line| (line.clone(), arguments.tests.clone())).collect();
+    let counts = strict::judge("guest tests", run_all(&lines)?);
     println!("guest tests: {counts}");
     Ok(strict::exit_code(&counts))
 }
@@ -53,14 +55,14 @@ const MEASUREMENT: &str = "measure_";
 /// Runs what [`everywhere`] picks on every kernel line of the default set.
 pub fn run_default() -> Result<Counts> {
     println!("what depends on the kernel, and one truth of each family; all there are: cargo xtask vm");
-    let lines: Vec<_> = kernel::DEFAULT_LINES.split(',').map(str::to_owned).collect();
-    run_all(&lines, &everywhere::WORDS.map(str::to_owned))
+    let words = |line: &str| everywhere::WORDS.into_iter().chain((line == everywhere::WHOLE).then_some(everywhere::ONCE));
+    let of = |line: &str| (line.to_owned(), words(line).map(str::to_owned).collect());
+    run_all(&kernel::DEFAULT_LINES.split(',').map(of).collect::<Vec<_>>())
 }
 
-/// Runs the in-guest tests whose names contain one of `words` on every kernel line; without words all but the measurements, which
+/// Runs the in-guest tests whose names contain one of the words of a kernel line on that; without words all but the measurements, which
 /// give numbers and no verdict. Prints a line for each; skips, loudly, what this machine cannot run.
-fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
-    kernel::ensure_known(lines)?;
+fn run_all(lines: &[(String, Vec<String>)]) -> Result<Counts> {
     build::artifacts()?;
     let mut built = libtest::build()?;
     if build::precompile(&built.kerno)? {
@@ -71,37 +73,39 @@ fn run_all(lines: &[String], words: &[String]) -> Result<Counts> {
     for binary in &binaries {
         tests.extend(libtest::list(binary)?.into_iter().map(|test| (binary.name.clone(), test)));
     }
-    for word in words {
+    for word in lines.iter().flat_map(|(_, words)| words) {
         anyhow::ensure!(tests.iter().any(|(_, test)| test.contains(word)), "no in-guest test has `{word}` in its name");
     }
-    tests.retain(|(_, test)| match words {
+    let is_asked_for = |words: &[String], test: &str| match words {
         [] => !test.contains(MEASUREMENT),
         _ => words.iter().any(|word| test.contains(word.as_str())),
-    });
+    };
+    let of = |(line, words): &(String, Vec<String>)| {
+        (line.clone(), tests.iter().filter(|(_, test)| is_asked_for(words, test)).cloned().collect::<Vec<_>>())
+    };
+    let jobs: Vec<_> = lines.iter().map(of).collect();
     if let Some(reason) = requirements::missing() {
         println!("SKIPPED: no guest can run here: {reason}");
-        return Ok(Counts { skipped: tests.len() * lines.len(), ..Counts::default() });
+        return Ok(Counts { skipped: jobs.iter().map(|(_, tests)| tests.len()).sum(), ..Counts::default() });
     }
     let directory = work_directory("vm")?;
     let mut programs: Vec<(String, PathBuf)> = binaries.into_iter().map(|binary| (binary.name, binary.path)).collect();
     programs.push(("kerno".into(), kerno));
     let payload = payload::write(&directory, &programs)?;
-    let counts = matrix::run(lines, tests.len(), |snapshot: &Snapshot| {
+    let counts = matrix::each(&jobs, |snapshot: &Snapshot, (binary, test)| {
         let mut counts = Counts::default();
-        for (binary, test) in &tests {
-            let job = Job {
-                name: &format!("{binary}-{}", test.replace("::", "-")),
-                payload: &payload,
-                script: &libtest::script(binary, test),
-                guest_limit: Duration::from_secs(300),
-                host_limit: Duration::from_secs(900),
-            };
-            let outcome = job::run(snapshot, &directory, &job)?;
-            let problem = libtest::problem(&outcome);
-            print(snapshot, test, &outcome, problem.as_deref());
-            let failure = |problem| format!("{test} on {}: {problem}", snapshot.kernel.line);
-            counts.count(problem.map_or(Ok(()), |problem| Err(failure(problem))));
-        }
+        let job = Job {
+            name: &format!("{binary}-{}", test.replace("::", "-")),
+            payload: &payload,
+            script: &libtest::script(binary, test),
+            guest_limit: Duration::from_secs(300),
+            host_limit: Duration::from_secs(900),
+        };
+        let outcome = job::run(snapshot, &directory, &job)?;
+        let problem = libtest::problem(&outcome);
+        print(snapshot, test, &outcome, problem.as_deref());
+        let failure = |problem| format!("{test} on {}: {problem}", snapshot.kernel.line);
+        counts.count(problem.map_or(Ok(()), |problem| Err(failure(problem))));
         Ok(counts)
     });
     if counts.failed == 0 {

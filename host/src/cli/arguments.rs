@@ -170,7 +170,7 @@ pub(super) enum RulesCommand {
     },
     /// Writes the project of a new rule, which builds, passes its tests and can be installed as it is.
     New {
-        /// Its id: small letters, digits and dashes
+        /// Its id: a small letter, then small letters, digits and single dashes, 64 in all
         id: String,
         /// The directory to make it in, under its id
         #[arg(long, value_name = "DIR", default_value = ".")]
@@ -181,9 +181,9 @@ pub(super) enum RulesCommand {
     },
     /// Puts rules into the directory of rules: each whole, and only if all of them would load there.
     Install {
-        /// A rule's component or the module that cargo built, or a directory of them, *.wasm
-        #[arg(value_name = "FILE|DIR")]
-        path: PathBuf,
+        /// Rules' components or the modules that cargo built, or directories of them, *.wasm
+        #[arg(required = true, value_name = "FILE|DIR")]
+        paths: Vec<PathBuf>,
         #[command(flatten)]
         rules: Rules,
     },

@@ -2,7 +2,6 @@
 //! directories.
 
 mod change;
-mod module;
 mod new;
 mod text;
 
@@ -23,7 +22,7 @@ pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8
     match command {
         RulesCommand::List { rules } => list(&rules, environment),
         RulesCommand::New { id, into, output } => new::run(&id, &into, output),
-        RulesCommand::Install { path, rules } => change::install(&path, &rules, environment),
+        RulesCommand::Install { paths, rules } => change::install(&paths, &rules, environment),
         RulesCommand::Remove { rule, rules } => change::remove(&rule, &rules, environment),
         RulesCommand::Enable { rule, rules } => change::enable(&rule, &rules, environment),
         RulesCommand::Disable { rule, rules } => change::disable(&rule, &rules, environment),

@@ -64,6 +64,14 @@ pub(super) fn sweep(directory: &Path) {
     }
 }
 
+/// What went wrong, without the name that a file has until it is in its place.
+pub(super) fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => error.to_string(),
+        None => io::Error::from(error.kind()).to_string(),
+    }
+}
+
 /// The directory that a file is in.
 pub(super) fn directory(place: &Path) -> &Path {
     place.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."))
@@ -96,6 +104,13 @@ mod tests {
         staged.put(&place).unwrap();
         assert_eq!((fs::read(&place).unwrap(), names(directory.path())), (b"new".to_vec(), vec!["rule.wasm".to_owned()]));
         assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn a_reason_names_no_file_that_nobody_named() {
+        let error = Staged::write(Path::new("no/such"), b"", 0o644).map(drop).unwrap_err();
+        assert!(error.to_string().contains(PREFIX), "{error}");
+        assert_eq!(reason(&error), io::Error::from(io::ErrorKind::NotFound).to_string());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Limits, LoadError, ahead, output};
+use super::{Limits, LoadError, ahead, component_of, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -49,7 +49,10 @@ pub(super) fn candidates(
         .collect();
     for directory in directories {
         if fs::metadata(directory).is_ok_and(|there| !there.is_dir()) {
-            all.push(candidate(directory, limits));
+            // What cargo built can be tried as it is; directories hold what was installed.
+            let mut named = candidate(directory, limits);
+            named.bytes = named.bytes.and_then(|bytes| component_of(bytes).map_err(|error| format!("it {error}")));
+            all.push(named);
             continue;
         }
         let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
@@ -104,7 +107,9 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     fs::File::open(path).and_then(|file| file.take(limits.module + 1).read_to_end(&mut bytes)).map_err(cannot)?;
     if bytes.len() as u64 > limits.module {
         let limit = limits.module >> 10;
-        return Err(format!("it has more than the {limit} KiB that a rule may have: build it with the profile `rule`"));
+        return Err(format!(
+            "it has more than the {limit} KiB that a rule may have: build it with `--release`, for wasm32-unknown-unknown"
+        ));
     }
     Ok(bytes)
 }
@@ -124,7 +129,7 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
             return Err("it is truncated after its first bytes: copy it again".to_owned());
         }
         [b'\0', b'a', b's', b'm', ..] => {
-            return Err("it is WebAssembly of an unknown version: build it with `cargo xtask rule`".to_owned());
+            return Err("it is WebAssembly of an unknown version: build it again with the SDK".to_owned());
         }
         _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
     }
@@ -135,7 +140,7 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
     check_world(sandbox, &component)?;
     sandbox.link(&component).map_err(|error| {
         let text = format!("{error:#}");
-        match newer(sandbox, &component) {
+        match component.component_type().imports(sandbox.engine()).find_map(|(name, _)| newer(name).map(str::to_owned)) {
             Some(wanted) => format!(
                 "it was built for {PACKAGE}@{wanted}, and this kerno offers {PACKAGE}@{VERSION}, which does not have all that it uses \
                  ({text}): use a newer kerno, or build it with the SDK of this one"
@@ -181,7 +186,13 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
             interface,
             Some("types" | "host" | "params" | "log" | "block" | "cpu" | "fd" | "memory" | "oom" | "sched" | "syscall" | "tcp")
         ) {
-            return Err(format!("it imports `{name}`, which {PACKAGE}@{VERSION} does not have: build it for that contract"));
+            let instead = match newer(name) {
+                Some(_) => "use a newer kerno, or build it with the SDK of this one",
+                None => "build it for that contract",
+            };
+            return Err(format!(
+                "it imports `{name}`, which {PACKAGE}@{VERSION}, which this kerno offers, does not have: {instead}"
+            ));
         }
     }
     let guest = format!("{PACKAGE}/guest");
@@ -204,15 +215,14 @@ pub(super) fn imports(sandbox: &Sandbox, component: &Component) -> Vec<String> {
     component.component_type().imports(sandbox.engine()).map(|(name, _)| output::printable(name.to_owned())).collect()
 }
 
-/// The version of the contract that it was built for, if it is a later one than what is offered.
-fn newer(sandbox: &Sandbox, component: &Component) -> Option<String> {
-    let number = |version: &str| -> Option<Vec<u32>> { version.split('.').map(|part| part.parse().ok()).collect() };
-    let offered = number(VERSION);
-    let world = component.component_type();
-    let imports = world.imports(sandbox.engine());
-    let mut wanted =
-        imports.filter_map(|(name, _)| name.strip_prefix(PACKAGE)?.split_once('@').map(|(_, version)| version.to_owned()));
-    wanted.find(|version| number(version) > offered)
+/// The version of the contract that it imports this of, if it is a later one than what is offered.
+fn newer(name: &str) -> Option<&str> {
+    let number = |version: &str| -> Option<Vec<u32>> {
+        let plain = version.split(['-', '+']).next()?;
+        plain.split('.').map(|part| part.parse().ok()).collect()
+    };
+    let (_, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
+    (number(version)? > number(VERSION)?).then_some(version)
 }
 
 fn check_version(name: &str) -> Result<(), String> {

@@ -6,8 +6,8 @@ use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter,
-    Store, Trap,
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter, Store,
+    Trap,
 };
 
 use super::Limits;
@@ -97,8 +97,6 @@ pub(super) fn config(limits: &Limits) -> Config {
         .max_unused_warm_slots(instances)
         .linear_memory_keep_resident(KEPT)
         .table_keep_resident(KEPT)
-        // Only what a rule has touched is cleared, where the kernel can tell (6.7).
-        .pagemap_scan(Enabled::Auto)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES_PER_COMPONENT)

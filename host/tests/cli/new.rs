@@ -23,11 +23,17 @@ fn a_project_has_all_that_it_is_built_with_under_its_own_name() {
     assert_eq!((made["id"].as_str(), made["path"].as_str()), (Some("p99-budget"), Some("p99-budget")));
     let read = |name: &str| fs::read_to_string(place.path().join("p99-budget").join(name)).unwrap();
     assert!(read("Cargo.toml").contains("name = \"kerno-rule-p99-budget\""));
-    assert!(read("src/lib.rs").contains("export!(P99Budget);") && read("src/lib.rs").contains("\"p99-budget\""));
-    assert!(read("tests/fixtures.rs").contains("use kerno_rule_p99_budget::P99Budget;"));
-    for name in ["sdk/Cargo.toml", "sdk/rules-sdk/src/lib.rs", "sdk/host/signals/src/lib.rs", "sdk/ebpf/common/src/lib.rs"] {
+    assert!(read("src/lib.rs").contains("export!(P99BudgetRule);") && read("src/lib.rs").contains("\"p99-budget\""));
+    assert!(read("tests/fixtures.rs").contains("use kerno_rule_p99_budget::P99BudgetRule;"));
+    for name in
+        ["sdk/Cargo.toml", "sdk/rules-sdk/src/lib.rs", "sdk/host/signals/src/lib.rs", "sdk/ebpf/common/src/lib.rs", "sdk/LICENSE"]
+    {
         assert!(!read(name).is_empty(), "{name}");
     }
+    assert!(
+        read("sdk/Cargo.toml").contains("wit-bindgen = ") && !read("sdk/Cargo.toml").contains("wasmtime"),
+        "only what it uses"
+    );
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/v1/world.wit");
     assert_eq!(read("sdk/wit/v1/world.wit"), fs::read_to_string(contract).unwrap());
     for name in ["Cargo.toml", "README.md", "src/lib.rs", "tests/fixtures.rs"] {

@@ -9,7 +9,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::{described, find, is_meant, module, place, tell, unknown};
+use super::{described, find, is_meant, place, tell, unknown};
 use crate::agent;
 use crate::cli::arguments::Rules;
 use crate::cli::config::{self, Config};
@@ -73,9 +73,7 @@ impl Directories {
     fn load(&self, rules: Vec<PathBuf>) -> Result<Vec<Described>, Failure> {
         let mut judging = self.config.judging(rules);
         judging.settings.even_disabled = true;
-        // What is loaded has no right to change anything: a thread gives its rights up for itself alone.
-        thread::scope(|scope| scope.spawn(|| described(&judging)).join())
-            .unwrap_or_else(|_| Err(Failure::own("the rules could not be loaded: see above", "run it again")))
+        without_rights(|| described(&judging))
     }
 
     /// Makes the directory that is changed, if it is not there.
@@ -111,14 +109,11 @@ impl Directories {
     }
 }
 
-pub(super) fn install(from: &Path, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+pub(super) fn install(from: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let directories = Directories::open(rules, environment)?;
-    let files = files(from)?;
-    let mut read: Vec<(PathBuf, Vec<u8>)> =
+    let files: Vec<PathBuf> = from.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    let read: Vec<(PathBuf, Vec<u8>)> =
         files.into_iter().map(|file| read(&file).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
-    for (file, bytes) in &mut read {
-        module::make_component(bytes).map_err(|(why, help)| Failure::usage(format!("{} {why}", shown(file)), help))?;
-    }
     directories.make()?;
     whole::sweep(&directories.changed);
     let mut ready: Vec<(Staged, PathBuf, Change)> = Vec::new();
@@ -282,7 +277,13 @@ pub(super) fn files(from: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// A file's bytes; of one that is too large, as many as show that it is.
+/// What looks at rules has no right to change anything: a thread gives its rights up for itself alone.
+fn without_rights<T: Send>(look: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    thread::scope(|scope| scope.spawn(look).join())
+        .unwrap_or_else(|_| Err(Failure::own("the rules could not be loaded: see above", "run it again")))
+}
+
+/// A file's component; of one that is too large, as many bytes as show that it is.
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let help = "name the file of a rule's component that this user may read";
     let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(file)), help);
@@ -294,7 +295,12 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let most = Limits::default().module + 1;
     let read = fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(error.to_string()))?;
-    Ok(bytes)
+    if bytes.len() as u64 >= most {
+        return Ok(bytes);
+    }
+    without_rights(|| Ok(agent::component_of(bytes)))?.map_err(|error| {
+        Failure::usage(format!("{} {}", shown(file), error.why), format!("{}; nothing was installed", error.help))
+    })
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
@@ -305,7 +311,7 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
         }
         _ => "name a directory that is there and that takes files with --dir",
     };
-    Failure::usage(format!("{} cannot be changed: {error}", shown(path)), help)
+    Failure::usage(format!("{} cannot be changed: {}", shown(path), whole::reason(error)), help)
 }
 
 /// A path for people, whatever it is made of.

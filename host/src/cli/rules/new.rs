@@ -11,7 +11,7 @@ use super::change::shown;
 use super::tell;
 use crate::artifacts;
 use crate::cli::arguments::RulesForm;
-use crate::cli::{Failure, exit};
+use crate::cli::{Failure, exit, whole};
 
 /// The example's id and its rule's type, for which the new ones stand.
 const ID: &str = "run-queue-budget";
@@ -25,10 +25,11 @@ macro_rules! example {
 }
 
 /// Files that are the rule's own.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("Cargo.toml", include_str!("project/Cargo.toml.txt")),
     (".cargo/config.toml", include_str!("project/config.toml.txt")),
     (".gitignore", "/target\n"),
+    ("Cargo.lock", include_str!("../../../../Cargo.lock")),
     ("README.md", include_str!("project/README.md")),
     ("src/lib.rs", example!("src/lib.rs")),
     ("tests/fixtures.rs", example!("tests/fixtures.rs")),
@@ -59,6 +60,7 @@ pub(super) fn run(id: &str, into: &Path, form: RulesForm) -> Result<u8, Failure>
         format!("cd {}", quoted(&shown(&path))),
         "cargo test".to_owned(),
         "cargo build --release --target wasm32-unknown-unknown".to_owned(),
+        format!("kerno rules test {module} --snapshot fixtures/fires-over-budget.json"),
         format!("kerno rules install {module}"),
         "kerno doctor".to_owned(),
     ];
@@ -74,8 +76,6 @@ fn check(id: &str) -> Result<(), Failure> {
         "an id has small letters, digits and single dashes between them, and begins with a letter"
     } else if id.len() > LONGEST {
         "an id has 64 characters at most"
-    } else if id == "self" {
-        "that is a word of the language that it is written in"
     } else if artifacts::BUILT_IN_RULES.iter().any(|(built_in, _)| *built_in == id) {
         "that is the id of a rule that kerno has"
     } else {
@@ -89,10 +89,11 @@ fn crate_name(id: &str) -> String {
     format!("kerno_rule_{}", id.replace('-', "_"))
 }
 
-/// `MyRule`.
+/// `MyRule`; never a name that the SDK or the language has.
 fn type_name(id: &str) -> String {
     let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-    id.split('-').map(capital).collect()
+    let name: String = id.split('-').map(capital).collect();
+    if name.ends_with("Rule") && name != "Rule" { name } else { name + "Rule" }
 }
 
 /// Writes it beside its place and then puts it there: it is whole, or it is not there.
@@ -116,9 +117,9 @@ fn write(id: &str, into: &Path, path: &Path) -> io::Result<()> {
 
 /// The example's text, made that of another rule.
 fn of(id: &str, text: &str) -> String {
-    let example = crate_name(ID);
-    let own = text.replace("use run_queue_budget::", &format!("use {}::", crate_name(id)));
-    own.replace(&example, &crate_name(id)).replace(ID, id).replace(TYPE, &type_name(id))
+    let own = text.replace(&crate_name(ID), &crate_name(id)).replace(ID, id).replace(TYPE, &type_name(id));
+    // Last, because the new names may have the example's in them.
+    own.replace("use run_queue_budget::", &format!("use {}::", crate_name(id)))
 }
 
 fn quoted(path: &str) -> String {
@@ -131,7 +132,7 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room there, or name another directory with --into",
         _ => "name a directory that is there and that this user may write to with --into",
     };
-    Failure::usage(format!("{} cannot be made: {error}", shown(path)), help)
+    Failure::usage(format!("{} cannot be made: {}", shown(path), whole::reason(error)), help)
 }
 
 #[cfg(test)]
@@ -141,17 +142,19 @@ mod tests {
     #[test]
     fn names_are_made_of_the_id() {
         assert_eq!((crate_name("my-rule").as_str(), type_name("my-rule").as_str()), ("kerno_rule_my_rule", "MyRule"));
-        assert_eq!(type_name("a2b-9"), "A2b9");
-        assert_eq!(
-            of("my-rule", "use run_queue_budget::RunQueueBudget; // run-queue-budget"),
-            "use kerno_rule_my_rule::MyRule; // my-rule"
-        );
+        let names = ["a2b-9", "rule", "signal", "self"].map(type_name);
+        assert_eq!(names, ["A2b9Rule", "RuleRule", "SignalRule", "SelfRule"]);
+        let example = "use run_queue_budget::RunQueueBudget; // run-queue-budget, kerno_rule_run_queue_budget.wasm";
+        assert_eq!(of("my-rule", example), "use kerno_rule_my_rule::MyRule; // my-rule, kerno_rule_my_rule.wasm");
+        let own =
+            "use kerno_rule_run_queue_budget_2::RunQueueBudget2Rule; // run-queue-budget-2, kerno_rule_run_queue_budget_2.wasm";
+        assert_eq!(of("run-queue-budget-2", example), own);
         assert_eq!(quoted("/a b's"), r"'/a b'\''s'");
     }
 
     #[test]
     fn ids_that_would_not_build_or_load_are_refused() {
-        for id in ["", "My-Rule", "my_rule", "-rule", "rule-", "a--b", "9lives", "../x", "oom-kill", "self", &"a".repeat(65)] {
+        for id in ["", "My-Rule", "my_rule", "-rule", "rule-", "a--b", "9lives", "../x", "oom-kill", &"a".repeat(65)] {
             assert!(check(id).is_err(), "{id}");
         }
         assert!(check("my-rule").is_ok() && check(&"a".repeat(64)).is_ok());
