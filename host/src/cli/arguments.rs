@@ -342,6 +342,13 @@ pub(super) fn not_parsed(error: &clap::Error) -> Result<u8, Failure> {
     Err(Failure::usage(what, suggested.unwrap_or_else(|| format!("{command} --help tells what may be given"))))
 }
 
+/// The command that was given, with its subcommands.
 fn given_command() -> Option<String> {
-    std::env::args().nth(1).filter(|name| Arguments::command().find_subcommand(name).is_some())
+    let (mut command, mut names) = (Arguments::command(), Vec::new());
+    for name in std::env::args_os().skip(1) {
+        let Some(found) = command.find_subcommand(&name).cloned() else { break };
+        names.push(found.get_name().to_owned());
+        command = found;
+    }
+    (!names.is_empty()).then(|| names.join(" "))
 }

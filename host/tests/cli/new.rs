@@ -52,6 +52,7 @@ fn what_is_there_stays_and_what_cannot_be_is_refused() {
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert_told(&stderr, error, help);
     };
+    refused(&[], "<ID>", "kerno rules new --help");
     refused(&["mine"], "mine is there already", "--into");
     refused(&["My Rule"], "small letters", "my-rule");
     refused(&["oom-kill"], "kerno has", "my-rule");
