@@ -1,30 +1,39 @@
 //! Distributions of durations as the kernel programs count them, and their quantiles.
 
-use kerno_ebpf_common::histogram::{BUCKETS, bucket_of, lower_bound, upper_bound};
+use kerno_ebpf_common::histogram::{BUCKETS, UNIT_SHIFT, bucket_of, lower_bound, upper_bound};
 use serde::{Deserialize, Serialize};
 
 mod encoding;
 
 /// Sparse log-linear histogram: `(bucket, count)` pairs in ascending order of bucket, no zero counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Histogram(Vec<(u16, u64)>);
+pub struct Histogram {
+    pairs: Vec<(u16, u64)>,
+    /// Of all pairs: every question of a quantile begins with it.
+    count: u64,
+}
 
 impl Histogram {
     /// From the counts of all buckets, in order; counts past the last bucket are ignored.
     pub fn from_counts(counts: impl IntoIterator<Item = u64>) -> Self {
-        Self((0..BUCKETS as u16).zip(counts).filter(|(_, count)| *count > 0).collect())
+        Self::from_pairs((0..BUCKETS as u16).zip(counts).filter(|(_, count)| *count > 0).collect())
+    }
+
+    fn from_pairs(pairs: Vec<(u16, u64)>) -> Self {
+        let count = pairs.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count));
+        Self { pairs, count }
     }
 
     /// Number of durations counted.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.iter().fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
+    pub const fn count(&self) -> u64 {
+        self.count
     }
 
     /// Adds another histogram, exactly.
     pub fn add(&mut self, other: &Self) {
-        let mut sum = Vec::with_capacity(self.0.len() + other.0.len());
-        let (mut ours, mut theirs) = (self.0.iter().copied().peekable(), other.0.iter().copied().peekable());
+        let mut sum = Vec::with_capacity(self.pairs.len() + other.pairs.len());
+        let (mut ours, mut theirs) = (self.pairs.iter().copied().peekable(), other.pairs.iter().copied().peekable());
         loop {
             match (ours.peek(), theirs.peek()) {
                 (Some(&(bucket, count)), Some(&(other, more))) if bucket == other => {
@@ -38,31 +47,37 @@ impl Histogram {
                 (None, None) => break,
             }
         }
-        self.0 = sum;
+        *self = Self::from_pairs(sum);
     }
 
     /// What was counted since `earlier`, which is the same distribution as it was before.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let before: std::collections::BTreeMap<u16, u64> = earlier.0.iter().copied().collect();
+        let before: std::collections::BTreeMap<u16, u64> = earlier.pairs.iter().copied().collect();
         let added = |(bucket, count): &(u16, u64)| (*bucket, count.saturating_sub(before.get(bucket).copied().unwrap_or(0)));
-        Self(self.0.iter().map(added).filter(|(_, count)| *count > 0).collect())
+        Self::from_pairs(self.pairs.iter().map(added).filter(|(_, count)| *count > 0).collect())
     }
 
     /// The duration, in nanoseconds, below which a share `q` (0–1) of the durations lies: the midpoint of its bucket.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {
-        let total = self.count();
-        let rank = ((q * total as f64).ceil() as u64).clamp(1, total.max(1));
-        let mut seen = 0;
-        for (bucket, count) in &self.0 {
-            seen = count.saturating_add(seen);
-            if seen >= rank {
-                let bucket = usize::from(*bucket).min(BUCKETS - 1);
-                return Some(u64::midpoint(lower_bound(bucket), upper_bound(bucket)));
-            }
-        }
-        None
+        let rank = ((q * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let bucket = if rank <= self.count / 2 || self.count == u64::MAX {
+            let mut seen: u64 = 0;
+            self.pairs.iter().find(|(_, count)| {
+                seen = seen.saturating_add(*count);
+                seen >= rank
+            })
+        } else {
+            // From the end that is nearer.
+            let mut before = self.count;
+            self.pairs.iter().rev().find(|(_, count)| {
+                before -= count;
+                before < rank
+            })
+        };
+        let bucket = usize::from(bucket?.0).min(BUCKETS - 1);
+        Some(u64::midpoint(lower_bound(bucket), upper_bound(bucket)))
     }
 }
 
@@ -133,6 +148,32 @@ impl Latency {
         Some(self.max_ns.map_or(quantile, |max| if (self.count as f64) * (1.0 - q) < 1.0 { max } else { quantile.min(max) }))
     }
 
+    /// Count, sum and longest of several together, without a distribution.
+    #[must_use]
+    pub fn totals<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut totals = Self { max_ns: Some(0), ..Self::default() };
+        for one in all.into_iter().filter(|one| one.count > 0) {
+            totals.count = totals.count.saturating_add(one.count);
+            totals.sum_ns = totals.sum_ns.saturating_add(one.sum_ns);
+            totals.max_ns = totals.max_ns.zip(one.max_ns).map(|(a, b)| a.max(b));
+        }
+        totals
+    }
+
+    /// What [`Self::quantile_ns`], and the average, is surely not above, without a look at the distribution: the longest; nor can the
+    /// durations above the quantile take longer than all of them together.
+    #[must_use]
+    pub fn quantile_bound_ns(&self, q: f64) -> u64 {
+        let longest = self.max_ns.unwrap_or(u64::MAX);
+        let slower = (1.0 - q) * self.count as f64;
+        if self.sum_ns == u64::MAX || slower <= 0.0 {
+            return longest;
+        }
+        // A bucket's middle is told, up to 3.2 % or one unit above what lies in it, and counts may be read while they are written.
+        let bound = self.sum_ns as f64 / slower * 1.125;
+        longest.min((bound as u64).saturating_add(1 << UNIT_SHIFT))
+    }
+
     /// The average, nanoseconds.
     #[must_use]
     pub fn mean_ns(&self) -> Option<u64> {
@@ -154,6 +195,21 @@ mod tests {
                 let exact = samples[(q * samples.len() as f64).ceil() as usize - 1] as f64;
                 let told = latency.quantile_ns(q).unwrap() as f64;
                 prop_assert!((told - exact).abs() / exact <= 0.032, "q {q}: {told} for {exact}");
+            }
+        }
+
+        #[test]
+        fn a_quantile_is_not_above_its_bound(
+            a in prop::collection::vec(prop_oneof![0..200u64, 0..u64::from(u32::MAX), Just(u64::MAX >> 8)], 1..60),
+            b in prop::collection::vec(any::<u32>(), 0..60),
+            q in 0.0..=1.0,
+        ) {
+            let (mut sum, more) = (Latency::from_samples(a), Latency::from_samples(b.into_iter().map(u64::from)));
+            let totals = Latency::totals([&sum, &more]);
+            sum.add(&more);
+            for q in [q, 0.0, 0.5, 0.99, 1.0] {
+                prop_assert!(sum.quantile_ns(q).unwrap() <= sum.quantile_bound_ns(q), "q {q}");
+                prop_assert_eq!(totals.quantile_bound_ns(q), sum.quantile_bound_ns(q));
             }
         }
 
@@ -190,6 +246,9 @@ mod tests {
     fn an_average_source_has_no_quantile() {
         let latency = Latency { count: 4, sum_ns: 40, max_ns: None, histogram: None };
         assert_eq!(latency.quantile_ns(0.99), None);
-        assert_eq!(latency.mean_ns(), Some(10));
+        assert_eq!((latency.mean_ns(), latency.quantile_bound_ns(0.5)), (Some(10), 22 + 64));
+        let mut many = Latency::from_samples([1 << 20; 100]);
+        many.max_ns = Some(u64::MAX);
+        assert_eq!(many.quantile_bound_ns(0.5) >> 20, 2, "twice the average, and a little");
     }
 }

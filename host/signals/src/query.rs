@@ -189,8 +189,16 @@ impl<'a, T> ByPath<'a, T> {
     }
 }
 
-fn first<T, V>(sorted: &[T], limit: u32, view: impl Fn(&T) -> V) -> Vec<V> {
-    sorted.iter().take(limit as usize).map(view).collect()
+/// Views of the first `limit` in the order of a key; of equal ones those that were in front.
+fn first<T, K: Ord, V>(items: Vec<T>, limit: u32, key: impl Fn(&T) -> K, view: impl Fn(&T) -> V) -> Vec<V> {
+    let order = |(i, a): &(usize, T), (j, b): &(usize, T)| key(a).cmp(&key(b)).then_with(|| i.cmp(j));
+    let (mut items, limit): (Vec<(usize, T)>, usize) = (items.into_iter().enumerate().collect(), limit as usize);
+    if limit < items.len() {
+        items.select_nth_unstable_by(limit, order);
+        items.truncate(limit);
+    }
+    items.sort_unstable_by(order);
+    items.iter().map(|(_, item)| view(item)).collect()
 }
 
 #[cfg(test)]

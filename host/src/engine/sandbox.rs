@@ -16,11 +16,10 @@ use super::bindings::{Rule, RulePre};
 use super::clock::{self, Clock, Running};
 use super::rule::Parameters;
 
-/// Places for instances: one for each rule of most nodes, so that the place where a rule ran last, still made ready for it, is free
-/// when it runs again. They take addresses, 16 MiB each, no memory.
-const INSTANCES: u32 = 32;
-/// Where addresses are few: tests and reloads may overlap.
-const FEWEST_INSTANCES: u32 = 8;
+/// Instances at a time: rules run one after the other, tests and reloads may overlap.
+const INSTANCES: u32 = 8;
+/// Addresses of each: all that a rule can name, so that its code need not check them. They take no memory.
+const ADDRESSES: u64 = 4 << 30;
 /// What is cleared by writing zeroes after an evaluation, bytes: cheaper than giving it back and having it faulted in again.
 const KEPT: usize = 512 << 10;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
@@ -88,13 +87,13 @@ impl ResourceLimiter for State {
 
 /// How rules are compiled and given memory.
 pub(super) fn config(limits: &Limits) -> Config {
-    let instances = if address_space_is_limited() { FEWEST_INSTANCES } else { INSTANCES };
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(instances)
-        .total_tables(instances * TABLES_PER_COMPONENT)
-        .max_unused_warm_slots(instances)
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(INSTANCES * CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(INSTANCES)
+        .total_tables(INSTANCES * TABLES_PER_COMPONENT)
+        // All rules run in the same memory, one after the other: the caches hold it.
+        .max_unused_warm_slots(0)
         .linear_memory_keep_resident(KEPT)
         .table_keep_resident(KEPT)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
@@ -106,13 +105,15 @@ pub(super) fn config(limits: &Limits) -> Config {
     config
         .wasm_component_model(true)
         .concurrency_support(false)
+        // Nor is it mapped anew for each.
+        .memory_init_cow(false)
         .epoch_interruption(true)
         // A rule runs for a fraction of a millisecond, and is compiled for much longer.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
         // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
         .parallel_compilation(!address_space_is_limited())
-        .memory_reservation(limits.memory as u64)
+        .memory_reservation(if address_space_is_limited() { limits.memory as u64 } else { ADDRESSES })
         .memory_guard_size(64 << 10)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config

@@ -10,7 +10,11 @@ use kerno_ebpf_common::histogram::BUCKETS;
 
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { self.0.serialize(serializer) } else { serializer.serialize_bytes(&pack(&self.0)) }
+        if serializer.is_human_readable() {
+            self.pairs.serialize(serializer)
+        } else {
+            serializer.serialize_bytes(&pack(&self.pairs))
+        }
     }
 }
 
@@ -18,7 +22,7 @@ impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let pairs = Vec::deserialize(deserializer)?;
-            if is_well_formed(&pairs) { Ok(Self(pairs)) } else { Err(D::Error::custom(MALFORMED)) }
+            if is_well_formed(&pairs) { Ok(Self::from_pairs(pairs)) } else { Err(D::Error::custom(MALFORMED)) }
         } else {
             deserializer.deserialize_bytes(Packed)
         }
@@ -37,7 +41,7 @@ impl Visitor<'_> for Packed {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Histogram, E> {
-        unpack(bytes).filter(|pairs| is_well_formed(pairs)).map(Histogram).ok_or_else(|| E::custom(MALFORMED))
+        unpack(bytes).filter(|pairs| is_well_formed(pairs)).map(Histogram::from_pairs).ok_or_else(|| E::custom(MALFORMED))
     }
 }
 
@@ -102,7 +106,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_sound_histogram_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(histogram) = postcard::from_bytes::<Histogram>(&bytes) {
-                prop_assert!(is_well_formed(&histogram.0));
+                prop_assert!(is_well_formed(&histogram.pairs));
             }
         }
     }
@@ -110,7 +114,7 @@ mod tests {
     #[test]
     fn people_read_pairs_and_malformed_ones_are_refused() {
         let read = |text: &str| serde_json::from_str::<Histogram>(text).map_err(|error| error.to_string());
-        assert_eq!(read("[[1,3],[9,1]]").unwrap(), Histogram(vec![(1, 3), (9, 1)]));
+        assert_eq!(read("[[1,3],[9,1]]").unwrap(), Histogram::from_pairs(vec![(1, 3), (9, 1)]));
         for malformed in ["[[9,1],[1,3]]", "[[1,0]]", "[[1,1],[1,1]]", "[[432,1]]"] {
             assert!(read(malformed).unwrap_err().contains("do not ascend"), "{malformed}");
         }

@@ -109,24 +109,26 @@ pub fn devices(
         .filter(|device| device.latency.count >= min_requests || device.in_flight > 0)
         .map(|device| (bound(&device.latency, device.oldest_in_flight_ns), device))
         .filter(|(bound, _)| seconds(*bound) >= min_p99);
-    let mut devices = contenders(bounded, limit, |device| badness(&device.latency, device.oldest_in_flight_ns, min_p99));
-    devices.sort_by(|(a, x), (b, y)| {
-        b.cmp(a).then_with(|| x.device.name.cmp(&y.device.name)).then_with(|| x.operation.cmp(&y.operation))
-    });
-    first(&devices, limit, |(_, device)| DeviceLatencyView {
-        device: DeviceView {
-            major: device.device.major,
-            minor: device.device.minor,
-            name: device.device.name.clone(),
-            mounts: device.device.mounts.clone(),
+    let devices = contenders(bounded, limit, |device| badness(&device.latency, device.oldest_in_flight_ns, min_p99));
+    first(
+        devices,
+        limit,
+        |(badness, device)| (Reverse(*badness), &device.device.name, device.operation),
+        |(_, device)| DeviceLatencyView {
+            device: DeviceView {
+                major: device.device.major,
+                minor: device.device.minor,
+                name: device.device.name.clone(),
+                mounts: device.device.mounts.clone(),
+            },
+            operation: device.operation.into(),
+            latency: LatencyView::from(&device.latency),
+            bytes: device.bytes,
+            errors: device.errors,
+            in_flight: device.in_flight,
+            oldest_in_flight: device.oldest_in_flight_ns.map(seconds),
         },
-        operation: device.operation.into(),
-        latency: LatencyView::from(&device.latency),
-        bytes: device.bytes,
-        errors: device.errors,
-        in_flight: device.in_flight,
-        oldest_in_flight: device.oldest_in_flight_ns.map(seconds),
-    })
+    )
 }
 
 /// What a list is sorted by: the p99 (the average where there is none, when any will do), or the age of what is still in flight.
@@ -137,7 +139,7 @@ fn badness(latency: &Latency, oldest_in_flight_ns: Option<u64>, min_p99: f64) ->
 
 /// What that cannot be above.
 fn bound(latency: &Latency, oldest_in_flight_ns: Option<u64>) -> u64 {
-    latency.max_ns.unwrap_or(u64::MAX).max(oldest_in_flight_ns.unwrap_or(0))
+    latency.quantile_bound_ns(0.99).max(oldest_in_flight_ns.unwrap_or(0))
 }
 
 /// All syncs of one file system.
@@ -158,9 +160,8 @@ impl Syncs<'_, '_> {
         self.0.iter().filter_map(|sync| sync.oldest_in_flight_ns).max()
     }
 
-    /// No value of theirs is above it, added up or not.
     fn bound(&self) -> u64 {
-        self.0.iter().map(|sync| bound(&sync.latency, sync.oldest_in_flight_ns)).max().unwrap_or(0)
+        bound(&Latency::totals(self.0.iter().map(|sync| &sync.latency)), self.oldest_ns())
     }
 
     fn view(&self) -> FileSystemSync {
@@ -190,9 +191,8 @@ pub fn file_systems(block: &Block, min_syncs: u64, min_p99: f64, limit: u32) -> 
         .filter(|of| of.sum(|sync| sync.latency.count) >= min_syncs || of.sum(|sync| sync.in_flight) > 0)
         .map(|of| (of.bound(), of))
         .filter(|(bound, _)| seconds(*bound) >= min_p99);
-    let mut systems = contenders(bounded, limit, |of| badness(&of.latency(), of.oldest_ns(), min_p99));
-    systems.sort_by_key(|(badness, of)| (Reverse(*badness), number(of.0[0])));
-    Some(first(&systems, limit, |(_, of)| of.view()))
+    let systems = contenders(bounded, limit, |of| badness(&of.latency(), of.oldest_ns(), min_p99));
+    Some(first(systems, limit, |(badness, of)| (Reverse(*badness), number(of.0[0])), |(_, of)| of.view()))
 }
 
 fn file_system(system: &FileSystem) -> FileSystemView {
@@ -211,17 +211,21 @@ fn file_system(system: &FileSystem) -> FileSystemView {
 #[must_use]
 pub fn callers(block: &Block, major: u32, minor: u32, limit: u32) -> Vec<CallerSync> {
     let on_it = |sync: &&Sync| (sync.file_system.major, sync.file_system.minor) == (major, minor);
-    let mut callers: Vec<&Sync> = block.syncs.iter().flatten().filter(on_it).collect();
-    callers.sort_by_key(|sync| (Reverse(sync.latency.sum_ns.saturating_add(sync.oldest_in_flight_ns.unwrap_or(0))), sync.pid));
-    first(&callers, limit, |sync| CallerSync {
-        pid: sync.pid,
-        comm: sync.comm.clone(),
-        cgroup: CgroupView::from(&sync.cgroup),
-        latency: LatencyView::from(&sync.latency),
-        in_flight: sync.in_flight,
-        oldest_in_flight: sync.oldest_in_flight_ns.map(seconds),
-        own: sync.own,
-    })
+    let callers: Vec<&Sync> = block.syncs.iter().flatten().filter(on_it).collect();
+    first(
+        callers,
+        limit,
+        |sync| (Reverse(sync.latency.sum_ns.saturating_add(sync.oldest_in_flight_ns.unwrap_or(0))), sync.pid),
+        |sync| CallerSync {
+            pid: sync.pid,
+            comm: sync.comm.clone(),
+            cgroup: CgroupView::from(&sync.cgroup),
+            latency: LatencyView::from(&sync.latency),
+            in_flight: sync.in_flight,
+            oldest_in_flight: sync.oldest_in_flight_ns.map(seconds),
+            own: sync.own,
+        },
+    )
 }
 
 #[cfg(test)]

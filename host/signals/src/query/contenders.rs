@@ -10,20 +10,21 @@ pub(super) fn contenders<T>(
     limit: u32,
     value: impl Fn(&T) -> Option<u64>,
 ) -> Vec<(u64, T)> {
-    let mut bounded: Vec<_> = bounded.into_iter().collect();
-    bounded.sort_by_key(|(bound, _)| Reverse(*bound));
     let (mut largest, mut found) = (BinaryHeap::new(), Vec::new());
     for (bound, item) in bounded {
+        let is_full = largest.len() >= limit as usize;
         // Equal ones stay: which of them is told, the caller decides.
-        let is_too_small = largest.len() >= limit as usize && largest.peek().is_none_or(|Reverse(least)| bound < *least);
-        if is_too_small {
-            break;
+        if is_full && largest.peek().is_none_or(|Reverse(least)| bound < *least) {
+            continue;
         }
         let Some(value) = value(&item) else { continue };
-        largest.push(Reverse(value));
-        if largest.len() > limit as usize {
+        if is_full && largest.peek().is_some_and(|Reverse(least)| value < *least) {
+            continue;
+        }
+        if is_full {
             largest.pop();
         }
+        largest.push(Reverse(value));
         found.push((value, item));
     }
     found
@@ -55,8 +56,8 @@ mod tests {
             looked.borrow_mut().push(*name);
             (*name != "nothing").then_some(5)
         };
-        let found = contenders([(4, "small"), (5, "a"), (9, "nothing"), (7, "b")], 1, value);
+        let found = contenders([(7, "b"), (5, "a"), (9, "nothing"), (4, "small")], 1, value);
         assert_eq!(found, [(5, "b"), (5, "a")]);
-        assert_eq!(looked.into_inner(), ["nothing", "b", "a"]);
+        assert_eq!(looked.into_inner(), ["b", "a", "nothing"]);
     }
 }

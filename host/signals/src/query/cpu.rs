@@ -89,20 +89,23 @@ pub fn throttled(cpu: &Cpu, min_periods: u64, min_share: f64, limit: u32) -> Vec
     let is_held =
         |quota: &Throttling| quota.periods >= min_periods && quota.throttled_periods as f64 >= min_share * quota.periods as f64;
     let of = |group: &&CgroupCpu| group.throttling.filter(is_held).is_some();
-    let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(of).collect();
-    groups.sort_by_key(|group| (Reverse(group.throttling.map(|quota| (quota.throttled_ns, quota.periods))), &group.cgroup.path));
+    let groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(of).collect();
     let paths = paths(cpu);
-    first(&groups, limit, |group| view(cpu, &paths, group))
+    first(
+        groups,
+        limit,
+        |group| (Reverse(group.throttling.map(|quota| (quota.throttled_ns, quota.periods))), &group.cgroup.path),
+        |group| view(cpu, &paths, group),
+    )
 }
 
 /// Groups below a path by the CPU time that they used, most first.
 #[must_use]
 pub fn busiest(cpu: &Cpu, below: Option<&str>, limit: u32) -> Vec<CgroupCpuView> {
     let is_below = is_below(below);
-    let mut groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(|group| is_below(&group.cgroup)).collect();
-    groups.sort_by_key(|group| (Reverse(group.usage_ns), &group.cgroup.path));
+    let groups: Vec<&CgroupCpu> = cpu.cgroups.iter().filter(|group| is_below(&group.cgroup)).collect();
     let paths = paths(cpu);
-    first(&groups, limit, |group| view(cpu, &paths, group))
+    first(groups, limit, |group| (Reverse(group.usage_ns), &group.cgroup.path), |group| view(cpu, &paths, group))
 }
 
 fn paths(cpu: &Cpu) -> ByPath<'_, CgroupCpu> {

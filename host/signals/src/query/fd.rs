@@ -70,22 +70,26 @@ pub fn open_files(fd: &Fd) -> Option<OpenFilesView> {
 #[must_use]
 pub fn fd_processes(fd: &Fd, min_gained: u64, limit: u32) -> Vec<FdProcessView> {
     let grew = |process: &&FdProcess| min_gained == 0 || u64::try_from(process.growth()).is_ok_and(|gain| gain >= min_gained);
-    let mut processes: Vec<&FdProcess> = fd.processes.iter().filter(grew).collect();
-    processes.sort_by_key(|process| (Reverse(process.growth()), Reverse(process.last), process.pid));
-    first(&processes, limit, |process| FdProcessView {
-        pid: process.pid,
-        comm: process.comm.clone(),
-        cgroup: process.cgroup.as_ref().map(CgroupView::from),
-        watched: seconds(process.watched_ns),
-        first: process.first,
-        last: process.last,
-        peak: process.peak,
-        limit: process.limit,
-        growth: process.trend.and_then(growth),
-        gained: process.gained.clone(),
-        shared_with: process.shared_with,
-        own: process.own,
-    })
+    let processes: Vec<&FdProcess> = fd.processes.iter().filter(grew).collect();
+    first(
+        processes,
+        limit,
+        |process| (Reverse(process.growth()), Reverse(process.last), process.pid),
+        |process| FdProcessView {
+            pid: process.pid,
+            comm: process.comm.clone(),
+            cgroup: process.cgroup.as_ref().map(CgroupView::from),
+            watched: seconds(process.watched_ns),
+            first: process.first,
+            last: process.last,
+            peak: process.peak,
+            limit: process.limit,
+            growth: process.trend.and_then(growth),
+            gained: process.gained.clone(),
+            shared_with: process.shared_with,
+            own: process.own,
+        },
+    )
 }
 
 /// Hard limit of a process; `None` when it was not read.

@@ -1,5 +1,7 @@
 //! Questions about memory.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::{ByPath, CgroupView, first, is_below, seconds, shares};
@@ -150,10 +152,20 @@ pub fn memory_groups(
     let is_below = is_below(below);
     let asked = memory.cgroups.iter().filter(|group| is_below(&group.cgroup));
     let asked = asked.filter_map(|group| Some((order.of(group).filter(|value| *value >= at_least)?, group)));
-    let mut groups: Vec<(f64, &CgroupMemory)> = asked.collect();
-    groups.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cgroup.path.cmp(&b.1.cgroup.path)));
+    let groups: Vec<(f64, &CgroupMemory)> = asked.collect();
     let paths = paths(memory);
-    first(&groups, limit, |(_, group)| view(memory, &paths, group))
+    first(
+        groups,
+        limit,
+        |(value, group)| (Reverse(in_order(*value)), &group.cgroup.path),
+        |(_, group)| view(memory, &paths, group),
+    )
+}
+
+/// A number that is ordered as [`f64::total_cmp`] orders.
+const fn in_order(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
 }
 
 fn paths(memory: &Memory) -> ByPath<'_, CgroupMemory> {

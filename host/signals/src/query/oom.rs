@@ -1,9 +1,11 @@
 //! Questions about kills for lack of memory.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::{CgroupView, first};
-use crate::{Cgroup, Oom, OomKill, OomLimit};
+use crate::{Cgroup, Oom, OomGroup, OomKill, OomLimit};
 
 /// Whose memory was short; spelled as the contract spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,35 +53,40 @@ pub struct VictimView {
 /// Kills by control group and shortage, most first.
 #[must_use]
 pub fn group_kills(oom: &Oom, limit: u32) -> Vec<GroupKillsView> {
-    first(&oom.groups, limit, |group| {
+    let told = |group: &OomGroup| {
         let (shortage, limited) = shortage(&group.limit);
         GroupKillsView { cgroup: view(group.cgroup.as_ref()), shortage, limited, kills: group.kills }
-    })
+    };
+    oom.groups.iter().take(limit as usize).map(told).collect()
 }
 
 /// Victims of which more is known, the largest first; of one control group, or of all.
 #[must_use]
 pub fn victims(oom: &Oom, cgroup: Option<u64>, limit: u32) -> Vec<VictimView> {
     let is_of = |kill: &&OomKill| cgroup.is_none_or(|id| kill.cgroup.as_ref().is_some_and(|of| of.id == id));
-    let mut kills: Vec<&OomKill> = oom.kills.iter().filter(is_of).collect();
-    kills.sort_by_key(|kill| (std::cmp::Reverse(kill.memory.map(|memory| memory.rss())), kill.at_ns, kill.pid));
-    first(&kills, limit, |kill| {
-        let (shortage, limited) = shortage(&kill.limit);
-        VictimView {
-            pid: kill.pid,
-            comm: kill.comm.clone(),
-            cgroup: view(kill.cgroup.as_ref()),
-            shortage,
-            limited,
-            rss: kill.memory.map(|memory| memory.rss()),
-            score_adjustment: kill.score_adj,
-            trigger: kill.trigger.as_ref().map(|trigger| TriggerView {
-                pid: trigger.pid,
-                comm: trigger.comm.clone(),
-                cgroup: view(trigger.cgroup.as_ref()),
-            }),
-        }
-    })
+    let kills: Vec<&OomKill> = oom.kills.iter().filter(is_of).collect();
+    first(
+        kills,
+        limit,
+        |kill| (Reverse(kill.memory.map(|memory| memory.rss())), kill.at_ns, kill.pid),
+        |kill| {
+            let (shortage, limited) = shortage(&kill.limit);
+            VictimView {
+                pid: kill.pid,
+                comm: kill.comm.clone(),
+                cgroup: view(kill.cgroup.as_ref()),
+                shortage,
+                limited,
+                rss: kill.memory.map(|memory| memory.rss()),
+                score_adjustment: kill.score_adj,
+                trigger: kill.trigger.as_ref().map(|trigger| TriggerView {
+                    pid: trigger.pid,
+                    comm: trigger.comm.clone(),
+                    cgroup: view(trigger.cgroup.as_ref()),
+                }),
+            }
+        },
+    )
 }
 
 fn view(cgroup: Option<&Cgroup>) -> Option<CgroupView> {

@@ -1,5 +1,7 @@
 //! Questions about run-queue delay.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::contenders::contenders;
@@ -58,54 +60,65 @@ pub fn cgroups(sched: &Sched, min_waits: u64, min_p99: f64, limit: u32) -> Vec<C
         .cgroups
         .iter()
         .filter(|group| group.delay.count >= min_waits)
-        // A p99 is never above the longest: most groups need no look at their distribution.
-        .map(|group| (group.delay.max_ns.unwrap_or(u64::MAX), group))
+        .map(|group| (group.delay.quantile_bound_ns(0.99), group))
         .filter(|(bound, _)| may_pass(*bound));
-    let mut groups = contenders(bounded, limit, |group| match group.delay.quantile_ns(0.99) {
+    let groups = contenders(bounded, limit, |group| match group.delay.quantile_ns(0.99) {
         Some(p99) => Some(p99).filter(|p99| may_pass(*p99)),
         None => (min_p99 <= 0.0).then(|| group.delay.mean_ns().unwrap_or(0)),
     });
-    groups.sort_by(|(a, x), (b, y)| b.cmp(a).then_with(|| x.cgroup.path.cmp(&y.cgroup.path)));
-    first(&groups, limit, |(_, group)| CgroupDelayView {
-        cgroup: CgroupView::from(&group.cgroup),
-        delay: LatencyView::from(&group.delay),
-        background_waits: group.background_waits,
-        cpu_seconds: seconds(group.cpu_ns),
-        throttled_seconds: group.throttled_ns.map(seconds),
-        lowest_weight: group.lowest_weight,
-    })
+    first(
+        groups,
+        limit,
+        |(badness, group)| (Reverse(*badness), &group.cgroup.path),
+        |(_, group)| CgroupDelayView {
+            cgroup: CgroupView::from(&group.cgroup),
+            delay: LatencyView::from(&group.delay),
+            background_waits: group.background_waits,
+            cpu_seconds: seconds(group.cpu_ns),
+            throttled_seconds: group.throttled_ns.map(seconds),
+            lowest_weight: group.lowest_weight,
+        },
+    )
 }
 
 /// Tasks with the longest waits, worst first; of one group, or of all.
 #[must_use]
 pub fn waiting_tasks(sched: &Sched, cgroup: Option<u64>, limit: u32) -> Vec<WaitingTask> {
-    let mut tasks: Vec<_> = sched.tasks.iter().filter(|task| cgroup.is_none_or(|id| task.cgroup == id)).collect();
-    tasks.sort_by_key(|task| (std::cmp::Reverse((task.max_ns, task.sum_ns)), task.tid));
-    first(&tasks, limit, |task| WaitingTask {
-        pid: task.pid,
-        tid: task.tid,
-        comm: task.comm.clone(),
-        cgroup: task.cgroup,
-        long_waits: task.long_waits,
-        total: seconds(task.sum_ns),
-        max: seconds(task.max_ns),
-        background: task.background,
-        own: task.own,
-    })
+    let tasks: Vec<_> = sched.tasks.iter().filter(|task| cgroup.is_none_or(|id| task.cgroup == id)).collect();
+    first(
+        tasks,
+        limit,
+        |task| (Reverse((task.max_ns, task.sum_ns)), task.tid),
+        |task| WaitingTask {
+            pid: task.pid,
+            tid: task.tid,
+            comm: task.comm.clone(),
+            cgroup: task.cgroup,
+            long_waits: task.long_waits,
+            total: seconds(task.sum_ns),
+            max: seconds(task.max_ns),
+            background: task.background,
+            own: task.own,
+        },
+    )
 }
 
 /// Processes that used the most CPU time, most first.
 #[must_use]
 pub fn runners(sched: &Sched, limit: u32) -> Vec<RunnerView> {
-    let mut runners: Vec<_> = sched.runners.iter().collect();
-    runners.sort_by_key(|runner| (std::cmp::Reverse(runner.cpu_ns), runner.pid));
-    first(&runners, limit, |runner| RunnerView {
-        pid: runner.pid,
-        comm: runner.comm.clone(),
-        cgroup: runner.cgroup.clone(),
-        cpu_seconds: seconds(runner.cpu_ns),
-        own: runner.own,
-    })
+    let runners: Vec<_> = sched.runners.iter().collect();
+    first(
+        runners,
+        limit,
+        |runner| (Reverse(runner.cpu_ns), runner.pid),
+        |runner| RunnerView {
+            pid: runner.pid,
+            comm: runner.comm.clone(),
+            cgroup: runner.cgroup.clone(),
+            cpu_seconds: seconds(runner.cpu_ns),
+            own: runner.own,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -153,23 +153,24 @@ pub fn call_times(syscall: &Syscall, by_cgroup: bool, min_calls: u64, min_p99: f
     let bounded = every(syscall, by_cgroup)
         .into_iter()
         .filter(|(_, call)| call.latency.count >= min_calls)
-        // A p99 is never above the longest: most calls need no look at their distribution.
-        .map(|of| (of.1.latency.max_ns.unwrap_or(u64::MAX), of))
+        .map(|of| (of.1.latency.quantile_bound_ns(0.99), of))
         .filter(|(bound, _)| may_pass(*bound));
-    let mut calls = contenders(bounded, limit, |(_, call)| match call.latency.quantile_ns(0.99) {
+    let calls = contenders(bounded, limit, |(_, call)| match call.latency.quantile_ns(0.99) {
         Some(p99) => Some(p99).filter(|p99| may_pass(*p99)),
         None => (min_p99 <= 0.0).then(|| call.latency.mean_ns().unwrap_or(0)),
     });
-    calls.sort_by(|(a, (of, x)), (b, (than, y))| {
-        b.cmp(a).then_with(|| x.name.cmp(&y.name)).then_with(|| of.map(|group| group.id).cmp(&than.map(|group| group.id)))
-    });
-    first(&calls, limit, |(_, (cgroup, call))| CallTimeView {
-        name: call.name.clone(),
-        cgroup: cgroup.map(CgroupView::from),
-        judged: LatencyView::from(&call.latency),
-        parts: CallPartsView::from(&call.parts),
-        waits_by_design: call.waits_by_design,
-    })
+    first(
+        calls,
+        limit,
+        |(p99, (cgroup, call))| (Reverse(*p99), &call.name, cgroup.map(|cgroup| cgroup.id)),
+        |(_, (cgroup, call))| CallTimeView {
+            name: call.name.clone(),
+            cgroup: cgroup.map(CgroupView::from),
+            judged: LatencyView::from(&call.latency),
+            parts: CallPartsView::from(&call.parts),
+            waits_by_design: call.waits_by_design,
+        },
+    )
 }
 
 /// Processes with the longest calls, longest first; of one call, of one control group, or of all.
@@ -178,37 +179,45 @@ pub fn slow_callers(syscall: &Syscall, name: Option<&str>, cgroup: Option<u64>, 
     let is_asked_for = |slow: &&SlowProcess| {
         name.is_none_or(|name| slow.name == name) && cgroup.is_none_or(|id| id != 0 && slow.cgroup.id == id)
     };
-    let mut slow: Vec<_> = syscall.processes.iter().filter(is_asked_for).collect();
-    slow.sort_by(|a, b| b.max_ns.cmp(&a.max_ns).then_with(|| (a.caller.pid, &a.name).cmp(&(b.caller.pid, &b.name))));
-    first(&slow, limit, |slow| SlowCallerView {
-        pid: slow.caller.pid,
-        comm: slow.caller.comm.clone(),
-        cgroup: CgroupView::from(&slow.cgroup),
-        name: slow.name.clone(),
-        calls: slow.count,
-        judged: seconds(slow.judged_ns),
-        longest: seconds(slow.max_ns),
-        parts: CallPartsView::from(&slow.parts),
-    })
+    let slow: Vec<_> = syscall.processes.iter().filter(is_asked_for).collect();
+    first(
+        slow,
+        limit,
+        |slow| (Reverse(slow.max_ns), slow.caller.pid, &slow.name),
+        |slow| SlowCallerView {
+            pid: slow.caller.pid,
+            comm: slow.caller.comm.clone(),
+            cgroup: CgroupView::from(&slow.cgroup),
+            name: slow.name.clone(),
+            calls: slow.count,
+            judged: seconds(slow.judged_ns),
+            longest: seconds(slow.max_ns),
+            parts: CallPartsView::from(&slow.parts),
+        },
+    )
 }
 
 /// Calls in flight with a judged time of at least `min_judged` seconds, longest first.
 #[must_use]
 pub fn calls_in_flight(syscall: &Syscall, min_judged: f64, limit: u32) -> Vec<CallInFlightView> {
     let held_up = |call: &&CallInFlight| seconds(call.judged_ns) >= min_judged;
-    let mut calls: Vec<_> = syscall.in_flight.iter().filter(held_up).collect();
-    calls.sort_by_key(|call| (Reverse(call.judged_ns), call.tid));
-    first(&calls, limit, |call| CallInFlightView {
-        pid: call.caller.pid,
-        tid: call.tid,
-        comm: call.caller.comm.clone(),
-        cgroup: CgroupView::from(&call.cgroup),
-        name: call.name.clone(),
-        age: seconds(call.age_ns),
-        judged: seconds(call.judged_ns),
-        at_least: call.at_least,
-        sleeps_in: call.sleeps_in.clone(),
-    })
+    let calls: Vec<_> = syscall.in_flight.iter().filter(held_up).collect();
+    first(
+        calls,
+        limit,
+        |call| (Reverse(call.judged_ns), call.tid),
+        |call| CallInFlightView {
+            pid: call.caller.pid,
+            tid: call.tid,
+            comm: call.caller.comm.clone(),
+            cgroup: CgroupView::from(&call.cgroup),
+            name: call.name.clone(),
+            age: seconds(call.age_ns),
+            judged: seconds(call.judged_ns),
+            at_least: call.at_least,
+            sleeps_in: call.sleeps_in.clone(),
+        },
+    )
 }
 
 /// Descriptors by kind that successful calls of a control group, or of all, made, most first.

@@ -219,15 +219,13 @@ pub fn classes(tcp: &Tcp) -> Vec<ClassTrafficView> {
 /// Groups that sent at least `min_sent` segments, and at least `min_ratio` times as many again; most sent again first.
 #[must_use]
 pub fn cgroups(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<CgroupSegmentsView> {
-    let mut groups: Vec<_> = tcp.cgroups.iter().filter(|group| is_lossy(&group.traffic, min_sent, min_ratio)).collect();
-    groups.sort_by(|a, b| {
-        let path = |group: &crate::CgroupTraffic| group.cgroup.as_ref().and_then(|cgroup| cgroup.path.clone());
-        by_most(&a.traffic, &b.traffic).then_with(|| path(a).cmp(&path(b)))
-    });
-    first(&groups, limit, |group| CgroupSegmentsView {
-        cgroup: group.cgroup.as_ref().map(CgroupView::from),
-        segments: (&group.traffic).into(),
-    })
+    let groups: Vec<_> = tcp.cgroups.iter().filter(|group| is_lossy(&group.traffic, min_sent, min_ratio)).collect();
+    first(
+        groups,
+        limit,
+        |group| (most(&group.traffic), group.cgroup.as_ref().and_then(|cgroup| cgroup.path.as_deref())),
+        |group| CgroupSegmentsView { cgroup: group.cgroup.as_ref().map(CgroupView::from), segments: (&group.traffic).into() },
+    )
 }
 
 /// Groups that began, whatever came of it, or accepted at least `min_begun` connections, most first.
@@ -237,22 +235,21 @@ pub fn connecting(tcp: &Tcp, min_begun: u64, limit: u32) -> Vec<CgroupTrafficVie
     let of = |group: &'_ crate::CgroupTraffic| group.traffic.connections.as_ref().map(begun);
     let mut groups: Vec<_> = tcp.cgroups.iter().filter_map(|group| Some((of(group)?, group))).collect();
     groups.retain(|(begun, _)| *begun >= min_begun.max(1));
-    groups.sort_by(|(a, x), (b, y)| {
-        let id = |group: &crate::CgroupTraffic| group.cgroup.as_ref().map(|cgroup| cgroup.id);
-        b.cmp(a).then_with(|| id(x).cmp(&id(y)))
-    });
-    first(&groups, limit, |(_, group)| CgroupTrafficView {
-        cgroup: group.cgroup.as_ref().map(CgroupView::from),
-        traffic: (&group.traffic).into(),
-    })
+    first(
+        groups,
+        limit,
+        |(begun, group)| (Reverse(*begun), group.cgroup.as_ref().map(|cgroup| cgroup.id)),
+        |(_, group)| CgroupTrafficView { cgroup: group.cgroup.as_ref().map(CgroupView::from), traffic: (&group.traffic).into() },
+    )
 }
 
 fn is_lossy(traffic: &Traffic, min_sent: u64, min_ratio: f64) -> bool {
     traffic.sent >= min_sent && traffic.retransmitted as f64 >= min_ratio * traffic.sent as f64
 }
 
-fn by_most(a: &Traffic, b: &Traffic) -> std::cmp::Ordering {
-    (b.retransmitted, b.sent).cmp(&(a.retransmitted, a.sent))
+/// Most sent again first, then most sent.
+const fn most(traffic: &Traffic) -> Reverse<(u64, u64)> {
+    Reverse((traffic.retransmitted, traffic.sent))
 }
 
 /// Who talks to an address, in one network namespace or in all: most sent again first, then most sent.
@@ -260,26 +257,29 @@ fn by_most(a: &Traffic, b: &Traffic) -> std::cmp::Ordering {
 pub fn flows(tcp: &Tcp, remote: &str, namespace: Option<u32>, limit: u32) -> Vec<FlowView> {
     let Ok(remote) = remote.parse::<std::net::IpAddr>() else { return Vec::new() };
     let is_of = |flow: &&FlowTraffic| flow.remote == remote && namespace.is_none_or(|number| flow.namespace == number);
-    let mut flows: Vec<_> = tcp.flows.iter().filter(is_of).collect();
-    flows.sort_by(|a, b| by_most(&a.traffic, &b.traffic).then_with(|| a.namespace.cmp(&b.namespace)));
-    first(&flows, limit, |flow| FlowView {
-        remote: flow.remote.to_string(),
-        port: flow.port,
-        class: flow.class.into(),
-        namespace: flow.namespace,
-        cgroup: flow.cgroup.as_ref().map(CgroupView::from),
-        process: flow.process.clone(),
-        segments: (&flow.traffic).into(),
-    })
+    let flows: Vec<_> = tcp.flows.iter().filter(is_of).collect();
+    first(
+        flows,
+        limit,
+        |flow| (most(&flow.traffic), flow.namespace),
+        |flow| FlowView {
+            remote: flow.remote.to_string(),
+            port: flow.port,
+            class: flow.class.into(),
+            namespace: flow.namespace,
+            cgroup: flow.cgroup.as_ref().map(CgroupView::from),
+            process: flow.process.clone(),
+            segments: (&flow.traffic).into(),
+        },
+    )
 }
 
 /// Namespaces that sent at least `min_retransmitted` segments again, most first. By the kernel's own count where there is one.
 #[must_use]
 pub fn namespaces(tcp: &Tcp, min_retransmitted: u64, limit: u32) -> Vec<NetworkNamespaceView> {
     let again = |of: &NetworkNamespace| of.totals.as_ref().map_or(of.retransmitted, |totals| totals.retransmitted);
-    let mut all: Vec<_> = tcp.namespaces.iter().filter(|of| again(of) >= min_retransmitted).collect();
-    all.sort_by_key(|of| (Reverse(again(of)), of.number));
-    first(&all, limit, |of| NetworkNamespaceView::from(*of))
+    let all: Vec<_> = tcp.namespaces.iter().filter(|of| again(of) >= min_retransmitted).collect();
+    first(all, limit, |of| (Reverse(again(of)), of.number), |of| NetworkNamespaceView::from(*of))
 }
 
 /// Number of kerno's own namespace.
@@ -292,9 +292,8 @@ pub fn own_namespace(tcp: &Tcp) -> Option<u32> {
 #[must_use]
 pub fn full_accept_queues(tcp: &Tcp, limit: u32) -> Vec<NetworkNamespaceView> {
     let dropped = |of: &NetworkNamespace| of.totals.as_ref().map_or(0, |totals| totals.listen_overflows);
-    let mut all: Vec<_> = tcp.namespaces.iter().filter(|of| dropped(of) > 0).collect();
-    all.sort_by_key(|of| (Reverse(dropped(of)), of.number));
-    first(&all, limit, |of| NetworkNamespaceView::from(*of))
+    let all: Vec<_> = tcp.namespaces.iter().filter(|of| dropped(of) > 0).collect();
+    first(all, limit, |of| (Reverse(dropped(of)), of.number), |of| NetworkNamespaceView::from(*of))
 }
 
 #[cfg(test)]

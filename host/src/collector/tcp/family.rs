@@ -65,7 +65,8 @@ pub fn family(book: &Book, peers: &Peers, names: Option<&Names>) -> (Tcp, BTreeM
         count(fold.namespace, fold.group, fold.class, tally);
         other.merge(tally);
     }
-    flows.sort_by_key(|flow| (std::cmp::Reverse(flow.traffic.sent + flow.traffic.retransmitted), flow.remote, flow.namespace));
+    // Those with one address side by side, as questions want them.
+    flows.sort_by_key(|flow| (flow.remote, flow.namespace, flow.cgroup.as_ref().map(|cgroup| cgroup.id)));
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(group, tally)| (std::cmp::Reverse(tally.segments()), *group));
     groups.truncate(CGROUPS);

@@ -29,12 +29,15 @@ impl Destination<'_, '_> {
         }
     }
 
-    /// How many durations of one of its latencies there are, and what none of them is above.
-    fn durations(&self, kind: LatencyKind) -> Option<(u64, u64)> {
-        self.0.iter().try_fold((0, 0), |(count, longest): (u64, u64), flow| {
-            let latency = kind.of(&flow.traffic)?;
-            Some((count.saturating_add(latency.count), longest.max(latency.max_ns.unwrap_or(u64::MAX))))
-        })
+    /// One of its latencies without its distribution.
+    fn totals(&self, kind: LatencyKind) -> Option<Latency> {
+        let mut are_known = true;
+        let totals = Latency::totals(self.0.iter().map_while(|flow| {
+            let latency = kind.of(&flow.traffic);
+            are_known &= latency.is_some();
+            latency
+        }));
+        are_known.then_some(totals)
     }
 
     /// A quantile of one of its latencies.
@@ -132,13 +135,12 @@ fn add_connections(sum: &mut Connections, more: &Connections) {
 #[must_use]
 pub fn lossy_destinations(tcp: &Tcp, min_sent: u64, min_ratio: f64, limit: u32) -> Vec<DestinationView> {
     let flows = flows(tcp, &[]);
-    let mut lossy: Vec<_> = destinations(&flows)
+    let lossy: Vec<_> = destinations(&flows)
         .map(|one| (one.sum(|traffic| traffic.retransmitted), one.sum(|traffic| traffic.sent), one))
         .filter(|(again, sent, _)| *sent >= min_sent && *again as f64 >= min_ratio * *sent as f64)
         .collect();
     // Stable: of equal ones the smaller address comes first.
-    lossy.sort_by_key(|(again, sent, _)| Reverse((*again, *sent)));
-    first(&lossy, limit, |(.., one)| one.view())
+    first(lossy, limit, |(again, sent, _)| Reverse((*again, *sent)), |(.., one)| one.view())
 }
 
 /// What a destination's latency is told by.
@@ -173,14 +175,13 @@ pub fn slow_destinations(
     let (flows, quantile) = (flows(tcp, classes), quantile.clamp(0.0, 1.0));
     let may_pass = |bound: u64| seconds(bound) >= min_seconds;
     let bounded = destinations(&flows).filter_map(|one| {
-        // A quantile is never above the longest: most destinations need no look at their distribution.
-        let (count, longest) = one.durations(kind)?;
-        (count >= min_samples && may_pass(longest)).then_some((longest, one))
+        let totals = one.totals(kind)?;
+        let bound = totals.quantile_bound_ns(quantile);
+        (totals.count >= min_samples && may_pass(bound)).then_some((bound, one))
     });
     let value = |one: &Destination| one.quantile_ns(kind, quantile).filter(|value| may_pass(*value));
-    let mut slow = contenders(bounded, limit, value);
-    slow.sort_by_key(|(value, one)| (Reverse(*value), key(one.0[0])));
-    first(&slow, limit, |(_, one)| one.whole())
+    let slow = contenders(bounded, limit, value);
+    first(slow, limit, |(value, one)| (Reverse(*value), key(one.0[0])), |(_, one)| one.whole())
 }
 
 /// Destinations that at least `min_connects` connects got no answer from, most first.
@@ -189,14 +190,13 @@ pub fn unanswering_destinations(tcp: &Tcp, min_connects: u64, limit: u32) -> Vec
     // Those that refuse have answered.
     let silent = |all: &Connections| all.timed_out.saturating_add(all.abandoned).saturating_add(all.in_flight);
     let flows = flows(tcp, &[]);
-    let mut all: Vec<_> = destinations(&flows)
+    let all: Vec<_> = destinations(&flows)
         .filter_map(|one| {
             let unanswered = one.connections(|all| all.unsuccessful().saturating_add(all.in_flight))?;
             (unanswered >= min_connects.max(1)).then_some((one.connections(silent), unanswered, one))
         })
         .collect();
-    all.sort_by_key(|(silent, unanswered, _)| Reverse((*silent, *unanswered)));
-    first(&all, limit, |(.., one)| one.whole())
+    first(all, limit, |(silent, unanswered, _)| Reverse((*silent, *unanswered)), |(.., one)| one.whole())
 }
 
 #[cfg(test)]
