@@ -30,6 +30,13 @@ impl Histogram {
         self.count
     }
 
+    /// The least time that all of them together can have taken, nanoseconds.
+    #[must_use]
+    pub fn least_sum(&self) -> u64 {
+        let least = |(bucket, count): &(u16, u64)| count.saturating_mul(lower_bound(usize::from(*bucket).min(BUCKETS)));
+        self.pairs.iter().map(least).fold(0, u64::saturating_add)
+    }
+
     /// Adds another histogram, exactly.
     pub fn add(&mut self, other: &Self) {
         let mut sum = Vec::with_capacity(self.pairs.len() + other.pairs.len());
@@ -161,12 +168,13 @@ impl Latency {
     }
 
     /// What [`Self::quantile_ns`], and the average, is surely not above, without a look at the distribution: the longest; nor can the
-    /// durations above the quantile take longer than all of them together.
+    /// durations above the quantile take longer than all of them together. The sum covers the distribution, whoever made it.
     #[must_use]
     pub fn quantile_bound_ns(&self, q: f64) -> u64 {
         let longest = self.max_ns.unwrap_or(u64::MAX);
         let slower = (1.0 - q) * self.count as f64;
-        if self.sum_ns == u64::MAX || slower <= 0.0 {
+        let is_known = self.sum_ns < u64::MAX && slower > 0.0;
+        if !is_known {
             return longest;
         }
         // A bucket's middle is told, up to 3.2 % or one unit above what lies in it, and counts may be read while they are written.

@@ -203,6 +203,8 @@ fn first<T, K: Ord, V>(items: Vec<T>, limit: u32, key: impl Fn(&T) -> K, view: i
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -218,6 +220,16 @@ mod tests {
         assert!(of_a(&at("/a/b")) && of_root(&at("/a")) && of_any(&at("/a")) && is_below(Some("/a/"))(&at("/a/b")));
         assert!(!of_a(&at("/a")) && !of_a(&at("/a/")) && !of_a(&at("/ab")) && !of_a(&at("/b/c")) && !of_root(&at("/")));
         assert!(!of_any(&at("/")) && of_any(&Cgroup::default()) && !of_root(&Cgroup::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_are_those_of_a_stable_sort(items in prop::collection::vec((0u8..4, any::<u8>()), 0..40), limit in 0u32..45) {
+            let mut sorted = items.clone();
+            sorted.sort_by_key(|item| item.0);
+            sorted.truncate(limit as usize);
+            prop_assert_eq!(first(items, limit, |item| item.0, |item| *item), sorted);
+        }
     }
 
     #[test]

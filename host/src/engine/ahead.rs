@@ -1,7 +1,7 @@
 //! Native code of components, made ahead of time: by kerno's own build, for the rules that ship with it.
 
 use wasmtime::component::Component;
-use wasmtime::{Engine, OptLevel, RegallocAlgorithm};
+use wasmtime::{Engine, InstanceAllocationStrategy, OptLevel, RegallocAlgorithm};
 
 use super::sandbox;
 use super::{Limits, RuntimeError};
@@ -14,6 +14,11 @@ use crate::artifacts;
 pub fn compile(component: &[u8]) -> Result<Vec<u8>, RuntimeError> {
     let failed = |error: wasmtime::Error| RuntimeError { reason: format!("{error:#}") };
     let mut config = sandbox::config(&Limits::default());
+    // However few addresses there are here: most hosts have enough, and those that have not do without this code.
+    config
+        .memory_reservation(sandbox::ADDRESSES)
+        .memory_guard_size(sandbox::GUARD)
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
     // Naming a target, even this one, keeps what this CPU happens to have out of it.
     config.target(&target()).map_err(failed)?;
     // Here it pays to take time: it is compiled once and runs everywhere.
@@ -23,7 +28,7 @@ pub fn compile(component: &[u8]) -> Result<Vec<u8>, RuntimeError> {
 
 /// The component, if this kerno was built with native code of exactly these bytes that fits its runtime.
 pub(super) fn load(engine: &Engine, component: &[u8]) -> Option<Component> {
-    // Code for less address space checks each address.
+    // Where addresses are limited, code must check each; this does not.
     let code = artifacts::native_code(component).filter(|_| !sandbox::address_space_is_limited())?;
     // SAFETY: the bytes are part of this program's own file, where its build put what `compile` made of this very component; nobody
     // can change them who could not change the program. It is checked that they fit the runtime's version, settings and CPU.

@@ -6,8 +6,8 @@ use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, ResourceLimiter, Store,
-    Trap,
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolConcurrencyLimitError, PoolingAllocationConfig, RegallocAlgorithm,
+    ResourceLimiter, Store, Trap,
 };
 
 use super::Limits;
@@ -16,10 +16,12 @@ use super::bindings::{Rule, RulePre};
 use super::clock::{self, Clock, Running};
 use super::rule::Parameters;
 
-/// Instances at a time: rules run one after the other, tests and reloads may overlap.
-const INSTANCES: u32 = 8;
-/// Addresses of each: all that a rule can name, so that its code need not check them. They take no memory.
-const ADDRESSES: u64 = 4 << 30;
+/// Instances at a time: rules run one after the other; for a program that judges in several threads there are some more.
+const INSTANCES: u32 = 4;
+/// Addresses of each: all that a rule can name, so that its code hardly needs to check them. They take no memory.
+pub(super) const ADDRESSES: u64 = 4 << 30;
+/// Addresses behind those, for what is named by a distance from an address.
+pub(super) const GUARD: u64 = 32 << 20;
 /// What is cleared by writing zeroes after an evaluation, bytes: cheaper than giving it back and having it faulted in again.
 const KEPT: usize = 512 << 10;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
@@ -114,7 +116,7 @@ pub(super) fn config(limits: &Limits) -> Config {
         // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
         .parallel_compilation(!address_space_is_limited())
         .memory_reservation(if address_space_is_limited() { limits.memory as u64 } else { ADDRESSES })
-        .memory_guard_size(64 << 10)
+        .memory_guard_size(if address_space_is_limited() { 64 << 10 } else { GUARD })
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
@@ -157,6 +159,9 @@ impl Sandbox {
     fn explain(&self, error: &wasmtime::Error, state: &State) -> String {
         if let Some(refusal) = error.downcast_ref::<Refusal>() {
             return refusal.to_string();
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return format!("it was to run while {INSTANCES} others did: judge in fewer threads at a time");
         }
         let Some(trap) = error.downcast_ref::<Trap>() else {
             let text = format!("{:#}", error.root_cause());

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Those that may be among the `limit` with the largest values, with their values: all of those, and few others. A value is never
-/// above its bound; what has none is left out.
+/// Those that may be among the `limit` with the largest values, with their values: all of those, and some that were passed on the way.
+/// A value is never above its bound; what has none is left out.
 pub(super) fn contenders<T>(
     bounded: impl IntoIterator<Item = (u64, T)>,
     limit: u32,

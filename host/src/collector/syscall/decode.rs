@@ -246,8 +246,8 @@ fn latency(totals: &CallTotals, counts: Option<&[u64]>) -> Latency {
     let histogram = counts.map(|counts| Histogram::from_counts(counts.iter().copied()));
     let histogram = histogram.or_else(|| (count == 0).then(Histogram::default));
     // Sums and histogram are read one after the other while calls go on.
-    let count = histogram.as_ref().map_or(count, Histogram::count);
-    Latency { count, sum_ns, max_ns: Some(totals.max.max(longest(counts))), histogram }
+    let (count, least) = histogram.as_ref().map_or((count, 0), |histogram| (histogram.count(), histogram.least_sum()));
+    Latency { count, sum_ns: sum_ns.max(least), max_ns: Some(totals.max.max(longest(counts))), histogram }
 }
 
 /// Judged time of a number in a group: the slow calls by their histogram, the others at their mean.
@@ -262,7 +262,8 @@ fn latency_of_group(totals: &CallTotals, slow: &[u64]) -> Latency {
         counts[bucket_of(mean) as usize] += short;
     }
     let max_ns = Some(totals.max.max(longest(Some(slow))));
-    Latency { count: count.max(slow_count), sum_ns, max_ns, histogram: Some(Histogram::from_counts(counts)) }
+    let histogram = Histogram::from_counts(counts);
+    Latency { count: count.max(slow_count), sum_ns: sum_ns.max(histogram.least_sum()), max_ns, histogram: Some(histogram) }
 }
 
 fn middle(bucket: usize) -> u64 {

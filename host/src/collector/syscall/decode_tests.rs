@@ -82,6 +82,19 @@ fn short_calls_of_a_group_are_at_their_mean_and_slow_ones_in_their_buckets() {
 }
 
 #[test]
+fn a_slow_call_that_returned_after_the_sums_were_read_is_found_all_the_same() {
+    let (short, slow) = (100_000, 8_000_000_000);
+    let mut raw = raw(vec![row(600, number("fsync"), Group::Row(3), totals(2, 2 * short))]);
+    raw.slow.insert(600, counts(&[slow]));
+    raw.histograms.insert(number("fsync"), counts(&[short, short, slow]));
+    let told = decode(raw, None);
+    for latency in [&told.cgroups[0].call.latency, &told.calls[0].latency] {
+        let p99 = latency.quantile_ns(0.99).unwrap();
+        assert!(p99 > slow / 2 && latency.quantile_bound_ns(0.99) >= p99, "{latency:?}");
+    }
+}
+
+#[test]
 fn errors_are_named_and_their_caller_only_when_it_had_most() {
     let mut sums = totals(100, 100);
     sums.failed = 60;
