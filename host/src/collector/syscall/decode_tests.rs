@@ -83,6 +83,7 @@ fn short_calls_of_a_group_are_at_their_mean_and_slow_ones_in_their_buckets() {
 
 #[test]
 fn a_slow_call_that_returned_after_the_sums_were_read_is_found_all_the_same() {
+    let number = |name: &str| (0..512).find(|row| names::name(*row) == Some(name)).unwrap();
     let (short, slow) = (100_000, 8_000_000_000);
     let mut raw = raw(vec![row(600, number("fsync"), Group::Row(3), totals(2, 2 * short))]);
     raw.slow.insert(600, counts(&[slow]));
