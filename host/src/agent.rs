@@ -7,7 +7,6 @@ mod predict;
 mod rights;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use kerno_signals::{Snapshot, Window};
@@ -18,10 +17,9 @@ pub use predict::{Predict, predict, predict_from};
 
 use crate::artifacts;
 use crate::collector::{self, Collectors, Progress};
-use crate::engine::{
-    self, Bench, Described, JudgeError, Limits, LoadError, NoComponent, RuleSet, Runtime, RuntimeError, Settings,
-};
+use crate::engine::{self, Bench, Candidate, Described, Limits, LoadError, NoComponent, RuntimeError, Settings};
 use crate::findings::{Objective, RuleReport};
+use crate::judge::{Judge, JudgeError};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
 
@@ -80,13 +78,13 @@ pub enum AgentError {
     /// Nothing is known of the host.
     #[error("this host cannot be described")]
     Host(#[from] platform::Error),
-    /// Rules cannot be run at all.
+    /// Rules cannot be asked what is too much.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The rules of a directory could not be listed.
     #[error(transparent)]
     Rules(#[from] LoadError),
-    /// The rules could not be run at all.
+    /// Rules cannot be run at all.
     #[error(transparent)]
     Judge(#[from] JudgeError),
     /// The snapshot could not be encoded.
@@ -106,7 +104,7 @@ pub fn doctor(
 ) -> Result<Report, AgentError> {
     progress(Moment::Starting);
     // A window that cannot be judged need not be measured.
-    let runtime = Runtime::new(&Limits::default())?;
+    let mut judge = Judge::start(Limits::default())?;
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     rights::measuring(options.recording);
     let host = host::Start::read(options)?;
@@ -141,7 +139,7 @@ pub fn doctor(
     progress(Moment::Judging);
     rights::judging();
     // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
-    judge(runtime, &snapshot, &options.judging)
+    report(&mut judge, &snapshot, &options.judging)
 }
 
 /// Judges a window that was measured before, here or elsewhere: the same snapshot and the same rules give the same report.
@@ -150,7 +148,7 @@ pub fn doctor(
 /// When rules cannot be listed or run at all.
 pub fn replay(snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
     rights::judging();
-    judge(Runtime::new(&Limits::default())?, snapshot, judging)
+    report(&mut Judge::start(Limits::default())?, snapshot, judging)
 }
 
 /// Loads all rules and tells what they are.
@@ -159,7 +157,7 @@ pub fn replay(snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentErr
 /// When rules cannot be listed or run at all.
 pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
     rights::judging();
-    Ok(load(Runtime::new(&Limits::default())?, judging)?.described())
+    Ok(load(judging)?.described().to_vec())
 }
 
 /// Gives up what is not needed to change directories of rules.
@@ -167,13 +165,13 @@ pub fn only_change_files() {
     rights::changing();
 }
 
-/// The component that a module which cargo built is to be; read with no right over anything.
+/// The component that a module which cargo built is to be.
 ///
 /// # Errors
-/// It is damaged, or no rule.
-pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
+/// When rules cannot be run at all; or it is damaged, or no rule.
+pub fn component_of(bytes: Vec<u8>) -> Result<Result<Vec<u8>, NoComponent>, AgentError> {
     rights::judging();
-    engine::component_of(bytes)
+    Ok(Judge::start(Limits::default())?.component_of(bytes)?)
 }
 
 /// What each rule is, and what it says of a window that was measured before, untouched by triage.
@@ -182,9 +180,9 @@ pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
 /// When rules cannot be listed or run at all.
 pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<(Described, RuleReport)>, AgentError> {
     rights::judging();
-    let rules = load(Runtime::new(&Limits::default())?, judging)?;
-    let reports = rules.judge(&postcard::to_allocvec(snapshot)?)?;
-    Ok(rules.described().into_iter().zip(reports).collect())
+    let mut judge = load(judging)?;
+    let reports = judge.judge(&postcard::to_allocvec(snapshot)?)?;
+    Ok(judge.described().iter().cloned().zip(reports).collect())
 }
 
 /// What those rules cost on a window that was measured before that are wanted, by id and file.
@@ -192,25 +190,38 @@ pub fn rule_reports(snapshot: &Snapshot, judging: &Judging) -> Result<Vec<(Descr
 /// # Errors
 /// When rules cannot be listed or run at all.
 pub fn bench(
-    snapshot: Snapshot,
+    snapshot: &Snapshot,
     judging: &Judging,
     is_wanted: &dyn Fn(&str, Option<&Path>) -> bool,
 ) -> Result<Vec<Bench>, AgentError> {
     rights::judging();
-    let runtime = Runtime::new(&Limits::default())?;
-    Ok(runtime.bench(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings, &Arc::new(snapshot), is_wanted)?)
+    // What is switched off costs as much.
+    let settings = Settings { even_disabled: true, ..judging.settings.clone() };
+    let mut judge = load(&Judging { settings, ..judging.clone() })?;
+    let bytes = postcard::to_allocvec(snapshot)?;
+    let is_wanted = |rule: &Described| is_wanted(&rule.id, rule.path.as_deref());
+    let wanted: Vec<usize> = (0..).zip(judge.described()).filter(|(_, rule)| is_wanted(rule)).map(|(index, _)| index).collect();
+    wanted.into_iter().map(|index| Ok(judge.bench(index, &bytes)?)).collect()
 }
 
-fn reports(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Vec<RuleReport>, AgentError> {
-    Ok(load(runtime, judging)?.judge(&postcard::to_allocvec(snapshot)?)?)
-}
-
-fn judge(runtime: Runtime, snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
-    let mut report = Report::new(snapshot, reports(runtime, snapshot, judging)?);
+fn report(judge: &mut Judge, snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
+    load_into(judge, judging)?;
+    let mut report = Report::new(snapshot, judge.judge(&postcard::to_allocvec(snapshot)?)?);
     report.mark(&judging.objectives);
     Ok(report)
 }
 
-fn load(runtime: Runtime, judging: &Judging) -> Result<RuleSet, LoadError> {
-    runtime.load_with(artifacts::BUILT_IN_RULES, &judging.rules, &judging.settings)
+fn load(judging: &Judging) -> Result<Judge, AgentError> {
+    let mut judge = Judge::start(Limits::default())?;
+    load_into(&mut judge, judging)?;
+    Ok(judge)
+}
+
+/// The built-in rules and those of the directories.
+fn load_into(judge: &mut Judge, judging: &Judging) -> Result<(), AgentError> {
+    let Judging { rules, settings, .. } = judging;
+    let found = engine::candidates(rules, &Limits::default())?;
+    let built_in = artifacts::BUILT_IN_RULES.iter().map(|(id, component)| Candidate::built_in(id, *component));
+    judge.load(built_in.chain(found).collect(), settings.clone(), engine::switched_off(rules, settings))?;
+    Ok(())
 }

@@ -24,6 +24,7 @@ use arguments::{Arguments, Command};
 use environment::Environment;
 use failure::Failure;
 
+use crate::judge;
 use crate::platform::privileges::forbid_new_privileges;
 
 /// Exit codes: part of the contract.
@@ -69,6 +70,12 @@ fn run() -> Result<u8, Failure> {
         Command::Check(arguments) => check::run(&arguments, environment),
         Command::Config(command) => config::run(&command, &environment),
         Command::Doctor(arguments) => doctor::run(arguments, environment),
+        Command::Judge => match judge::serve() {
+            Ok(()) => Ok(exit::DONE),
+            Err(error) => {
+                Err(Failure::own(format!("it cannot go on judging: {error}"), "kerno itself starts this command: use another"))
+            }
+        },
         Command::PrecompileRules { directory } => precompile::run(&directory),
         Command::Predict(arguments) => predict::run(arguments, environment),
         Command::Rules(command) => rules::run(command, &environment),

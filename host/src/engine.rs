@@ -17,28 +17,30 @@ mod rule;
 mod sandbox;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kerno_signals::Snapshot;
+use serde::{Deserialize, Serialize};
 
 pub use ahead::compile as compile_ahead;
 pub use bench::{Bench, Cost, RUNS, Times};
 pub use described::{About, Described, Fingerprint};
-pub use load::{SWITCH, switches};
+pub use load::{Candidate, SWITCH, candidates, switches};
 pub use module::{NoComponent, component_of};
+pub use output::printable;
 
 use crate::findings::{RuleReport, RuleStatus};
 
 pub use parameters::{BUILT_IN_PARAMETERS, Parameter, Quantity, Settings, Unit, nearest};
 
-use load::Candidate;
 use rule::LoadedRule;
 use sandbox::Sandbox;
 
 /// What a rule may use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Time of one call, by the wall: generous, because kerno runs where tasks wait long for a CPU.
     pub deadline: Duration,
@@ -97,6 +99,9 @@ pub struct Runtime(Sandbox);
 /// All rules, loaded or refused.
 pub struct RuleSet {
     sandbox: Sandbox,
+    settings: Settings,
+    /// Rules that are not used, and why not.
+    off: BTreeMap<String, String>,
     rules: Vec<Slot>,
     /// Of each rule.
     files: Vec<File>,
@@ -151,39 +156,73 @@ impl Runtime {
         directories: &[PathBuf],
         settings: &Settings,
     ) -> Result<RuleSet, LoadError> {
-        let Self(sandbox) = self;
-        let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
-        let off = switched_off(directories, settings);
-        let clock = sandbox.start_clock().map_err(no_deadline);
-        let (mut rules, mut files): (Vec<Slot>, Vec<_>) = (Vec::new(), Vec::new());
-        for candidate in candidates {
-            let Candidate { stem, source, path, bytes } = candidate;
-            files.push(File { path, component: bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)) });
+        let found = candidates(directories, &self.0.limits)?;
+        let mut rules = self.without_rules(settings.clone(), switched_off(directories, settings));
+        let built_in = built_in.iter().map(|(id, component)| Candidate::built_in(id, *component));
+        for candidate in built_in.chain(found) {
+            rules.add(candidate);
+        }
+        Ok(rules)
+    }
+
+    /// A set that rules are to be added to: how they are set, and which are not used, for a reason.
+    #[must_use]
+    pub fn without_rules(self, settings: Settings, off: BTreeMap<String, String>) -> RuleSet {
+        RuleSet { sandbox: self.0, settings, off, rules: Vec::new(), files: Vec::new() }
+    }
+
+    /// Starts what it needs beside the thread that judges: later there may be no right to.
+    ///
+    /// # Errors
+    /// There is no room for another thread.
+    pub fn start_threads(&self) -> Result<(), RuntimeError> {
+        self.0.start_clock().map(drop).map_err(|error| RuntimeError { reason: no_deadline(error) })
+    }
+}
+
+/// Rules that are not used, and why not.
+#[must_use]
+pub fn switched_off(directories: &[PathBuf], settings: &Settings) -> BTreeMap<String, String> {
+    if settings.even_disabled {
+        return BTreeMap::new();
+    }
+    let by_file = switches(directories).into_iter().filter_map(|switch| {
+        let reason = format!("switched off by {}", printable(switch.display().to_string()));
+        Some((switch.file_stem()?.to_str()?.to_owned(), reason))
+    });
+    let by_configuration = |id: &String| (id.clone(), "switched off by the configuration (rules.disabled)".to_owned());
+    by_file.chain(settings.disabled.iter().map(by_configuration)).collect()
+}
+
+/// Its report: it is not used.
+fn disabled(id: String, version: Option<String>, source: String, reason: &str) -> RuleReport {
+    let reason = Some(reason.to_owned());
+    RuleReport { id, version, source, status: RuleStatus::Disabled, reason, findings: Vec::new() }
+}
+
+/// Without it a rule could run for ever.
+fn no_deadline(error: std::io::Error) -> String {
+    format!("the thread that keeps its deadline cannot be started ({error}): raise the limit of threads (`ulimit -u`)")
+}
+
+impl RuleSet {
+    /// The same without a rule, for others.
+    #[must_use]
+    pub fn emptied(self, settings: Settings, off: BTreeMap<String, String>) -> Self {
+        Runtime(self.sandbox).without_rules(settings, off)
+    }
+
+    /// Adds a rule; one that does not load, or is not used, is kept as the reason.
+    pub fn add(&mut self, candidate: Candidate) -> Described {
+        let (stem, source, path) = (candidate.stem.clone(), candidate.source.clone(), candidate.path.clone());
+        let is_built_in = candidate.is_built_in();
+        let bytes = candidate.component();
+        self.files.push(File { path, component: bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)) });
+        let slot = match self.off.get(&stem) {
             // One that is known by its name need not be compiled.
-            if let (load::BUILT_IN, Some(reason)) = (&*source, off.get(&stem)) {
-                rules.push(Slot::Refused(disabled(stem, None, source, reason), None));
-                continue;
-            }
-            let built_in_id = (source == load::BUILT_IN).then(|| stem.clone());
-            let bytes = bytes.and_then(|bytes| clock.as_ref().map(|_| bytes).map_err(Clone::clone));
-            let loaded = bytes.and_then(|bytes| LoadedRule::load(&sandbox, &bytes, &source, settings)).and_then(|rule| {
-                let taken = rules.iter().find_map(|slot| match slot {
-                    Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
-                    Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
-                    Slot::Refused(report, Some(_)) if report.id == rule.id() => Some(&report.source),
-                    _ => None,
-                });
-                match taken {
-                    Some(load::BUILT_IN) => Err(format!("its id `{}` is that of a built-in rule: give it another id", rule.id())),
-                    Some(other) => Err(format!("its id `{}` is already taken by {other}: remove one of the two", rule.id())),
-                    None if built_in_id.as_ref().is_some_and(|id| id != rule.id()) => {
-                        Err(format!("it describes itself as `{}`: build kerno again with `cargo xtask build`", rule.id()))
-                    }
-                    None => Ok(rule),
-                }
-            });
-            rules.push(match loaded {
-                Ok(rule) => match off.get(rule.id()) {
+            Some(reason) if is_built_in => Slot::Refused(disabled(stem, None, source, reason), None),
+            _ => match bytes.and_then(|bytes| self.load(&bytes, &source, is_built_in.then_some(&*stem))) {
+                Ok(rule) => match self.off.get(rule.id()) {
                     Some(reason) => {
                         let about = rule.about();
                         let report = disabled(rule.id().to_owned(), Some(about.version.clone()), source, reason);
@@ -203,62 +242,36 @@ impl Runtime {
                     },
                     None,
                 ),
-            });
+            },
+        };
+        self.rules.push(slot);
+        describe(&self.rules[self.rules.len() - 1], &self.files[self.files.len() - 1])
+    }
+
+    /// Loads a rule whose id is still free; a built-in one has its own.
+    fn load(&self, bytes: &[u8], source: &str, built_in: Option<&str>) -> Result<LoadedRule, String> {
+        let _clock = self.sandbox.start_clock().map_err(no_deadline)?;
+        let rule = LoadedRule::load(&self.sandbox, bytes, source, &self.settings)?;
+        let taken = self.rules.iter().find_map(|slot| match slot {
+            Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
+            Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
+            Slot::Refused(report, Some(_)) if report.id == rule.id() => Some(&report.source),
+            _ => None,
+        });
+        match taken {
+            Some(load::BUILT_IN) => Err(format!("its id `{}` is that of a built-in rule: give it another id", rule.id())),
+            Some(other) => Err(format!("its id `{}` is already taken by {other}: remove one of the two", rule.id())),
+            None if built_in.is_some_and(|id| id != rule.id()) => {
+                Err(format!("it describes itself as `{}`: build kerno again with `cargo xtask build`", rule.id()))
+            }
+            None => Ok(rule),
         }
-        drop(clock);
-        Ok(RuleSet { sandbox, rules, files })
     }
-}
 
-/// Rules that are not used, and why not.
-fn switched_off(directories: &[PathBuf], settings: &Settings) -> BTreeMap<String, String> {
-    if settings.even_disabled {
-        return BTreeMap::new();
-    }
-    let by_file = switches(directories).into_iter().filter_map(|switch| {
-        let reason = format!("switched off by {}", output::printable(switch.display().to_string()));
-        Some((switch.file_stem()?.to_str()?.to_owned(), reason))
-    });
-    let by_configuration = |id: &String| (id.clone(), "switched off by the configuration (rules.disabled)".to_owned());
-    by_file.chain(settings.disabled.iter().map(by_configuration)).collect()
-}
-
-/// Its report: it is not used.
-fn disabled(id: String, version: Option<String>, source: String, reason: &str) -> RuleReport {
-    let reason = Some(reason.to_owned());
-    RuleReport { id, version, source, status: RuleStatus::Disabled, reason, findings: Vec::new() }
-}
-
-/// Without it a rule could run for ever.
-fn no_deadline(error: std::io::Error) -> String {
-    format!("the thread that keeps its deadline cannot be started ({error}): raise the limit of threads (`ulimit -u`)")
-}
-
-impl RuleSet {
     /// What there is, in the order of loading.
     #[must_use]
     pub fn described(&self) -> Vec<Described> {
-        let described = |(slot, file): (&Slot, &File)| match slot {
-            Slot::Loaded(rule) => Described {
-                id: rule.id().to_owned(),
-                source: rule.source().to_owned(),
-                path: file.path.clone(),
-                component: file.component.clone(),
-                disabled: false,
-                about: Some(rule.about().clone()),
-                reason: None,
-            },
-            Slot::Refused(report, about) => Described {
-                id: report.id.clone(),
-                source: report.source.clone(),
-                path: file.path.clone(),
-                component: file.component.clone(),
-                disabled: report.status == RuleStatus::Disabled,
-                about: about.as_deref().cloned(),
-                reason: report.reason.clone(),
-            },
-        };
-        self.rules.iter().zip(&self.files).map(described).collect()
+        self.rules.iter().zip(&self.files).map(|(slot, file)| describe(slot, file)).collect()
     }
 
     /// The value of a loaded rule's parameter.
@@ -281,12 +294,43 @@ impl RuleSet {
     /// The same of a snapshot that is at hand.
     #[must_use]
     pub fn judge_decoded(&self, snapshot: &Arc<Snapshot>) -> Vec<RuleReport> {
-        let clock = self.sandbox.start_clock().map_err(no_deadline);
-        let judge = |slot: &Slot| match (slot, &clock) {
-            (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot).0,
-            (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
-            (Slot::Refused(report, _), _) => report.clone(),
-        };
-        self.rules.iter().map(judge).collect()
+        let mut reports = Vec::with_capacity(self.rules.len());
+        let Ok(()) = self.judge_each(0, snapshot, |report| {
+            reports.push(report);
+            Ok::<_, Infallible>(())
+        });
+        reports
     }
+
+    /// The same one after the other, from one of the rules on, until somebody has heard enough.
+    ///
+    /// # Errors
+    /// What `tell` says.
+    pub fn judge_each<E>(
+        &self,
+        first: usize,
+        snapshot: &Arc<Snapshot>,
+        mut tell: impl FnMut(RuleReport) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let clock = self.sandbox.start_clock().map_err(no_deadline);
+        self.rules.iter().skip(first).try_for_each(|slot| {
+            tell(match (slot, &clock) {
+                (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot).0,
+                (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
+                (Slot::Refused(report, _), _) => report.clone(),
+            })
+        })
+    }
+}
+
+fn describe(slot: &Slot, file: &File) -> Described {
+    let File { path, component } = file;
+    let (id, source, disabled, about, reason) = match slot {
+        Slot::Loaded(rule) => (rule.id(), rule.source(), false, Some(rule.about()), None),
+        Slot::Refused(report, about) => {
+            (&*report.id, &*report.source, report.status == RuleStatus::Disabled, about.as_deref(), report.reason.clone())
+        }
+    };
+    let (id, source, about) = (id.to_owned(), source.to_owned(), about.cloned());
+    Described { id, source, path: path.clone(), component: component.clone(), disabled, about, reason }
 }

@@ -25,6 +25,9 @@ pub(super) enum Command {
     Config(ConfigCommand),
     /// Measures one window and reports what is wrong, ranked, with the next command to type.
     Doctor(Doctor),
+    /// Judges for the kerno that started it: the process that rules run in.
+    #[command(hide = true)]
+    Judge,
     /// Compiles the built-in rules for the next build of kerno to embed: a step of that build.
     #[command(hide = true)]
     PrecompileRules {

@@ -13,6 +13,7 @@ use super::recording::{self, Destination};
 use super::{Environment, Failure, exit, output, window};
 use crate::agent::{self, AgentError, Interrupt, Moment};
 use crate::findings::{BUILT_IN_SOURCE, RuleStatus, Severity, Verdict};
+use crate::judge::JudgeError;
 use crate::platform::clock::SystemClock;
 use crate::report::{self, Report, Style};
 
@@ -183,7 +184,15 @@ pub(super) fn failed(error: &AgentError) -> Failure {
     match error {
         AgentError::Rules(_) => Failure::usage(what, "give --rules a directory that this user may read"),
         AgentError::Host(_) => Failure::own(what, "mount /proc and /sys where kerno runs"),
-        AgentError::Runtime(_) => Failure::own(what, "give it 1 GiB of address space for a few instances: raise `ulimit -v`"),
+        AgentError::Runtime(_) | AgentError::Judge(JudgeError::Runtime(_)) => {
+            Failure::own(what, "give it 1 GiB of address space for a few instances: raise `ulimit -v`")
+        }
+        AgentError::Judge(JudgeError::Start(_)) => {
+            Failure::own(what, "let kerno start one more process: raise `ulimit -u`, or TasksMax= in the unit")
+        }
+        AgentError::Judge(JudgeError::Walls(_)) => {
+            Failure::own(what, "run kerno where it may give up rights and filter its calls (seccomp): see kerno check")
+        }
         AgentError::Judge(_) | AgentError::Encode(_) => {
             Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")
         }

@@ -16,6 +16,7 @@ pub fn compile(component: &[u8]) -> Result<Vec<u8>, RuntimeError> {
     let mut config = sandbox::config(&Limits::default());
     // However few addresses there are here: most hosts have enough, and those that have not do without this code.
     config
+        .parallel_compilation(true)
         .memory_reservation(sandbox::ADDRESSES)
         .memory_guard_size(sandbox::GUARD)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand);

@@ -1,16 +1,15 @@
 //! What rules cost: time to compile, to make an instance, to evaluate a window; and memory.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kerno_signals::Snapshot;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::load::{self, Candidate};
+use super::load;
 use super::rule::LoadedRule;
 use super::sandbox::Sandbox;
-use super::{LoadError, Runtime, Settings, no_deadline, output};
+use super::{Candidate, RuleSet, Slot, no_deadline, output};
 use crate::findings::RuleStatus;
 
 /// Evaluations, and instances, that are timed.
@@ -19,7 +18,7 @@ pub const RUNS: usize = 100;
 const WARM_UP: usize = 10;
 
 /// What one rule costs, or why that is not known.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bench {
     /// Its id; a file's stem when it did not load.
     pub id: String,
@@ -32,7 +31,7 @@ pub struct Bench {
 }
 
 /// Times and memory of a rule.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cost {
     /// Time to compile it anew, seconds: what a user's rule takes to load.
     pub compile: f64,
@@ -47,7 +46,7 @@ pub struct Cost {
 }
 
 /// Times of something that was done [`RUNS`] times, seconds.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Times {
     /// The shortest.
     pub min: f64,
@@ -75,41 +74,26 @@ fn time<T>(run: impl FnOnce() -> T) -> Duration {
     begun.elapsed()
 }
 
-impl Runtime {
-    /// Measures the built-in rules and those of the directories on a window, whether they are switched off or not: those that are
-    /// wanted, by id and file.
-    ///
-    /// # Errors
-    /// A directory cannot be read.
-    pub fn bench(
-        self,
-        built_in: &[(&str, Option<&[u8]>)],
-        directories: &[PathBuf],
-        settings: &Settings,
-        snapshot: &Arc<Snapshot>,
-        is_wanted: &dyn Fn(&str, Option<&Path>) -> bool,
-    ) -> Result<Vec<Bench>, LoadError> {
-        let Self(sandbox) = self;
-        let candidates = load::candidates(built_in, directories, &sandbox.limits)?;
-        let clock = sandbox.start_clock().map_err(no_deadline);
-        let bench = |candidate: Candidate| {
-            let Candidate { stem, source, path, bytes } = candidate;
-            let loaded = bytes.and_then(|bytes| {
-                clock.as_ref().map_err(Clone::clone)?;
-                let rule = LoadedRule::load(&sandbox, &bytes, &source, settings)?;
-                Ok((rule, bytes))
-            });
-            let id = loaded.as_ref().map_or(stem.as_str(), |(rule, _)| rule.id()).to_owned();
-            if !is_wanted(&id, path.as_deref()) {
-                return None;
+impl RuleSet {
+    /// Measures one of the rules, whose component this is, on a window.
+    #[must_use]
+    pub fn bench(&self, index: usize, candidate: Candidate, snapshot: &Arc<Snapshot>) -> Bench {
+        let source = candidate.source.clone();
+        let (id, measured) = match self.rules.get(index) {
+            Some(Slot::Loaded(rule)) => {
+                let clock = self.sandbox.start_clock().map_err(no_deadline);
+                let measured = clock
+                    .and_then(|clock| Ok((candidate.component()?, clock)))
+                    .and_then(|(bytes, _clock)| measure(&self.sandbox, rule, &bytes, snapshot));
+                (rule.id().to_owned(), measured)
             }
-            let measured = loaded.and_then(|(rule, bytes)| measure(&sandbox, &rule, &bytes, snapshot));
-            Some(match measured {
-                Ok((cost, reason)) => Bench { id, source, cost: Some(cost), reason },
-                Err(reason) => Bench { id, source, cost: None, reason: Some(output::sentence(reason)) },
-            })
+            Some(Slot::Refused(report, _)) => (report.id.clone(), Err(report.reason.clone().unwrap_or_default())),
+            None => (candidate.stem, Err("it was not loaded".to_owned())),
         };
-        Ok(candidates.into_iter().filter_map(bench).collect())
+        match measured {
+            Ok((cost, reason)) => Bench { id, source, cost: Some(cost), reason },
+            Err(reason) => Bench { id, source, cost: None, reason: Some(output::sentence(reason)) },
+        }
     }
 }
 

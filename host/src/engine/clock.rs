@@ -24,6 +24,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     has_thread: bool,
+    /// The thread runs: it needs nothing more of the system than time.
+    runs: bool,
     /// The thread waits to be woken.
     sleeps: bool,
     ended: bool,
@@ -37,6 +39,8 @@ impl Shared {
 
     fn tick(&self, engine: &Engine) {
         let mut state = self.state();
+        state.runs = true;
+        self.changed.notify_all();
         while !state.ended {
             if state.users == 0 {
                 state.sleeps = true;
@@ -66,9 +70,12 @@ impl Clock {
             Builder::new().name("kerno-rule-clock".into()).spawn(move || shared.tick(&engine))?;
             state.has_thread = true;
         }
+        while !state.runs {
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
         state.users += 1;
         if state.sleeps {
-            self.shared.changed.notify_one();
+            self.shared.changed.notify_all();
         }
         drop(state);
         Ok(Running(Arc::clone(&self.shared)))
@@ -78,7 +85,7 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         self.shared.state().ended = true;
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Parameter;
 use crate::findings::Severity;
 
 /// A rule that was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Described {
     /// Its id; a file's stem when it did not load.
     pub id: String,
@@ -29,7 +29,7 @@ pub struct Described {
 }
 
 /// By what a file is known again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Bytes.
     pub size: u64,
@@ -38,7 +38,7 @@ pub struct Fingerprint {
 }
 
 /// What a rule says of itself, and what its component needs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// What its findings are about, for people.
     pub title: String,

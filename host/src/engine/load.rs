@@ -5,6 +5,7 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
 use super::bindings::RulePre;
@@ -22,37 +23,67 @@ const MAJOR: &str = "1";
 pub const SWITCH: &str = "disabled";
 
 /// A rule that was found, and its bytes or why there are none.
-pub(super) struct Candidate {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Candidate {
     pub(super) stem: String,
     pub(super) source: String,
     /// Its file; the source is what is shown of it.
+    #[serde(skip)]
     pub(super) path: Option<PathBuf>,
     pub(super) bytes: Result<Vec<u8>, String>,
+    /// It was named: what cargo built can be tried as it is; directories hold what was installed.
+    pub(super) named: bool,
 }
 
-/// Built-in rules, then every `*.wasm` of the directories, sorted; a file that is named stands for itself.
-pub(super) fn candidates(
-    built_in: &[(&str, Option<&[u8]>)],
-    directories: &[PathBuf],
-    limits: &Limits,
-) -> Result<Vec<Candidate>, LoadError> {
-    let mut all: Vec<_> = built_in
-        .iter()
-        .map(|(id, bytes)| Candidate {
-            stem: (*id).to_owned(),
-            source: BUILT_IN.to_owned(),
-            path: None,
-            bytes: bytes.map(<[u8]>::to_vec).ok_or_else(|| {
-                "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned()
-            }),
-        })
-        .collect();
+impl Candidate {
+    /// A rule of kerno's own, and its component.
+    #[must_use]
+    pub fn built_in(id: &str, component: Option<&[u8]>) -> Self {
+        let bytes = component
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned());
+        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false }
+    }
+
+    /// Its file.
+    #[must_use]
+    pub const fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
+    /// Whether it is one of kerno's own.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.source == BUILT_IN
+    }
+
+    /// Whether it is not to be tried.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        self.bytes.is_err()
+    }
+
+    /// It is not to be tried, for this reason.
+    pub fn refuse(&mut self, reason: String) {
+        self.bytes = Err(reason);
+    }
+
+    /// The component, or why there is none.
+    pub(super) fn component(self) -> Result<Vec<u8>, String> {
+        let bytes = self.bytes?;
+        if self.named { component_of(bytes).map_err(|error| format!("it {error}")) } else { Ok(bytes) }
+    }
+}
+
+/// Every `*.wasm` of the directories, sorted; a file that is named stands for itself.
+///
+/// # Errors
+/// A directory cannot be read.
+pub fn candidates(directories: &[PathBuf], limits: &Limits) -> Result<Vec<Candidate>, LoadError> {
+    let mut all = Vec::new();
     for directory in directories {
         if fs::metadata(directory).is_ok_and(|there| !there.is_dir()) {
-            // What cargo built can be tried as it is; directories hold what was installed.
-            let mut named = candidate(directory, limits);
-            named.bytes = named.bytes.and_then(|bytes| component_of(bytes).map_err(|error| format!("it {error}")));
-            all.push(named);
+            all.push(Candidate { named: true, ..candidate(directory, limits) });
             continue;
         }
         let unreadable = |source| LoadError::Directory { path: directory.clone(), source };
@@ -71,6 +102,7 @@ pub(super) fn candidates(
                 source: output::printable(directory.display().to_string()),
                 path: None,
                 bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
+                named: false,
             });
         }
         paths.sort();
@@ -93,6 +125,7 @@ fn candidate(path: &Path, limits: &Limits) -> Candidate {
         source: output::printable(path.display().to_string()),
         path: Some(path.to_path_buf()),
         bytes: read(path, limits),
+        named: false,
     }
 }
 

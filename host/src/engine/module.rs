@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::{Deserialize, Serialize};
 use wasmparser::Validator;
 use wit_component::ComponentEncoder;
 
@@ -14,13 +15,13 @@ const LONGEST: usize = 300;
 const DAMAGED: &str = "copy it again, or build it again";
 
 /// Why a module cannot be made a component, and what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("{why}: {help}")]
 pub struct NoComponent {
     /// After "it".
     pub why: String,
     /// The one thing to do.
-    pub help: &'static str,
+    pub help: String,
 }
 
 /// The component that a core module is to be; other bytes as they are.
@@ -34,10 +35,10 @@ pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
     // The encoder takes for granted that its module is whole.
     Validator::new().validate_all(&bytes).map_err(|error| NoComponent {
         why: format!("is a damaged module ({})", in_one_line(&error.to_string())),
-        help: DAMAGED,
+        help: DAMAGED.to_owned(),
     })?;
     let encode = AssertUnwindSafe(|| ComponentEncoder::default().validate(true).module(&bytes)?.encode());
-    let damaged = || NoComponent { why: "is a damaged module".to_owned(), help: DAMAGED };
+    let damaged = || NoComponent { why: "is a damaged module".to_owned(), help: DAMAGED.to_owned() };
     catch_unwind(encode).map_err(|_| damaged())?.map_err(|error| {
         let text = in_one_line(&format!("{error:#}"));
         let help = if text.contains("wasi_snapshot_preview1") {
@@ -45,6 +46,7 @@ pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
         } else {
             "export a rule with the SDK's macro `export!`, as `kerno rules new` shows it"
         };
+        let help = help.to_owned();
         NoComponent { why: format!("is a module that cannot be made a component ({text})"), help }
     })
 }
@@ -58,7 +60,7 @@ fn in_one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(bytes: Vec<u8>) -> (String, &'static str) {
+    fn refused(bytes: Vec<u8>) -> (String, String) {
         let NoComponent { why, help } = component_of(bytes).unwrap_err();
         (why, help)
     }

@@ -26,7 +26,8 @@ pub(super) fn sentence(text: String) -> String {
 }
 
 /// Names of processes may hold control characters, which a terminal would obey.
-pub(super) fn printable(text: String) -> String {
+#[must_use]
+pub fn printable(text: String) -> String {
     // Of UTF-8 only these bytes are, or begin, a control character.
     let is_suspect = |byte: u8| byte < b' ' || byte == 0x7f || byte == 0xc2;
     // Without a way out in the middle, for many bytes are looked at at once.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bindings::exports::kerno::rules::guest as wit;
 
@@ -11,7 +11,7 @@ mod built_in;
 pub use built_in::BUILT_IN_PARAMETERS;
 
 /// What a parameter's value is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A duration.
@@ -25,7 +25,7 @@ pub enum Unit {
 }
 
 /// A value as users write it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantity {
     /// In the unit's base.
     pub value: f64,
@@ -34,7 +34,7 @@ pub struct Quantity {
 }
 
 /// What was set of rules, by their ids.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// Values of parameters by their names.
     pub parameters: BTreeMap<String, BTreeMap<String, Quantity>>,
@@ -45,7 +45,7 @@ pub struct Settings {
 }
 
 /// A parameter of a rule and the value in force.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Its name.
     pub name: String,

@@ -113,8 +113,8 @@ pub(super) fn config(limits: &Limits) -> Config {
         // A rule runs for a fraction of a millisecond, and is compiled for much longer.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
-        // Every thread takes 64 MiB of address space for its heap, whether there is any left for the others or not.
-        .parallel_compilation(!address_space_is_limited())
+        // Where rules are compiled no thread may be started.
+        .parallel_compilation(false)
         .memory_reservation(if address_space_is_limited() { limits.memory as u64 } else { ADDRESSES })
         .memory_guard_size(if address_space_is_limited() { 64 << 10 } else { GUARD })
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -298,7 +298,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     if bytes.len() as u64 >= most {
         return Ok(bytes);
     }
-    without_rights(|| Ok(agent::component_of(bytes)))?.map_err(|error| {
+    without_rights(|| agent::component_of(bytes).map_err(|error| doctor::failed(&error)))?.map_err(|error| {
         Failure::usage(format!("{} {}", shown(file), error.why), format!("{}; nothing was installed", error.help))
     })
 }

@@ -1,0 +1,377 @@
+//! The process that judges: rules run in a child of kerno's own, shut in before it sees the first of them. What breaks out of a rule's
+//! sandbox finds an empty room, and what kills it costs one rule's word, not the agent.
+
+mod confine;
+mod serve;
+mod shown;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+pub use confine::{enclose, seal};
+pub use serve::serve;
+
+use wire::{Refusal, Reply, Request, receive, send, send_bytes};
+
+use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, Settings};
+use crate::findings::{RuleReport, RuleStatus};
+
+/// The hidden subcommand that [`serve`]s.
+pub const COMMAND: &str = "judge";
+
+/// This very program, even where another one has taken its file's place.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// How long an answer may take beyond what a rule may: hosts in trouble are slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is started again for one question, and after what time at first.
+const RESTARTS: u32 = 4;
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// Why nothing is judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// There is no process.
+    #[error("the process that judges cannot be started")]
+    Start(#[source] io::Error),
+    /// It started and could not be shut in.
+    #[error("the process that judges cannot be shut in: {0}")]
+    Walls(String),
+    /// It has no room for rules.
+    #[error("{0}")]
+    Runtime(String),
+    /// It ended again and again.
+    #[error("the process that judges {0}")]
+    Ended(String),
+    /// The snapshot is none.
+    #[error("the snapshot cannot be decoded: {0}")]
+    Snapshot(String),
+}
+
+/// Rules, and the process that they run in.
+pub struct Judge {
+    program: PathBuf,
+    limits: Limits,
+    settings: Settings,
+    /// Rules that are not used, and why not.
+    off: BTreeMap<String, String>,
+    candidates: Vec<Candidate>,
+    described: Vec<Described>,
+    process: Option<Process>,
+}
+
+impl Judge {
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// It cannot be started, or has no room.
+    pub fn start(limits: Limits) -> Result<Self, JudgeError> {
+        Self::start_as(PathBuf::from(PROGRAM), limits)
+    }
+
+    /// The same of another kerno than this program.
+    ///
+    /// # Errors
+    /// It cannot be started, or has no room.
+    pub fn start_as(program: PathBuf, limits: Limits) -> Result<Self, JudgeError> {
+        let process = Some(Process::start(&program, &limits)?);
+        let (settings, off) = (Settings::default(), BTreeMap::new());
+        Ok(Self { program, limits, settings, off, candidates: Vec::new(), described: Vec::new(), process })
+    }
+
+    /// The process, while there is one.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.child.id())
+    }
+
+    /// Loads rules in the place of those that were there. One that cannot be loaded is kept as the reason.
+    ///
+    /// # Errors
+    /// The process cannot be kept alive, whatever is left out.
+    pub fn load(
+        &mut self,
+        candidates: Vec<Candidate>,
+        settings: Settings,
+        off: BTreeMap<String, String>,
+    ) -> Result<&[Described], JudgeError> {
+        (self.candidates, self.settings, self.off) = (candidates, settings, off);
+        self.described = Vec::with_capacity(self.candidates.len());
+        let mut again = Again::default();
+        while let Err(Loading { at, ended }) = self.add_all()? {
+            // What ends the process once would do so at every start; and where many do, no more are tried.
+            let goes_on = again.after();
+            let reason = format!("the process that compiles it {ended}: build it again, or remove it");
+            let users = self.candidates.iter_mut().skip(at + 1).filter(|candidate| !goes_on && !candidate.is_built_in());
+            users.for_each(|candidate| {
+                candidate.refuse("not tried: others ended the process that compiles, remove those".to_owned())
+            });
+            if self.candidates[at].is_refused() {
+                return Err(JudgeError::Ended(ended));
+            }
+            self.candidates[at].refuse(reason);
+        }
+        Ok(&self.described)
+    }
+
+    /// What was loaded, in order.
+    #[must_use]
+    pub fn described(&self) -> &[Described] {
+        &self.described
+    }
+
+    /// Judges a postcard-encoded snapshot: one report a rule, in the order of loading.
+    ///
+    /// # Errors
+    /// It is no snapshot, or the process cannot be started again.
+    pub fn judge(&mut self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
+        let mut reports: Vec<RuleReport> = Vec::with_capacity(self.candidates.len());
+        let mut again = Again::default();
+        while reports.len() < self.candidates.len() {
+            let ended = match self.judge_from(snapshot, &mut reports)? {
+                Asked::Answered(()) => break,
+                // No rule ran: somebody else ended it.
+                Asked::Lost(ended) => ended,
+                Asked::Ended(ended) => {
+                    let reason =
+                        format!("the process that judges {ended} while it ran: try it with `kerno rules bench`, or remove it");
+                    reports.extend(self.described.get(reports.len()).map(|rule| failed(rule, reason)));
+                    ended
+                }
+            };
+            tracing::warn!("the process that judges {ended}");
+            if !again.after() {
+                let reason = format!("not judged: the process that judges {ended}, and {RESTARTS} others before it");
+                reports.extend(self.described.iter().skip(reports.len()).map(|rule| failed(rule, reason.clone())));
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Measures one of the rules on a snapshot.
+    ///
+    /// # Errors
+    /// It is no snapshot, or the process cannot be started again.
+    pub fn bench(&mut self, index: usize, snapshot: &[u8]) -> Result<Bench, JudgeError> {
+        let candidate = self.candidates[index].clone();
+        let asked = self.with_rules(snapshot, |process| {
+            process.ask(&Request::Bench(index, candidate))?;
+            match process.answer(PATIENCE)? {
+                Reply::Bench(bench) => Ok(shown::bench(bench)),
+                other => Err(unexpected(&other)),
+            }
+        })?;
+        let (id, source) = (self.described[index].id.clone(), self.described[index].source.clone());
+        Ok(match asked {
+            Asked::Answered(bench) => bench,
+            Asked::Lost(ended) | Asked::Ended(ended) => {
+                Bench { id, source, cost: None, reason: Some(format!("the process that judges {ended}")) }
+            }
+        })
+    }
+
+    /// The component that a module which cargo built is to be.
+    ///
+    /// # Errors
+    /// The process cannot be started; or it is damaged, or no rule.
+    pub fn component_of(&mut self, bytes: Vec<u8>) -> Result<Result<Vec<u8>, NoComponent>, JudgeError> {
+        let process = self.process()?;
+        let asked = process.ask(&Request::Component(bytes)).and_then(|()| process.answer(PATIENCE));
+        match asked {
+            Ok(Reply::Component(component)) => Ok(component),
+            Ok(other) => Err(JudgeError::Ended(unexpected(&other).to_string())),
+            Err(error) => Err(JudgeError::Ended(self.ended(&error))),
+        }
+    }
+
+    /// The process, started when there is none.
+    fn process(&mut self) -> Result<&mut Process, JudgeError> {
+        if self.process.is_none() {
+            self.process = Some(Process::start(&self.program, &self.limits)?);
+        }
+        self.process.as_mut().ok_or_else(|| JudgeError::Ended("ended".to_owned()))
+    }
+
+    /// Adds every candidate that is not there yet; the first that ends the process is told.
+    fn add_all(&mut self) -> Result<Result<(), Loading>, JudgeError> {
+        let (settings, off) = (self.settings.clone(), self.off.clone());
+        let begun = self.process()?.ask(&Request::Rules(settings, off));
+        let mut added = Vec::with_capacity(self.candidates.len());
+        for (at, candidate) in self.candidates.clone().into_iter().enumerate() {
+            let path = candidate.path().cloned();
+            let process = self.process()?;
+            let asked = begun.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()));
+            let asked = asked.and_then(|()| process.ask(&Request::Add(candidate))).and_then(|()| process.answer(PATIENCE));
+            match asked {
+                Ok(Reply::Added(described)) => added.push(Described { path, ..shown::described(described) }),
+                Ok(other) => return Ok(Err(Loading { at, ended: self.ended(&unexpected(&other)) })),
+                Err(error) => return Ok(Err(Loading { at, ended: self.ended(&error) })),
+            }
+        }
+        self.described = added;
+        Ok(Ok(()))
+    }
+
+    /// Asks a process that has the rules and the snapshot.
+    fn with_rules<T>(
+        &mut self,
+        snapshot: &[u8],
+        ask: impl FnOnce(&mut Process) -> io::Result<T>,
+    ) -> Result<Asked<T>, JudgeError> {
+        if self.process.is_none()
+            && let Err(Loading { ended, .. }) = self.add_all()?
+        {
+            return Ok(Asked::Lost(ended));
+        }
+        let process = self.process()?;
+        let taken = process
+            .ask(&Request::Snapshot)
+            .and_then(|()| send_bytes(&mut process.stream, snapshot))
+            .and_then(|()| process.answer(PATIENCE));
+        match taken {
+            Ok(Reply::Taken(Ok(()))) => {}
+            Ok(Reply::Taken(Err(why))) => return Err(JudgeError::Snapshot(why)),
+            Ok(other) => return Ok(Asked::Lost(self.ended(&unexpected(&other)))),
+            Err(error) => return Ok(Asked::Lost(self.ended(&error))),
+        }
+        match ask(process) {
+            Ok(answer) => Ok(Asked::Answered(answer)),
+            Err(error) => Ok(Asked::Ended(self.ended(&error))),
+        }
+    }
+
+    /// Appends the reports of the rules that have none yet, as far as the process lives.
+    fn judge_from(&mut self, snapshot: &[u8], reports: &mut Vec<RuleReport>) -> Result<Asked<()>, JudgeError> {
+        let (all, patience) = (self.candidates.len(), self.limits.deadline + PATIENCE);
+        self.with_rules(snapshot, |process| {
+            process.ask(&Request::Judge(reports.len()))?;
+            while reports.len() < all {
+                match process.answer(patience)? {
+                    Reply::Report(report) => reports.push(shown::report(report)),
+                    other => return Err(unexpected(&other)),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// How the process ended, after "the process that judges"; it is ended if it has not.
+    fn ended(&mut self, error: &io::Error) -> String {
+        self.process.take().map_or_else(|| "ended".to_owned(), |process| process.end(error))
+    }
+}
+
+/// What came of a question to a process that has rules.
+enum Asked<T> {
+    Answered(T),
+    /// It ended before a rule ran: so.
+    Lost(String),
+    /// It ended while one ran.
+    Ended(String),
+}
+
+/// Which rule was being loaded when the process ended, and how that ended.
+struct Loading {
+    at: usize,
+    ended: String,
+}
+
+/// Starts that follow an end, each after a longer time.
+#[derive(Default)]
+struct Again(u32);
+
+impl Again {
+    /// Whether one more is worth it.
+    fn after(&mut self) -> bool {
+        thread::sleep(BACK_OFF * (1 << self.0.min(RESTARTS)));
+        self.0 += 1;
+        self.0 <= RESTARTS
+    }
+}
+
+/// The report of a rule that could not be judged.
+fn failed(rule: &Described, reason: String) -> RuleReport {
+    let version = rule.about.as_ref().map(|about| about.version.clone());
+    let (id, source) = (rule.id.clone(), rule.source.clone());
+    RuleReport { id, version, source, status: RuleStatus::Failed, reason: Some(reason), findings: Vec::new() }
+}
+
+/// The child, and the connection to it.
+struct Process {
+    child: Child,
+    stream: UnixStream,
+}
+
+impl Process {
+    fn start(program: &Path, limits: &Limits) -> Result<Self, JudgeError> {
+        let (ours, theirs) = UnixStream::pair().map_err(JudgeError::Start)?;
+        let child = Command::new(program)
+            .arg0("kerno")
+            .arg(COMMAND)
+            // Ctrl-C ends the window, not who judges it.
+            .process_group(0)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(JudgeError::Start)?;
+        let mut process = Self { child, stream: ours };
+        let asked = process.stream.set_write_timeout(Some(PATIENCE)).and_then(|()| process.ask(&Request::Begin(limits.clone())));
+        match asked.and_then(|()| process.answer(PATIENCE)) {
+            Ok(Reply::Begun(Ok(()))) => Ok(process),
+            Ok(Reply::Begun(Err(Refusal::Runtime(why)))) => Err(JudgeError::Runtime(why)),
+            Ok(Reply::Begun(Err(Refusal::Walls(why)))) => Err(JudgeError::Walls(why)),
+            Ok(other) => Err(JudgeError::Ended(process.end(&unexpected(&other)))),
+            Err(error) => Err(JudgeError::Ended(process.end(&error))),
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> io::Result<()> {
+        send(&mut self.stream, request)
+    }
+
+    fn answer(&mut self, patience: Duration) -> io::Result<Reply> {
+        self.stream.set_read_timeout(Some(patience))?;
+        receive(&mut self.stream)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Ends it, and tells how it ended or why it had to.
+    fn end(mut self, error: &io::Error) -> String {
+        let gone =
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+        if gone && let Ok(status) = self.child.wait() {
+            return format!("ended ({status})");
+        }
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            return format!("did not answer within {} s and was stopped", PATIENCE.as_secs());
+        }
+        format!("broke off ({error})")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has nothing to lose, and must not be left as a zombie.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unexpected(reply: &Reply) -> io::Error {
+    let name = match reply {
+        Reply::Begun(_) => "a beginning",
+        Reply::Added(_) => "a rule",
+        Reply::Taken(_) => "a receipt",
+        Reply::Report(_) => "a report",
+        Reply::Bench(_) => "a measurement",
+        Reply::Component(_) => "a component",
+    };
+    io::Error::new(io::ErrorKind::InvalidData, format!("it answered with {name} out of turn"))
+}

@@ -1,0 +1,71 @@
+//! The process that judges, from the inside: takes rules and snapshots from whom it belongs to, and answers with what they say.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use kerno_signals::Snapshot;
+
+use super::confine;
+use super::wire::{Plain, Refusal, Reply, Request, receive, receive_bytes, send};
+use crate::engine::{self, Limits, RuleSet, Runtime, Settings};
+use crate::platform::privileges;
+
+/// Judges for the process at the other end of standard input, until that goes away.
+///
+/// # Errors
+/// It is asked for what it does not know, or cannot answer.
+pub fn serve() -> io::Result<()> {
+    privileges::close_others()?;
+    let stdin = io::stdin();
+    let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
+    // A terminal or a pipe has nobody at its end who speaks to it.
+    stream.peer_addr()?;
+    // Read and written with the plainest calls there are.
+    let mut stream = Plain(stream.into());
+    let Some(Request::Begin(limits)) = receive(&mut stream)? else { return Ok(()) };
+    let runtime = begin(&limits);
+    let refusal = runtime.as_ref().err().cloned();
+    send(&mut stream, &Reply::Begun(refusal.map_or(Ok(()), Err)))?;
+    let Ok(runtime) = runtime else { return Ok(()) };
+    let mut rules = runtime.without_rules(Settings::default(), Default::default());
+    let mut snapshot = None;
+    while let Some(request) = receive(&mut stream)? {
+        match request {
+            Request::Begin(_) => return Err(io::Error::other("it was begun twice")),
+            Request::Rules(settings, off) => rules = rules.emptied(settings, off),
+            Request::Add(candidate) => send(&mut stream, &Reply::Added(rules.add(candidate)))?,
+            Request::Snapshot => {
+                let bytes = receive_bytes(&mut stream)?.unwrap_or_default();
+                let taken = Snapshot::from_postcard(&bytes).map(|taken| snapshot = Some(Arc::new(taken)));
+                send(&mut stream, &Reply::Taken(taken.map_err(|error| error.to_string())))?;
+            }
+            Request::Judge(first) => judge(&mut stream, &rules, first, there(snapshot.as_ref())?)?,
+            Request::Bench(index, candidate) => {
+                send(&mut stream, &Reply::Bench(rules.bench(index, candidate, there(snapshot.as_ref())?)))?;
+            }
+            Request::Component(bytes) => send(&mut stream, &Reply::Component(engine::component_of(bytes)))?,
+        }
+    }
+    Ok(())
+}
+
+/// All that needs a thread or a file is made between the walls and the last of them.
+fn begin(limits: &Limits) -> Result<Runtime, Refusal> {
+    let walls = |error: io::Error| Refusal::Walls(error.to_string());
+    confine::enclose().map_err(walls)?;
+    let runtime = Runtime::new(limits).map_err(|error| Refusal::Runtime(error.to_string()))?;
+    runtime.start_threads().map_err(|error| Refusal::Runtime(error.to_string()))?;
+    confine::seal().map_err(walls)?;
+    Ok(runtime)
+}
+
+/// Each report is sent before the next rule runs: should that end this process, the others are told.
+fn judge(stream: &mut Plain, rules: &RuleSet, first: usize, snapshot: &Arc<Snapshot>) -> io::Result<()> {
+    rules.judge_each(first, snapshot, |report| send(stream, &Reply::Report(report)))
+}
+
+fn there(snapshot: Option<&Arc<Snapshot>>) -> io::Result<&Arc<Snapshot>> {
+    snapshot.ok_or_else(|| io::Error::other("it has no snapshot to judge"))
+}

@@ -1,0 +1,140 @@
+//! What kerno and the process that judges say to each other: postcard, each message with its length before it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, Settings};
+use crate::findings::RuleReport;
+
+/// What is asked of the process that judges.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// The first: what rules may use. Answered by [`Reply::Begun`].
+    Begin(Limits),
+    /// Forget all rules; those that come now are set like this, and those with these ids are not used, for a reason.
+    Rules(Settings, BTreeMap<String, String>),
+    /// One more rule. Answered by [`Reply::Added`].
+    Add(Candidate),
+    /// What is judged from now on: a snapshot's bytes follow, as a message of their own. Answered by [`Reply::Taken`].
+    Snapshot,
+    /// Judge it, from this rule on. Answered by one [`Reply::Report`] a rule.
+    Judge(usize),
+    /// Measure one rule, whose file holds this, on the snapshot. Answered by [`Reply::Bench`].
+    Bench(usize, Candidate),
+    /// Make a component of a module. Answered by [`Reply::Component`].
+    Component(Vec<u8>),
+}
+
+/// What it answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// The walls stand; or why it cannot judge.
+    Begun(Result<(), Refusal>),
+    Added(Described),
+    /// Or why the snapshot cannot be decoded.
+    Taken(Result<(), String>),
+    Report(RuleReport),
+    Bench(Bench),
+    Component(Result<Vec<u8>, NoComponent>),
+}
+
+/// Why nothing can be judged.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Refusal {
+    /// Rules cannot be run.
+    Runtime(String),
+    /// It could not be shut in.
+    Walls(String),
+}
+
+/// A connection that is read and written with the plainest calls there are: no other ones are left to the process that judges.
+pub(super) struct Plain(pub(super) OwnedFd);
+
+impl Read for Plain {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.0, buffer)?)
+    }
+}
+
+impl Write for Plain {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Longest message that is read: more than any snapshot, less than what would take the memory of a host.
+const LONGEST: u64 = 1 << 30;
+
+pub(super) fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Result<()> {
+    send_bytes(stream, &postcard::to_allocvec(message).map_err(io::Error::other)?)
+}
+
+pub(super) fn send_bytes(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    stream.write_all(bytes)?;
+    stream.flush()
+}
+
+/// The next message; `None` when the other side has gone.
+pub(super) fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
+    let Some(bytes) = receive_bytes(stream)? else { return Ok(None) };
+    postcard::from_bytes(&bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+pub(super) fn receive_bytes(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 8];
+    match stream.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        read => read?,
+    }
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")));
+    }
+    // Room is made for what comes, not for what is announced.
+    let mut bytes = Vec::new();
+    stream.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == length { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_message_comes_out_as_it_went_in_and_the_end_is_told_from_a_torn_one() {
+        let mut sent = Vec::new();
+        send(&mut sent, &Request::Judge(7)).unwrap();
+        send_bytes(&mut sent, b"abc").unwrap();
+        let mut stream = &sent[..];
+        assert!(matches!(receive(&mut stream).unwrap(), Some(Request::Judge(7))));
+        assert_eq!(receive_bytes(&mut stream).unwrap().as_deref(), Some(&b"abc"[..]));
+        assert!(receive::<Request>(&mut stream).unwrap().is_none());
+        let torn = &sent[..sent.len() - 1];
+        let mut stream = &torn[sent.len() - 11..];
+        assert_eq!(receive_bytes(&mut stream).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        let mut endless = &u64::MAX.to_le_bytes()[..];
+        assert_eq!(receive_bytes(&mut endless).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = receive::<Reply>(&mut &bytes[..]);
+            let mut framed = Vec::new();
+            send_bytes(&mut framed, &bytes).unwrap();
+            let _ = receive::<Reply>(&mut &framed[..]);
+            let _ = receive::<Request>(&mut &framed[..]);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The process that judges: shut in, and no harm to anybody when it ends.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
+#![expect(clippy::print_stdout, reason = "one test reads what another one prints")]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use kerno::artifacts::BUILT_IN_RULES;
+use kerno::engine::{self, Candidate, Limits, Runtime, Settings};
+use kerno::findings::RuleStatus;
+use kerno::judge::{self, Judge};
+use rustix::process::{Pid, Signal, kill_process};
+use wasmtime::{Engine, Linker, Module, Store};
+
+#[path = "hostile/components.rs"]
+mod components;
+#[path = "../benches/judge/families.rs"]
+mod families;
+#[path = "../benches/judge/host.rs"]
+mod host;
+
+/// Says that this run of the test's program is the one that is shut in.
+const SHUT_IN: &str = "KERNO_TEST_SHUT_IN";
+
+type Attempt = fn() -> libc::c_long;
+
+/// What somebody who got out of a rule's sandbox may try, by name; what comes of it is the kernel's error, 0 for none.
+const ATTEMPTS: [(&str, Attempt); 16] = [
+    // SAFETY of all: each is a call of the system with numbers and pointers to constants; none touches this program's memory.
+    ("open", || call(libc::SYS_openat, [libc::AT_FDCWD as i64, c"/etc/passwd".as_ptr() as i64, 0, 0])),
+    ("create", || call(libc::SYS_openat, [libc::AT_FDCWD as i64, c"/tmp/kerno-escaped".as_ptr() as i64, 0o101, 0o600])),
+    ("own memory", || call(libc::SYS_openat, [libc::AT_FDCWD as i64, c"/proc/self/mem".as_ptr() as i64, 2, 0])),
+    ("list", || call(libc::SYS_openat, [libc::AT_FDCWD as i64, c"/".as_ptr() as i64, 0o200_000, 0])),
+    ("stat", || call(libc::SYS_readlinkat, [libc::AT_FDCWD as i64, c"/proc/self/exe".as_ptr() as i64, 0, 0])),
+    ("memory file", || call(libc::SYS_memfd_create, [c"escaped".as_ptr() as i64, 0, 0, 0])),
+    ("socket", || call(libc::SYS_socket, [1, 1, 0, 0])),
+    ("connect", || call(libc::SYS_connect, [-1, 0, 0, 0])),
+    ("bpf", || call(libc::SYS_bpf, [0, 0, 0, 0])),
+    ("perf event", || call(libc::SYS_perf_event_open, [0, 0, 0, 0])),
+    ("ptrace", || call(libc::SYS_ptrace, [16, 1, 0, 0])),
+    ("other memory", || call(libc::SYS_process_vm_readv, [1, 0, 0, 0])),
+    ("fork", || match call(libc::SYS_clone, [17, 0, 0, 0]) {
+        // The child of a fork that worked has no business here.
+        // SAFETY: it ends the child alone.
+        0 if std::process::id() != OWN.load(Ordering::Relaxed) => unsafe { libc::_exit(0) },
+        result => result,
+    }),
+    ("exec", || call(libc::SYS_execve, [c"/nothing".as_ptr() as i64, 0, 0, 0])),
+    ("kill", || call(libc::SYS_kill, [1, 0, 0, 0])),
+    ("raise limits", || call(libc::SYS_prlimit64, [0, 7, LIMIT.as_ptr() as i64, 0])),
+];
+
+static OWN: AtomicU32 = AtomicU32::new(0);
+static LIMIT: [u64; 2] = [u64::MAX, u64::MAX];
+
+/// The kernel's error of a call; what it gave when it worked.
+fn call(number: libc::c_long, [a, b, c, d]: [i64; 4]) -> libc::c_long {
+    // SAFETY: see `ATTEMPTS`.
+    let result = unsafe { libc::syscall(number, a, b, c, d, 0, 0) };
+    if result < 0 { -libc::c_long::from(io::Error::last_os_error().raw_os_error().unwrap_or(0)) } else { 0 }
+}
+
+/// Runs a guest whose host function is the way out.
+fn escape(attempt: usize) -> i64 {
+    let engine = Engine::default();
+    let guest = r#"(module (import "host" "escape" (func $escape (param i32) (result i64)))
+        (func (export "run") (param i32) (result i64) (call $escape (local.get 0))))"#;
+    let module = Module::new(&engine, wat::parse_str(guest).unwrap()).unwrap();
+    let mut linker = Linker::new(&engine);
+    linker.func_wrap("host", "escape", |attempt: u32| ATTEMPTS[attempt as usize].1()).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<u32, i64>(&mut store, "run").unwrap();
+    run.call(&mut store, u32::try_from(attempt).unwrap()).unwrap()
+}
+
+/// Runs by itself only when it is started by the next test: there is no way back out of the walls.
+#[test]
+fn shut_in() {
+    if std::env::var_os(SHUT_IN).is_none() {
+        return;
+    }
+    OWN.store(std::process::id(), Ordering::Relaxed);
+    judge::enclose().unwrap();
+    // Compiled before the last wall, as rules are not: here that is the test's engine, with threads of its own.
+    escape(7);
+    judge::seal().unwrap();
+    for (index, (name, _)) in ATTEMPTS.iter().enumerate() {
+        println!("escape {name}: {}", escape(index));
+    }
+}
+
+#[test]
+fn whoever_escapes_from_a_rule_finds_an_empty_room() {
+    assert_eq!(escape(0), 0, "outside of the walls a file can be read");
+    assert_eq!(escape(7), -i64::from(libc::EBADF), "and the kernel looks at what is to be connected");
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "shut_in", "--nocapture", "--test-threads", "1"])
+        .env(SHUT_IN, "1")
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    for (name, _) in ATTEMPTS {
+        assert!(text.contains(&format!("escape {name}: -{}\n", libc::EPERM)), "{name}: {text}");
+    }
+}
+
+fn kerno() -> Judge {
+    Judge::start_as(PathBuf::from(env!("CARGO_BIN_EXE_kerno")), Limits::default()).unwrap()
+}
+
+fn built_in() -> Vec<Candidate> {
+    BUILT_IN_RULES.iter().map(|(id, component)| Candidate::built_in(id, *component)).collect()
+}
+
+#[test]
+fn it_says_what_rules_say_in_this_process_and_holds_no_right() {
+    let snapshot = postcard::to_allocvec(&host::host(30, 1_000)).unwrap();
+    let here = Runtime::new(&Limits::default()).unwrap().load(BUILT_IN_RULES, &[]).unwrap();
+    let mut judge = kerno();
+    judge.load(built_in(), Settings::default(), BTreeMap::new()).unwrap();
+    assert_eq!(judge.described(), here.described());
+    assert_eq!(judge.judge(&snapshot).unwrap(), here.judge(&snapshot).unwrap());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", judge.process_id().unwrap())).unwrap();
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(status.contains(line), "{line}: {status}");
+    }
+    assert!(judge.judge(b"no snapshot").is_err());
+    assert!(judge.judge(&snapshot).unwrap().iter().any(|report| report.status == RuleStatus::Fired), "and it goes on");
+}
+
+#[test]
+fn when_it_ends_another_one_judges() {
+    let snapshot = postcard::to_allocvec(&host::host(30, 1_000)).unwrap();
+    let mut judge = kerno();
+    judge.load(built_in(), Settings::default(), BTreeMap::new()).unwrap();
+    let before = judge.judge(&snapshot).unwrap();
+    let first = process(&judge);
+    kill_process(first, Signal::KILL).unwrap();
+    assert_eq!(judge.judge(&snapshot).unwrap(), before, "nobody is blamed");
+    assert_ne!(process(&judge), first);
+}
+
+#[test]
+fn a_rule_during_which_it_ends_is_blamed_alone() {
+    let snapshot = postcard::to_allocvec(&host::host(30, 1_000)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["healthy", "loops", "second"] {
+        std::fs::write(directory.path().join(format!("{name}.wasm")), components::rule(name)).unwrap();
+    }
+    // So long that it is sure to be running.
+    let limits = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+    let mut judge = Judge::start_as(PathBuf::from(env!("CARGO_BIN_EXE_kerno")), limits.clone()).unwrap();
+    let candidates = engine::candidates(&[directory.path().to_owned()], &limits).unwrap();
+    judge.load(candidates, Settings::default(), BTreeMap::new()).unwrap();
+    let process = process(&judge);
+    let killer = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        kill_process(process, Signal::KILL)
+    });
+    let reports = judge.judge(&snapshot).unwrap();
+    killer.join().unwrap().unwrap();
+    let [first, ended, last] = &reports[..] else { panic!("{reports:#?}") };
+    assert_eq!((first.status, ended.status, last.status), (RuleStatus::Fired, RuleStatus::Failed, RuleStatus::Fired));
+    let reason = ended.reason.as_deref().unwrap();
+    assert!(reason.starts_with("the process that judges ended (signal: 9") && reason.contains("while it ran"), "{reason}");
+}
+
+fn process(judge: &Judge) -> Pid {
+    Pid::from_raw(i32::try_from(judge.process_id().unwrap()).unwrap()).unwrap()
+}
