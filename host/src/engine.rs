@@ -93,6 +93,9 @@ pub enum JudgeError {
 /// Address space that must be left before a window is measured, for the collectors and for compiling rules after it.
 const ROOM: usize = 256 << 20;
 
+/// Address space that instances take where it is not limited, bytes: they reserve it, and use little of it.
+pub const RESERVED: u64 = sandbox::POOL;
+
 /// Room for rules, and nothing compiled yet: whether there is any is known before a window is measured.
 pub struct Runtime(Sandbox);
 

@@ -7,21 +7,23 @@ mod shown;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use confine::{enclose, seal};
 pub use serve::serve;
 
-use wire::{Refusal, Reply, Request, receive, send, send_bytes};
+use tracing::level_filters::LevelFilter;
 
-use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, Settings};
+use wire::{LONGEST_REPLY, Refusal, Reply, Request, receive, send, send_bytes};
+
+use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
 use crate::findings::{RuleReport, RuleStatus};
 
 /// The hidden subcommand that [`serve`]s.
@@ -32,8 +34,10 @@ const PROGRAM: &str = "/proc/self/exe";
 
 /// How long an answer may take beyond what a rule may: hosts in trouble are slow.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long no more of the users' rules are compiled.
+const ENOUGH: Duration = Duration::from_secs(120);
 /// How often it is started again for one question, and after what time at first.
-const RESTARTS: u32 = 4;
+const RESTARTS: u32 = 6;
 const BACK_OFF: Duration = Duration::from_millis(20);
 
 /// Why nothing is judged.
@@ -48,6 +52,9 @@ pub enum JudgeError {
     /// It has no room for rules.
     #[error("{0}")]
     Runtime(String),
+    /// It can start no thread.
+    #[error("{0}")]
+    Threads(String),
     /// It ended again and again.
     #[error("the process that judges {0}")]
     Ended(String),
@@ -105,19 +112,23 @@ impl Judge {
     ) -> Result<&[Described], JudgeError> {
         (self.candidates, self.settings, self.off) = (candidates, settings, off);
         self.described = Vec::with_capacity(self.candidates.len());
-        let mut again = Again::default();
+        let (mut again, mut suspect) = (Again::default(), None);
         while let Err(Loading { at, ended }) = self.add_all()? {
-            // What ends the process once would do so at every start; and where many do, no more are tried.
+            tracing::warn!("the process that judges {ended}");
             let goes_on = again.after();
-            let reason = format!("the process that compiles it {ended}: build it again, or remove it");
-            let users = self.candidates.iter_mut().skip(at + 1).filter(|candidate| !goes_on && !candidate.is_built_in());
-            users.for_each(|candidate| {
-                candidate.refuse("not tried: others ended the process that compiles, remove those".to_owned())
-            });
-            if self.candidates[at].is_refused() {
-                return Err(JudgeError::Ended(ended));
+            // Whoever else ends it does not choose the same moment twice.
+            if suspect == Some(at) || !goes_on {
+                let Some(candidate) = self.candidates.get_mut(at).filter(|candidate| !candidate.is_refused()) else {
+                    return Err(JudgeError::Ended(ended));
+                };
+                candidate.refuse(format!("the process that compiles it {ended}: build it again, or remove it"));
             }
-            self.candidates[at].refuse(reason);
+            suspect = Some(at);
+            // Where many end it, no more are tried.
+            if !goes_on {
+                let users = self.candidates.iter_mut().skip(at + 1).filter(|candidate| !candidate.is_built_in());
+                users.for_each(|one| one.refuse("not tried: others ended the process that compiles, remove those".to_owned()));
+            }
         }
         Ok(&self.described)
     }
@@ -133,6 +144,9 @@ impl Judge {
     /// # Errors
     /// It is no snapshot, or the process cannot be started again.
     pub fn judge(&mut self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
+        if self.described.len() < self.candidates.len() {
+            return Err(JudgeError::Ended("has no rules: they were not loaded".to_owned()));
+        }
         let mut reports: Vec<RuleReport> = Vec::with_capacity(self.candidates.len());
         let mut again = Again::default();
         while reports.len() < self.candidates.len() {
@@ -162,9 +176,11 @@ impl Judge {
     /// It is no snapshot, or the process cannot be started again.
     pub fn bench(&mut self, index: usize, snapshot: &[u8]) -> Result<Bench, JudgeError> {
         let candidate = self.candidates[index].clone();
+        // As slow as a rule may be, each time.
+        let patience = PATIENCE + self.limits.deadline * (3 * RUNS as u32);
         let asked = self.with_rules(snapshot, |process| {
             process.ask(&Request::Bench(index, candidate))?;
-            match process.answer(PATIENCE)? {
+            match process.answer(patience)? {
                 Reply::Bench(bench) => Ok(shown::bench(bench)),
                 other => Err(unexpected(&other)),
             }
@@ -186,7 +202,7 @@ impl Judge {
         let process = self.process()?;
         let asked = process.ask(&Request::Component(bytes)).and_then(|()| process.answer(PATIENCE));
         match asked {
-            Ok(Reply::Component(component)) => Ok(component),
+            Ok(Reply::Component(component)) => Ok(component.map_err(shown::no_component)),
             Ok(other) => Err(JudgeError::Ended(unexpected(&other).to_string())),
             Err(error) => Err(JudgeError::Ended(self.ended(&error))),
         }
@@ -203,13 +219,17 @@ impl Judge {
     /// Adds every candidate that is not there yet; the first that ends the process is told.
     fn add_all(&mut self) -> Result<Result<(), Loading>, JudgeError> {
         let (settings, off) = (self.settings.clone(), self.off.clone());
-        let begun = self.process()?.ask(&Request::Rules(settings, off));
-        let mut added = Vec::with_capacity(self.candidates.len());
-        for (at, candidate) in self.candidates.clone().into_iter().enumerate() {
+        if let Err(error) = self.process()?.ask(&Request::Rules(settings, off)) {
+            return Ok(Err(Loading { at: usize::MAX, ended: self.ended(&error) }));
+        }
+        let (begun, mut added) = (Instant::now(), Vec::with_capacity(self.candidates.len()));
+        for (at, mut candidate) in self.candidates.clone().into_iter().enumerate() {
+            if begun.elapsed() > ENOUGH && !candidate.is_built_in() {
+                candidate.refuse(format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs()));
+            }
             let path = candidate.path().cloned();
-            let process = self.process()?;
-            let asked = begun.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()));
-            let asked = asked.and_then(|()| process.ask(&Request::Add(candidate))).and_then(|()| process.answer(PATIENCE));
+            let Some(process) = &mut self.process else { break };
+            let asked = process.ask(&Request::Add(candidate)).and_then(|()| process.answer(PATIENCE));
             match asked {
                 Ok(Reply::Added(described)) => added.push(Described { path, ..shown::described(described) }),
                 Ok(other) => return Ok(Err(Loading { at, ended: self.ended(&unexpected(&other)) })),
@@ -226,19 +246,19 @@ impl Judge {
         snapshot: &[u8],
         ask: impl FnOnce(&mut Process) -> io::Result<T>,
     ) -> Result<Asked<T>, JudgeError> {
-        if self.process.is_none()
-            && let Err(Loading { ended, .. }) = self.add_all()?
-        {
-            return Ok(Asked::Lost(ended));
+        if self.process.is_none() {
+            match self.add_all() {
+                Ok(Ok(())) => {}
+                Ok(Err(Loading { ended, .. })) => return Ok(Asked::Lost(ended)),
+                // What it said before it ended is not lost for that.
+                Err(error) => return Ok(Asked::Lost(format!("ended, and cannot be started again ({error})"))),
+            }
         }
         let process = self.process()?;
-        let taken = process
-            .ask(&Request::Snapshot)
-            .and_then(|()| send_bytes(&mut process.stream, snapshot))
-            .and_then(|()| process.answer(PATIENCE));
+        let taken = process.ask(&Request::Snapshot).and_then(|()| process.send(snapshot)).and_then(|()| process.answer(PATIENCE));
         match taken {
             Ok(Reply::Taken(Ok(()))) => {}
-            Ok(Reply::Taken(Err(why))) => return Err(JudgeError::Snapshot(why)),
+            Ok(Reply::Taken(Err(why))) => return Err(JudgeError::Snapshot(printable(why))),
             Ok(other) => return Ok(Asked::Lost(self.ended(&unexpected(&other)))),
             Err(error) => return Ok(Asked::Lost(self.ended(&error))),
         }
@@ -250,12 +270,12 @@ impl Judge {
 
     /// Appends the reports of the rules that have none yet, as far as the process lives.
     fn judge_from(&mut self, snapshot: &[u8], reports: &mut Vec<RuleReport>) -> Result<Asked<()>, JudgeError> {
-        let (all, patience) = (self.candidates.len(), self.limits.deadline + PATIENCE);
+        let (limits, described) = (self.limits.clone(), self.described.clone());
         self.with_rules(snapshot, |process| {
             process.ask(&Request::Judge(reports.len()))?;
-            while reports.len() < all {
-                match process.answer(patience)? {
-                    Reply::Report(report) => reports.push(shown::report(report)),
+            while let Some(rule) = described.get(reports.len()) {
+                match process.answer(PATIENCE + limits.deadline)? {
+                    Reply::Report(report) => reports.push(shown::report(report, rule, &limits)),
                     other => return Err(unexpected(&other)),
                 }
             }
@@ -313,20 +333,23 @@ struct Process {
 impl Process {
     fn start(program: &Path, limits: &Limits) -> Result<Self, JudgeError> {
         let (ours, theirs) = UnixStream::pair().map_err(JudgeError::Start)?;
-        let child = Command::new(program)
-            .arg0("kerno")
-            .arg(COMMAND)
-            // Ctrl-C ends the window, not who judges it.
-            .process_group(0)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(JudgeError::Start)?;
-        let mut process = Self { child, stream: ours };
-        let asked = process.stream.set_write_timeout(Some(PATIENCE)).and_then(|()| process.ask(&Request::Begin(limits.clone())));
+        let mut command = Command::new(program);
+        // Nothing of what this process knows, but what it is to log.
+        command.arg0("kerno").arg(COMMAND).env_clear();
+        match LevelFilter::current().into_level() {
+            Some(level) => command.env("KERNO_LOG", format!("kerno={level}")),
+            None => command.stderr(Stdio::null()),
+        };
+        // Ctrl-C ends the window, not who judges it.
+        command.process_group(0).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        let mut process = Self { child: command.spawn().map_err(JudgeError::Start)?, stream: ours };
+        // What the child has is its own from now on: its end is told by its socket.
+        drop(command);
+        let asked = process.ask(&Request::Begin(limits.clone()));
         match asked.and_then(|()| process.answer(PATIENCE)) {
             Ok(Reply::Begun(Ok(()))) => Ok(process),
             Ok(Reply::Begun(Err(Refusal::Runtime(why)))) => Err(JudgeError::Runtime(why)),
+            Ok(Reply::Begun(Err(Refusal::Threads(why)))) => Err(JudgeError::Threads(why)),
             Ok(Reply::Begun(Err(Refusal::Walls(why)))) => Err(JudgeError::Walls(why)),
             Ok(other) => Err(JudgeError::Ended(process.end(&unexpected(&other)))),
             Err(error) => Err(JudgeError::Ended(process.end(&error))),
@@ -334,25 +357,33 @@ impl Process {
     }
 
     fn ask(&mut self, request: &Request) -> io::Result<()> {
-        send(&mut self.stream, request)
+        send(&mut self.within(PATIENCE), request)
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        send_bytes(&mut self.within(PATIENCE), bytes)
     }
 
     fn answer(&mut self, patience: Duration) -> io::Result<Reply> {
-        self.stream.set_read_timeout(Some(patience))?;
-        receive(&mut self.stream)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        receive(&mut self.within(patience), LONGEST_REPLY)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn within(&mut self, patience: Duration) -> Within<'_> {
+        Within { stream: &mut self.stream, until: Instant::now() + patience }
     }
 
     /// Ends it, and tells how it ended or why it had to.
     fn end(mut self, error: &io::Error) -> String {
-        let gone =
-            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
-        if gone && let Ok(status) = self.child.wait() {
-            return format!("ended ({status})");
+        // One that has ended by itself keeps its status; one that only closed its connection would never end.
+        let status = self.child.kill().and_then(|()| self.child.wait());
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => match status {
+                Ok(status) => format!("ended ({status})"),
+                Err(_) => "ended".to_owned(),
+            },
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "did not answer in time and was stopped".to_owned(),
+            _ => format!("broke off ({error})"),
         }
-        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
-            return format!("did not answer within {} s and was stopped", PATIENCE.as_secs());
-        }
-        format!("broke off ({error})")
     }
 }
 
@@ -361,6 +392,37 @@ impl Drop for Process {
         // It has nothing to lose, and must not be left as a zombie.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The connection, until a moment: however little of a message comes at a time.
+struct Within<'a> {
+    stream: &'a mut UnixStream,
+    until: Instant,
+}
+
+impl Within<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Within<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Within<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

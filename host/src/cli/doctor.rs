@@ -187,11 +187,16 @@ pub(super) fn failed(error: &AgentError) -> Failure {
         AgentError::Runtime(_) | AgentError::Judge(JudgeError::Runtime(_)) => {
             Failure::own(what, "give it 1 GiB of address space for a few instances: raise `ulimit -v`")
         }
-        AgentError::Judge(JudgeError::Start(_)) => {
-            Failure::own(what, "let kerno start one more process: raise `ulimit -u`, or TasksMax= in the unit")
-        }
+        AgentError::Judge(JudgeError::Threads(_)) => Failure::own(what, "let kerno start one more thread"),
+        AgentError::Judge(JudgeError::Start(error)) => Failure::own(
+            what,
+            match error.kind() {
+                ErrorKind::WouldBlock => "let kerno start one more process: raise `ulimit -u`, or TasksMax= in the unit",
+                _ => "run it where /proc is mounted and where it may start its own program",
+            },
+        ),
         AgentError::Judge(JudgeError::Walls(_)) => {
-            Failure::own(what, "run kerno where it may give up rights and filter its calls (seccomp): see kerno check")
+            Failure::own(what, "run it where a process may give up rights and have its calls filtered (seccomp)")
         }
         AgentError::Judge(_) | AgentError::Encode(_) => {
             Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")

@@ -13,7 +13,7 @@ use super::arguments::{Rules, RulesCommand, RulesForm};
 use super::config::Config;
 use super::failure::{chain, warn};
 use super::{Environment, Failure, doctor, exit, output, recording};
-use crate::agent::{self, Judging};
+use crate::agent::{self, AgentError, Judging};
 use crate::engine::{self, Described};
 use crate::findings::RuleStatus;
 use crate::report;
@@ -130,7 +130,10 @@ fn is_meant(meant: &str, rule: &Described) -> bool {
 }
 
 fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
-    agent::rules(judging).map_err(|error| Failure::usage(chain(&error), "give --dir a directory that this user may read"))
+    agent::rules(judging).map_err(|error| match error {
+        AgentError::Rules(_) => Failure::usage(chain(&error), "give --dir a directory that this user may read"),
+        other => doctor::failed(&other),
+    })
 }
 
 fn find<'a>(rule: &str, all: &'a [Described]) -> Result<&'a Described, Failure> {

@@ -185,12 +185,9 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>,
 
 /// Compiles a component, whether its native code is there or not.
 pub(super) fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
-    // It panics where it cannot start its threads.
     let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
-    let compiled = catch_unwind(compile).map_err(|_| {
-        "the compiler gave up on it, for want of threads (raise `ulimit -u`, or TasksMax= in the unit) or by a fault of its own: see above"
-            .to_owned()
-    })?;
+    let compiled = catch_unwind(compile)
+        .map_err(|_| "the compiler gave up on it, by a fault of its own: build it again with the SDK, or remove it".to_owned())?;
     compiled.map_err(|error| {
         let text = format!("{:#}", error.root_cause());
         if text.contains("unexpected end") || text.contains("out-of-bounds") || text.contains("extends past") {

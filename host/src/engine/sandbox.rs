@@ -1,6 +1,6 @@
 //! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
@@ -28,9 +28,13 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 8;
 const TABLE_ELEMENTS: usize = 10_000;
 
-/// Whether somebody has set `RLIMIT_AS` (`ulimit -v`).
+/// Addresses that all instances have together, and some for the pool's own tables.
+pub(super) const POOL: u64 = INSTANCES as u64 * (ADDRESSES + GUARD) + (256 << 20);
+
+/// Whether somebody has set `RLIMIT_AS` (`ulimit -v`): asked once, for code is compiled for what was answered first.
 pub(super) fn address_space_is_limited() -> bool {
-    getrlimit(Resource::As).current.is_some()
+    static LIMITED: LazyLock<bool> = LazyLock::new(|| getrlimit(Resource::As).current.is_some());
+    *LIMITED
 }
 
 /// The one engine, what it offers to components, and the limits.

@@ -11,10 +11,13 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
+use crate::engine::RESERVED;
 use crate::platform::privileges;
 
 /// Memory that it may have, bytes: rules are small, but compiling a large one is not. What is only reserved does not count.
-const MEMORY: u64 = 1 << 30;
+const MEMORY: u64 = 512 << 20;
+/// Addresses beside those that instances reserve, bytes: this program, its threads, and memory once more, whatever kind it is of.
+const ADDRESSES: u64 = 1 << 30;
 
 /// Calls that computing, memory, time and the one open connection need. Everything else is refused.
 const ALLOWED: &[libc::c_long] = &[
@@ -23,7 +26,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_writev,
     libc::SYS_close,
     libc::SYS_brk,
-    libc::SYS_mmap,
     libc::SYS_mremap,
     libc::SYS_munmap,
     libc::SYS_mprotect,
@@ -51,6 +53,7 @@ const ALLOWED: &[libc::c_long] = &[
 /// # Errors
 /// What the kernel says.
 pub fn enclose() -> io::Result<()> {
+    privileges::belong(c"kerno-judge");
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // Nobody but root looks into it, and nothing of it is left on a disk.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -78,13 +81,17 @@ pub fn enclose() -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn seal() -> io::Result<()> {
+    limit(Resource::As, RESERVED + ADDRESSES)?;
     limit(Resource::Nofile, 0)?;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // An abort is a signal to itself; a limit is read, not set; and of a file it is asked whether it is open.
     let own = getpid().as_raw_nonzero().get();
-    rules.insert(libc::SYS_tgkill, vec![only(0, own as u64)?]);
-    rules.insert(libc::SYS_prlimit64, vec![only(2, 0)?]);
-    rules.insert(libc::SYS_fcntl, vec![only(1, libc::F_GETFD as u64)?]);
+    rules.insert(libc::SYS_tgkill, vec![only(&[(0, own as u64)])?]);
+    rules.insert(libc::SYS_prlimit64, vec![only(&[(0, 0), (2, 0)])?]);
+    rules.insert(libc::SYS_fcntl, vec![only(&[(1, libc::F_GETFD as u64)])?]);
+    // Memory is its own.
+    let private = SeccompCmpOp::MaskedEq(libc::MAP_SHARED as u64);
+    rules.insert(libc::SYS_mmap, vec![rule(vec![condition(3, private, 0)])?]);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let filter = SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch).map_err(io::Error::other)?;
@@ -92,9 +99,17 @@ pub fn seal() -> io::Result<()> {
     seccompiler::apply_filter_all_threads(&program).map_err(io::Error::other)
 }
 
-fn only(argument: u8, value: u64) -> io::Result<SeccompRule> {
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value);
-    condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(io::Error::other)
+/// Only with these arguments.
+fn only(arguments: &[(u8, u64)]) -> io::Result<SeccompRule> {
+    rule(arguments.iter().map(|(argument, value)| condition(*argument, SeccompCmpOp::Eq, *value)).collect())
+}
+
+fn condition(argument: u8, compared: SeccompCmpOp, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, compared, value)
+}
+
+fn rule(conditions: Vec<Result<SeccompCondition, seccompiler::BackendError>>) -> io::Result<SeccompRule> {
+    conditions.into_iter().collect::<Result<_, _>>().and_then(SeccompRule::new).map_err(io::Error::other)
 }
 
 /// Never more than there was.

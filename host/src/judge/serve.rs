@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kerno_signals::Snapshot;
 
 use super::confine;
-use super::wire::{Plain, Refusal, Reply, Request, receive, receive_bytes, send};
+use super::wire::{LONGEST_REQUEST, Plain, Refusal, Reply, Request, receive, receive_bytes, send};
 use crate::engine::{self, Limits, RuleSet, Runtime, Settings};
 use crate::platform::privileges;
 
@@ -24,20 +24,20 @@ pub fn serve() -> io::Result<()> {
     stream.peer_addr()?;
     // Read and written with the plainest calls there are.
     let mut stream = Plain(stream.into());
-    let Some(Request::Begin(limits)) = receive(&mut stream)? else { return Ok(()) };
+    let Some(Request::Begin(limits)) = receive(&mut stream, LONGEST_REQUEST)? else { return Ok(()) };
     let runtime = begin(&limits);
     let refusal = runtime.as_ref().err().cloned();
     send(&mut stream, &Reply::Begun(refusal.map_or(Ok(()), Err)))?;
     let Ok(runtime) = runtime else { return Ok(()) };
     let mut rules = runtime.without_rules(Settings::default(), Default::default());
     let mut snapshot = None;
-    while let Some(request) = receive(&mut stream)? {
+    while let Some(request) = receive(&mut stream, LONGEST_REQUEST)? {
         match request {
             Request::Begin(_) => return Err(io::Error::other("it was begun twice")),
             Request::Rules(settings, off) => rules = rules.emptied(settings, off),
             Request::Add(candidate) => send(&mut stream, &Reply::Added(rules.add(candidate)))?,
             Request::Snapshot => {
-                let bytes = receive_bytes(&mut stream)?.unwrap_or_default();
+                let bytes = receive_bytes(&mut stream, LONGEST_REQUEST)?.unwrap_or_default();
                 let taken = Snapshot::from_postcard(&bytes).map(|taken| snapshot = Some(Arc::new(taken)));
                 send(&mut stream, &Reply::Taken(taken.map_err(|error| error.to_string())))?;
             }
@@ -56,7 +56,7 @@ fn begin(limits: &Limits) -> Result<Runtime, Refusal> {
     let walls = |error: io::Error| Refusal::Walls(error.to_string());
     confine::enclose().map_err(walls)?;
     let runtime = Runtime::new(limits).map_err(|error| Refusal::Runtime(error.to_string()))?;
-    runtime.start_threads().map_err(|error| Refusal::Runtime(error.to_string()))?;
+    runtime.start_threads().map_err(|error| Refusal::Threads(error.to_string()))?;
     confine::seal().map_err(walls)?;
     Ok(runtime)
 }

@@ -47,6 +47,8 @@ pub(super) enum Reply {
 pub(super) enum Refusal {
     /// Rules cannot be run.
     Runtime(String),
+    /// It can start no thread.
+    Threads(String),
     /// It could not be shut in.
     Walls(String),
 }
@@ -70,8 +72,10 @@ impl Write for Plain {
     }
 }
 
-/// Longest message that is read: more than any snapshot, less than what would take the memory of a host.
-const LONGEST: u64 = 1 << 30;
+/// Longest question that is read: more than any snapshot, less than what would take the memory of a host.
+pub(super) const LONGEST_REQUEST: u64 = 1 << 30;
+/// Longest answer: more than a rule may say, and than a component of the largest module; what it unfolds to is some times as much.
+pub(super) const LONGEST_REPLY: u64 = 4 << 20;
 
 pub(super) fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Result<()> {
     send_bytes(stream, &postcard::to_allocvec(message).map_err(io::Error::other)?)
@@ -84,19 +88,19 @@ pub(super) fn send_bytes(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()
 }
 
 /// The next message; `None` when the other side has gone.
-pub(super) fn receive<T: DeserializeOwned>(stream: &mut impl Read) -> io::Result<Option<T>> {
-    let Some(bytes) = receive_bytes(stream)? else { return Ok(None) };
+pub(super) fn receive<T: DeserializeOwned>(stream: &mut impl Read, longest: u64) -> io::Result<Option<T>> {
+    let Some(bytes) = receive_bytes(stream, longest)? else { return Ok(None) };
     postcard::from_bytes(&bytes).map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-pub(super) fn receive_bytes(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn receive_bytes(stream: &mut impl Read, longest: u64) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 8];
     match stream.read_exact(&mut length) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         read => read?,
     }
     let length = u64::from_le_bytes(length);
-    if length > LONGEST {
+    if length > longest {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a message of {length} bytes")));
     }
     // Room is made for what comes, not for what is announced.
@@ -117,24 +121,24 @@ mod tests {
         send(&mut sent, &Request::Judge(7)).unwrap();
         send_bytes(&mut sent, b"abc").unwrap();
         let mut stream = &sent[..];
-        assert!(matches!(receive(&mut stream).unwrap(), Some(Request::Judge(7))));
-        assert_eq!(receive_bytes(&mut stream).unwrap().as_deref(), Some(&b"abc"[..]));
-        assert!(receive::<Request>(&mut stream).unwrap().is_none());
+        assert!(matches!(receive(&mut stream, 99).unwrap(), Some(Request::Judge(7))));
+        assert_eq!(receive_bytes(&mut stream, 99).unwrap().as_deref(), Some(&b"abc"[..]));
+        assert!(receive::<Request>(&mut stream, 99).unwrap().is_none());
         let torn = &sent[..sent.len() - 1];
         let mut stream = &torn[sent.len() - 11..];
-        assert_eq!(receive_bytes(&mut stream).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(receive_bytes(&mut stream, 99).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         let mut endless = &u64::MAX.to_le_bytes()[..];
-        assert_eq!(receive_bytes(&mut endless).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(receive_bytes(&mut endless, 99).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = receive::<Reply>(&mut &bytes[..]);
+            let _ = receive::<Reply>(&mut &bytes[..], 1 << 20);
             let mut framed = Vec::new();
             send_bytes(&mut framed, &bytes).unwrap();
-            let _ = receive::<Reply>(&mut &framed[..]);
-            let _ = receive::<Request>(&mut &framed[..]);
+            let _ = receive::<Reply>(&mut &framed[..], 1 << 20);
+            let _ = receive::<Request>(&mut &framed[..], 1 << 20);
         }
     }
 }

@@ -24,6 +24,18 @@ pub fn close_others() -> io::Result<()> {
     told(unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) })
 }
 
+/// Has this process known by a name, and ended by whoever started it alone: what is sent to all of a terminal's or a unit's processes
+/// is not meant for it.
+pub fn belong(name: &std::ffi::CStr) {
+    // SAFETY: calls with numbers, and with a text that ends.
+    unsafe {
+        libc::prctl(libc::PR_SET_NAME, name.as_ptr());
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+}
+
 /// Gives up all capabilities but these, for this thread and those that it starts from now on.
 ///
 /// # Errors
