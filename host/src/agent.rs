@@ -53,6 +53,8 @@ pub struct Judging {
     pub rules: Vec<PathBuf>,
     /// What was set of rules.
     pub settings: Settings,
+    /// What they may use.
+    pub limits: Limits,
     /// Objectives that findings may burn.
     pub objectives: Vec<Objective>,
 }
@@ -104,7 +106,7 @@ pub fn doctor(
 ) -> Result<Report, AgentError> {
     progress(Moment::Starting);
     // A window that cannot be judged need not be measured.
-    let mut judge = Judge::start(Limits::default())?;
+    let mut judge = Judge::start(options.judging.limits.clone())?;
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     rights::measuring(options.recording);
     let host = host::Start::read(options)?;
@@ -148,7 +150,7 @@ pub fn doctor(
 /// When rules cannot be listed or run at all.
 pub fn replay(snapshot: &Snapshot, judging: &Judging) -> Result<Report, AgentError> {
     rights::judging();
-    report(&mut Judge::start(Limits::default())?, snapshot, judging)
+    report(&mut Judge::start(judging.limits.clone())?, snapshot, judging)
 }
 
 /// Loads all rules and tells what they are.
@@ -169,9 +171,9 @@ pub fn only_change_files() {
 ///
 /// # Errors
 /// When rules cannot be run at all; or it is damaged, or no rule.
-pub fn component_of(bytes: Vec<u8>) -> Result<Result<Vec<u8>, NoComponent>, AgentError> {
+pub fn component_of(bytes: Vec<u8>, limits: &Limits) -> Result<Result<Vec<u8>, NoComponent>, AgentError> {
     rights::judging();
-    Ok(Judge::start(Limits::default())?.component_of(bytes)?)
+    Ok(Judge::start(limits.clone())?.component_of(bytes)?)
 }
 
 /// What each rule is, and what it says of a window that was measured before, untouched by triage.
@@ -212,15 +214,15 @@ fn report(judge: &mut Judge, snapshot: &Snapshot, judging: &Judging) -> Result<R
 }
 
 fn load(judging: &Judging) -> Result<Judge, AgentError> {
-    let mut judge = Judge::start(Limits::default())?;
+    let mut judge = Judge::start(judging.limits.clone())?;
     load_into(&mut judge, judging)?;
     Ok(judge)
 }
 
 /// The built-in rules and those of the directories.
 fn load_into(judge: &mut Judge, judging: &Judging) -> Result<(), AgentError> {
-    let Judging { rules, settings, .. } = judging;
-    let found = engine::candidates(rules, &Limits::default())?;
+    let Judging { rules, settings, limits, .. } = judging;
+    let found = engine::candidates(rules, limits)?;
     let built_in = artifacts::BUILT_IN_RULES.iter().map(|(id, component)| Candidate::built_in(id, *component));
     judge.load(built_in.chain(found).collect(), settings.clone(), engine::switched_off(rules, settings))?;
     Ok(())

@@ -8,6 +8,7 @@ mod answers;
 mod bench;
 mod bindings;
 mod clock;
+mod cpu_time;
 mod described;
 mod load;
 mod module;
@@ -42,7 +43,7 @@ use sandbox::Sandbox;
 /// What a rule may use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Limits {
-    /// Time of one call, by the wall: generous, because kerno runs where tasks wait long for a CPU.
+    /// CPU time of one call.
     pub deadline: Duration,
     /// Linear memory of one instance, bytes.
     pub memory: usize,
@@ -54,9 +55,17 @@ pub struct Limits {
     pub module: u64,
 }
 
+impl Limits {
+    /// Time of one call by the wall: generous, because kerno runs where tasks wait long for a CPU.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.deadline + (self.deadline * 19).min(Duration::from_secs(10))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(1), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
+        Self { deadline: Duration::from_millis(50), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
     }
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod complaint;
 mod keys;
+mod limits;
 mod place;
 mod quantity;
 mod rules;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use super::{Environment, Failure, window};
 use crate::agent::Judging;
-use crate::engine::{self, Quantity};
+use crate::engine::{self, Limits, Quantity};
 use crate::findings::{Objective, Pattern};
 use complaint::{Book, Complaint, shown};
 use keys::Use;
@@ -37,6 +38,9 @@ pub(super) struct Settings {
     /// By rule and parameter.
     parameters: BTreeMap<String, BTreeMap<String, Set>>,
     disabled: BTreeMap<String, usize>,
+    /// What rules may use, and the lines that say so.
+    pub(super) limits: Limits,
+    limits_set: BTreeMap<&'static str, usize>,
     objectives: Vec<(Objective, usize)>,
     /// Ids, or patterns of them, that a rule of the users' own must have: id, line, key.
     ids: Vec<(String, usize, String)>,
@@ -112,6 +116,7 @@ impl Config {
                 disabled: self.settings.disabled.keys().cloned().collect::<BTreeSet<_>>(),
                 even_disabled: false,
             },
+            limits: self.settings.limits.clone(),
             objectives: self.settings.objectives.iter().map(|(objective, _)| objective.clone()).collect(),
         }
     }
@@ -192,6 +197,7 @@ fn read(text: &str, beside: &Path, own_rules: bool, book: &mut Book) -> Settings
             "dirs" => {}
             "params" => rules::params(&entry.value, own_rules, &mut settings, book),
             "disabled" => rules::disabled(&entry.value, own_rules, &mut settings, book),
+            "limits" => limits::limits(&entry.value, &mut settings, book),
             "require_signature" => rules::require_signature(entry, book),
             "trusted_keys" => book.unused(entry.line, "rules.trusted_keys"),
             _ => known("rules.", entry, keys::RULES, book),

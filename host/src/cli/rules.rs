@@ -89,7 +89,7 @@ fn bench(named: &[String], snapshot: &Path, rules: &Rules, environment: &Environ
     let is_wanted =
         |id: &str, path: Option<&Path>| named.is_empty() || named.iter().any(|rule| rule == id || is_file(path, rule));
     let all = agent::bench(&snapshot, &judging, &is_wanted).map_err(|error| doctor::failed(&error))?;
-    tell(rules.output, all.as_slice(), text::bench)?;
+    tell(rules.output, all.as_slice(), |all| text::bench(all, &judging.limits))?;
     Ok(if all.iter().all(|bench| bench.cost.is_some()) { exit::DONE } else { exit::FINDINGS })
 }
 

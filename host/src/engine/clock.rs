@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::Engine;
 
 /// Epochs pass at this pace.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 
 /// One clock of an engine: two would make deadlines come early. Its thread is there from the first use on, and sleeps between uses.
 pub(super) struct Clock {

@@ -1,19 +1,21 @@
 //! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use kerno_signals::Snapshot;
 use rustix::process::{Resource, getrlimit};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, OptLevel, PoolConcurrencyLimitError, PoolingAllocationConfig, RegallocAlgorithm,
-    ResourceLimiter, Store, Trap,
+    ResourceLimiter, Store, Trap, UpdateDeadline,
 };
 
 use super::Limits;
 use super::answers::Refusal;
 use super::bindings::{Rule, RulePre};
-use super::clock::{self, Clock, Running};
+use super::clock::{Clock, Running};
+use super::cpu_time;
 use super::rule::Parameters;
 
 /// Instances at a time: rules run one after the other; for a program that judges in several threads there are some more.
@@ -56,11 +58,13 @@ pub(super) struct State {
     pub(super) memory: usize,
     memory_limit: usize,
     memory_denied: bool,
+    /// It ran for longer than it may by the wall.
+    waited: bool,
 }
 
 impl State {
     pub(super) fn new(snapshot: Option<Arc<Snapshot>>, parameters: Arc<Parameters>, rule: Arc<str>) -> Self {
-        Self { snapshot, parameters, rule, log_lines: 0, memory: 0, memory_limit: 0, memory_denied: false }
+        Self { snapshot, parameters, rule, log_lines: 0, memory: 0, memory_limit: 0, memory_denied: false, waited: false }
     }
 }
 
@@ -154,8 +158,15 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(self.limits.result);
-        // The tick that is under way when the call begins does not count.
-        store.set_epoch_deadline(self.limits.deadline.as_millis().div_ceil(clock::TICK.as_millis()) as u64 + 1);
+        let (deadline, longest) = (self.limits.deadline, self.limits.longest());
+        let (used, begun) = (cpu_time::of_this_thread(), Instant::now());
+        // Asked at each tick.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |mut store| {
+            store.data_mut().waited = begun.elapsed() >= longest;
+            let is_over = store.data().waited || cpu_time::of_this_thread().saturating_sub(used) >= deadline;
+            if is_over { Err(Trap::Interrupt.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+        });
         let result = rule.instantiate(&mut store).and_then(|instance| call(&instance, &mut store));
         result.map_err(|error| self.explain(&error, store.data()))
     }
@@ -181,10 +192,16 @@ impl Sandbox {
             return format!("it broke the contract with kerno ({text}): build it again with the SDK");
         };
         match trap {
+            Trap::Interrupt if state.waited => {
+                let longest = self.limits.longest().as_millis();
+                format!(
+                    "it did not get enough of a CPU to finish within {longest} ms: run it again when this host has time for it"
+                )
+            }
             Trap::Interrupt => {
                 let deadline = self.limits.deadline.as_millis();
                 format!(
-                    "it did not finish within {deadline} ms and was stopped: look for an endless loop, or ask for fewer records"
+                    "it did not finish within {deadline} ms of CPU time and was stopped: look for an endless loop, or ask for fewer records"
                 )
             }
             _ if state.memory_denied => self.too_much_memory(),

@@ -11,13 +11,18 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-use crate::engine::RESERVED;
+use crate::engine::{Limits, RESERVED};
 use crate::platform::privileges;
 
 /// Memory that it may have, bytes: rules are small, but compiling a large one is not. What is only reserved does not count.
-const MEMORY: u64 = 512 << 20;
-/// Addresses beside those that instances reserve, bytes: this program, its threads, and memory once more, whatever kind it is of.
-const ADDRESSES: u64 = 1 << 30;
+const fn memory(limits: &Limits) -> u64 {
+    (512 << 20) + 64 * limits.module + limits.memory as u64
+}
+
+/// Addresses that it may have, bytes: those that instances reserve, this program, and its memory, whatever kind that is of.
+const fn addresses(limits: &Limits) -> u64 {
+    RESERVED + (512 << 20) + memory(limits)
+}
 
 /// Calls that computing, memory, time and the one open connection need. Everything else is refused.
 const ALLOWED: &[libc::c_long] = &[
@@ -52,13 +57,13 @@ const ALLOWED: &[libc::c_long] = &[
 ///
 /// # Errors
 /// What the kernel says.
-pub fn enclose() -> io::Result<()> {
+pub fn enclose(limits: &Limits) -> io::Result<()> {
     privileges::belong(c"kerno-judge");
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // Nobody but root looks into it, and nothing of it is left on a disk.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::Core, 0)?;
-    limit(Resource::Data, MEMORY)?;
+    limit(Resource::Data, memory(limits))?;
     privileges::forbid_new_privileges()?;
     privileges::keep(&[])?;
     // Before 5.13, and where it is switched off, the filter of calls stands alone.
@@ -80,8 +85,8 @@ pub fn enclose() -> io::Result<()> {
 ///
 /// # Errors
 /// What the kernel says.
-pub fn seal() -> io::Result<()> {
-    limit(Resource::As, RESERVED + ADDRESSES)?;
+pub fn seal(limits: &Limits) -> io::Result<()> {
+    limit(Resource::As, addresses(limits))?;
     limit(Resource::Nofile, 0)?;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     // An abort is a signal to itself; a limit is read, not set; and of a file it is asked whether it is open.

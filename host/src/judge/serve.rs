@@ -54,10 +54,10 @@ pub fn serve() -> io::Result<()> {
 /// All that needs a thread or a file is made between the walls and the last of them.
 fn begin(limits: &Limits) -> Result<Runtime, Refusal> {
     let walls = |error: io::Error| Refusal::Walls(error.to_string());
-    confine::enclose().map_err(walls)?;
+    confine::enclose(limits).map_err(walls)?;
     let runtime = Runtime::new(limits).map_err(|error| Refusal::Runtime(error.to_string()))?;
     runtime.start_threads().map_err(|error| Refusal::Threads(error.to_string()))?;
-    confine::seal().map_err(walls)?;
+    confine::seal(limits).map_err(walls)?;
     Ok(runtime)
 }
 

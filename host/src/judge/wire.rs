@@ -75,7 +75,9 @@ impl Write for Plain {
 /// Longest question that is read: more than any snapshot, less than what would take the memory of a host.
 pub(super) const LONGEST_REQUEST: u64 = 1 << 30;
 /// Longest answer: more than a rule may say, and than a component of the largest module; what it unfolds to is some times as much.
-pub(super) const LONGEST_REPLY: u64 = 4 << 20;
+pub(super) const fn longest_reply(limits: &Limits) -> u64 {
+    (1 << 20) + 2 * (limits.module + limits.result as u64)
+}
 
 pub(super) fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Result<()> {
     send_bytes(stream, &postcard::to_allocvec(message).map_err(io::Error::other)?)

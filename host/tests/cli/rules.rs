@@ -55,6 +55,47 @@ fn one_rule_is_told_with_the_values_in_force() {
 }
 
 #[test]
+fn rules_are_held_to_the_limits_that_are_configured() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, snapshot) = (directory.path().join("config.yaml"), fixture());
+    let (config, snapshot) = (config.to_str().unwrap(), snapshot.to_str().unwrap());
+    let said = |name: &str, limits: &str| {
+        fs::write(config, format!("rules:\n  limits: {{ {limits} }}\n")).unwrap();
+        let file = directory.path().join(format!("{name}.wasm"));
+        fs::write(&file, super::components::rule(name)).unwrap();
+        let (_, stdout, stderr) = rules(&["test", file.to_str().unwrap(), "--snapshot", snapshot, "--config", config]);
+        assert_eq!(stderr, "");
+        stdout
+    };
+    assert!(said("loops", "deadline: 30ms").contains("did not finish within 30 ms of CPU time"));
+    assert!(said("many-findings", "findings: 3").contains("at most 3 are taken"));
+    assert!(said("long-text", "result: 1KiB").contains("more than 1 KiB"));
+    let large = [super::components::rule("healthy"), custom(100 << 10)].concat();
+    fs::write(directory.path().join("large.wasm"), large).unwrap();
+    let of_large = |limits: &str| {
+        fs::write(config, format!("rules:\n  limits: {{ {limits} }}\n")).unwrap();
+        rules(&["verify", directory.path().join("large.wasm").to_str().unwrap(), "--config", config]).1
+    };
+    assert!(of_large("module: 64KiB").contains("more than the 64 KiB"));
+    assert!(of_large("module: 256KiB").contains("loads as healthy"));
+    let (_, shown, _) = rules(&["bench", "oom-kill", "--snapshot", snapshot, "--config", config]);
+    assert!(shown.contains("256 KiB a file"), "{shown}");
+}
+
+/// A section that means nothing, of so many bytes.
+fn custom(size: usize) -> Vec<u8> {
+    let content = [&[1, b'x'][..], &vec![0; size]].concat();
+    let mut section = vec![0];
+    let mut length = content.len();
+    while length >= 0x80 {
+        section.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    section.push(length as u8);
+    [section, content].concat()
+}
+
+#[test]
 fn a_file_is_verified_with_the_reason_why_it_would_not_load() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("mine.wasm");

@@ -28,7 +28,7 @@ pub(super) const TOP: [(&str, Use); 12] = [
 pub(super) const DOCTOR: [&str; 2] = ["duration", "thresholds"];
 
 /// Keys of `rules`; the last one is accepted with a warning.
-pub(super) const RULES: [&str; 5] = ["dirs", "params", "disabled", "require_signature", "trusted_keys"];
+pub(super) const RULES: [&str; 6] = ["dirs", "params", "disabled", "limits", "require_signature", "trusted_keys"];
 
 /// Keys of an entry of `slos`.
 pub(super) const SLO: [&str; 3] = ["name", "selector", "text"];

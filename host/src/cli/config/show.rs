@@ -1,5 +1,6 @@
 //! What is in force as YAML that kerno reads again, and where each value comes from.
 
+use super::limits::LIMITS;
 use super::{Config, quantity};
 use crate::cli::Environment;
 use crate::cli::window;
@@ -30,6 +31,11 @@ pub(super) fn show(config: &Config, rules: &[Described], origin: bool, environme
     let dirs = settings.dirs.iter().map(|(path, line)| (quoted(&path.to_string_lossy()), *line));
     page.list("  dirs:", dirs.collect(), at);
     page.list("  disabled:", settings.disabled.iter().map(|(id, line)| (quoted(id), *line)).collect(), at);
+    page.line("  limits:", None);
+    for limit in &LIMITS {
+        let line = settings.limits_set.get(limit.key).copied();
+        page.line(&format!("    {}: {}", limit.key, limit.write((limit.get)(&settings.limits))), Some(at(line)));
+    }
     page.line("  params:", None);
     for rule in rules {
         match &rule.about {

@@ -50,6 +50,26 @@ fn what_is_set_is_read_with_its_unit_and_line() {
 }
 
 #[test]
+fn limits_are_read_within_their_bounds() {
+    let settings = good("rules:\n  limits:\n    deadline: 50ms\n    memory: 64MiB\n    findings: 8\n");
+    let Limits { deadline, memory, result, findings, module } = settings.limits;
+    assert_eq!((deadline, memory, result, findings, module), (Duration::from_millis(50), 64 << 20, 256 << 10, 8, 1 << 20));
+    assert_eq!(settings.limits_set, BTreeMap::from([("deadline", 3), ("memory", 4), ("findings", 5)]));
+    for (limit, expected) in [
+        ("deadline: 5m", "from 10ms to 1m"),
+        ("deadline: 50", "from 10ms to 1m"),
+        ("memory: 64KiB", "from 1MiB to 1GiB"),
+        ("findings: 0", "from 1 to 1024"),
+        ("findings: 2.5", "from 1 to 1024"),
+        ("module: [1]", "from 64KiB to 64MiB"),
+        ("deadlin: 50ms", "did you mean deadline?"),
+    ] {
+        let (line, told) = mistake(&format!("rules:\n  limits:\n    {limit}\n"));
+        assert!(line == 3 && told.contains(expected), "{limit}: {told}");
+    }
+}
+
+#[test]
 fn directories_of_rules_lie_beside_the_file() {
     let (settings, book) = of("rules:\n  dirs:\n    - rules\n    - /opt/rules\n", false);
     assert!(book.errors.is_empty());

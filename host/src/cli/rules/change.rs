@@ -112,8 +112,9 @@ impl Directories {
 pub(super) fn install(from: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let directories = Directories::open(rules, environment)?;
     let files: Vec<PathBuf> = from.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    let limits = &directories.config.settings.limits;
     let read: Vec<(PathBuf, Vec<u8>)> =
-        files.into_iter().map(|file| read(&file).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
+        files.into_iter().map(|file| read(&file, limits).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
     directories.make()?;
     whole::sweep(&directories.changed);
     let mut ready: Vec<(Staged, PathBuf, Change)> = Vec::new();
@@ -284,7 +285,7 @@ fn without_rights<T: Send>(look: impl FnOnce() -> Result<T, Failure> + Send) -> 
 }
 
 /// A file's component; of one that is too large, as many bytes as show that it is.
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let help = "name the file of a rule's component that this user may read";
     let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(file)), help);
     // A pipe or a device would never end.
@@ -292,13 +293,13 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         return Err(unreadable("it is no regular file".to_owned()));
     }
     let mut bytes = Vec::new();
-    let most = Limits::default().module + 1;
+    let most = limits.module + 1;
     let read = fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(error.to_string()))?;
     if bytes.len() as u64 >= most {
         return Ok(bytes);
     }
-    without_rights(|| agent::component_of(bytes).map_err(|error| doctor::failed(&error)))?.map_err(|error| {
+    without_rights(|| agent::component_of(bytes, limits).map_err(|error| doctor::failed(&error)))?.map_err(|error| {
         Failure::usage(format!("{} {}", shown(file), error.why), format!("{}; nothing was installed", error.help))
     })
 }

@@ -64,7 +64,7 @@ pub(super) fn verify(files: &[&Described]) -> String {
 }
 
 /// One line a rule, the limits they are under, and the reasons of those without a cost.
-pub(super) fn bench(all: &[Bench]) -> String {
+pub(super) fn bench(all: &[Bench], limits: &Limits) -> String {
     let mut rows = vec![["RULE", "STATUS", "COMPILE", "INSTANCE", "EVALUATE", "P99", "MEMORY"].map(str::to_owned)];
     rows.extend(all.iter().filter_map(|bench| {
         let Cost { compile, instantiate, evaluate, memory, status } = bench.cost.as_ref()?;
@@ -73,15 +73,15 @@ pub(super) fn bench(all: &[Bench]) -> String {
         let status = status.as_str().to_owned();
         Some([bench.id.clone(), status, compile, instance, evaluate, p99, human(*memory as f64, "bytes")])
     }));
-    let Limits { deadline, memory, result, findings, module } = Limits::default();
+    let Limits { deadline, memory, result, findings, module } = limits;
     let mut text = table(&rows);
     text += &format!(
-        "\n{RUNS} runs; an evaluation includes its instance. Limits: {} a call, {} of memory, {} of results,\n\
+        "\n{RUNS} runs; an evaluation includes its instance. Limits: {} of CPU time a call, {} of memory, {} of results,\n\
          {findings} findings, {} a file.\n",
         human_seconds(deadline.as_secs_f64()),
-        human(memory as f64, "bytes"),
-        human(result as f64, "bytes"),
-        human(module as f64, "bytes")
+        human(*memory as f64, "bytes"),
+        human(*result as f64, "bytes"),
+        human(*module as f64, "bytes")
     );
     text.extend(all.iter().filter_map(|bench| Some(format!("\n{}: {}\n", clean(&bench.id), clean(bench.reason.as_ref()?)))));
     text

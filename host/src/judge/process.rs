@@ -1,0 +1,165 @@
+//! The child that judges, from the outside: how it is started, asked, and ended.
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tracing::level_filters::LevelFilter;
+
+use super::wire::{Refusal, Reply, Request, longest_reply, receive, send, send_bytes};
+use crate::engine::Limits;
+
+/// The hidden subcommand that it runs.
+const COMMAND: &str = "judge";
+
+/// How long an answer may take beyond what a rule may: hosts in trouble are slow.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why nothing is judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// There is no process.
+    #[error("the process that judges cannot be started")]
+    Start(#[source] io::Error),
+    /// It started and could not be shut in.
+    #[error("the process that judges cannot be shut in: {0}")]
+    Walls(String),
+    /// It has no room for rules.
+    #[error("{0}")]
+    Runtime(String),
+    /// It can start no thread.
+    #[error("{0}")]
+    Threads(String),
+    /// It ended again and again.
+    #[error("the process that judges {0}")]
+    Ended(String),
+    /// The snapshot is none.
+    #[error("the snapshot cannot be decoded: {0}")]
+    Snapshot(String),
+}
+
+/// The child, and the connection to it.
+pub(super) struct Process {
+    child: Child,
+    stream: UnixStream,
+    /// Longest answer that it may give, bytes.
+    longest: u64,
+}
+
+impl Process {
+    pub(super) fn start(program: &Path, limits: &Limits) -> Result<Self, JudgeError> {
+        let (ours, theirs) = UnixStream::pair().map_err(JudgeError::Start)?;
+        let mut command = Command::new(program);
+        // Nothing of what this process knows, but what it is to log.
+        command.arg0("kerno").arg(COMMAND).env_clear();
+        match LevelFilter::current().into_level() {
+            Some(level) => command.env("KERNO_LOG", format!("kerno={level}")),
+            None => command.stderr(Stdio::null()),
+        };
+        // Ctrl-C ends the window, not who judges it.
+        command.process_group(0).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
+        let mut process =
+            Self { child: command.spawn().map_err(JudgeError::Start)?, stream: ours, longest: longest_reply(limits) };
+        // What the child has is its own from now on: its end is told by its socket.
+        drop(command);
+        let asked = process.ask(&Request::Begin(limits.clone()));
+        match asked.and_then(|()| process.answer(PATIENCE)) {
+            Ok(Reply::Begun(Ok(()))) => Ok(process),
+            Ok(Reply::Begun(Err(Refusal::Runtime(why)))) => Err(JudgeError::Runtime(why)),
+            Ok(Reply::Begun(Err(Refusal::Threads(why)))) => Err(JudgeError::Threads(why)),
+            Ok(Reply::Begun(Err(Refusal::Walls(why)))) => Err(JudgeError::Walls(why)),
+            Ok(other) => Err(JudgeError::Ended(process.end(&unexpected(&other)))),
+            Err(error) => Err(JudgeError::Ended(process.end(&error))),
+        }
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn ask(&mut self, request: &Request) -> io::Result<()> {
+        send(&mut self.within(PATIENCE), request)
+    }
+
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        send_bytes(&mut self.within(PATIENCE), bytes)
+    }
+
+    pub(super) fn answer(&mut self, patience: Duration) -> io::Result<Reply> {
+        let longest = self.longest;
+        receive(&mut self.within(patience), longest)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    fn within(&mut self, patience: Duration) -> Within<'_> {
+        Within { stream: &mut self.stream, until: Instant::now() + patience }
+    }
+
+    /// Ends it, and tells how it ended or why it had to.
+    pub(super) fn end(mut self, error: &io::Error) -> String {
+        // One that has ended by itself keeps its status; one that only closed its connection would never end.
+        let status = self.child.kill().and_then(|()| self.child.wait());
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => match status {
+                Ok(status) => format!("ended ({status})"),
+                Err(_) => "ended".to_owned(),
+            },
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "did not answer in time and was stopped".to_owned(),
+            _ => format!("broke off ({error})"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has nothing to lose, and must not be left as a zombie.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The connection, until a moment: however little of a message comes at a time.
+struct Within<'a> {
+    stream: &'a mut UnixStream,
+    until: Instant,
+}
+
+impl Within<'_> {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for Within<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Within<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) fn unexpected(reply: &Reply) -> io::Error {
+    let name = match reply {
+        Reply::Begun(_) => "a beginning",
+        Reply::Added(_) => "a rule",
+        Reply::Taken(_) => "a receipt",
+        Reply::Report(_) => "a report",
+        Reply::Bench(_) => "a measurement",
+        Reply::Component(_) => "a component",
+    };
+    io::Error::new(io::ErrorKind::InvalidData, format!("it answered with {name} out of turn"))
+}
