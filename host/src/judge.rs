@@ -58,9 +58,11 @@ impl Judge {
     /// # Errors
     /// It cannot be started, or has no room.
     pub fn start_as(program: PathBuf, limits: Limits) -> Result<Self, JudgeError> {
-        let process = Some(Process::start(&program, &limits)?);
         let (settings, off) = (Settings::default(), BTreeMap::new());
-        Ok(Self { program, limits, settings, off, candidates: Vec::new(), described: Vec::new(), process })
+        let (candidates, described) = (Vec::new(), Vec::new());
+        let mut judge = Self { program, limits, settings, off, candidates, described, process: None };
+        judge.process()?;
+        Ok(judge)
     }
 
     /// The process, while there is one.
@@ -144,22 +146,31 @@ impl Judge {
     /// # Errors
     /// It is no snapshot, or the process cannot be started again.
     pub fn bench(&mut self, index: usize, snapshot: &[u8]) -> Result<Bench, JudgeError> {
-        let candidate = self.candidates[index].clone();
+        let candidate = &self.candidates[index].clone();
         // As slow as a rule may be, each time.
         let patience = PATIENCE + self.limits.longest() * (3 * RUNS as u32);
-        let asked = self.with_rules(snapshot, |process| {
-            process.ask(&Request::Bench(index, candidate))?;
-            match process.answer(patience)? {
-                Reply::Bench(bench) => Ok(shown::bench(bench)),
-                other => Err(unexpected(&other)),
+        let mut again = Again::default();
+        let asked = loop {
+            let asked = self.with_rules(snapshot, |process| {
+                process.ask(&Request::Bench(index, candidate.clone()))?;
+                match process.answer(patience)? {
+                    Reply::Bench(bench) => Ok(shown::bench(bench)),
+                    other => Err(unexpected(&other)),
+                }
+            })?;
+            if matches!(asked, Asked::Answered(_)) || !again.after() {
+                break asked;
             }
-        })?;
+        };
         let (id, source) = (self.described[index].id.clone(), self.described[index].source.clone());
         Ok(match asked {
             Asked::Answered(bench) => bench,
-            Asked::Lost(ended) | Asked::Ended(ended) => {
-                Bench { id, source, cost: None, reason: Some(format!("the process that judges {ended}")) }
-            }
+            Asked::Lost(ended) | Asked::Ended(ended) => Bench {
+                id,
+                source,
+                cost: None,
+                reason: Some(format!("the process that judges {ended}, each of {RESTARTS} times")),
+            },
         })
     }
 
@@ -179,8 +190,14 @@ impl Judge {
 
     /// The process, started when there is none.
     fn process(&mut self) -> Result<&mut Process, JudgeError> {
-        if self.process.is_none() {
-            self.process = Some(Process::start(&self.program, &self.limits)?);
+        let mut again = Again::default();
+        while self.process.is_none() {
+            match Process::start(&self.program, &self.limits) {
+                Ok(process) => self.process = Some(process),
+                // Somebody ended it before it could say a word.
+                Err(JudgeError::Ended(ended)) if again.after() => tracing::warn!("the process that judges {ended}"),
+                Err(error) => return Err(error),
+            }
         }
         self.process.as_mut().ok_or_else(|| JudgeError::Ended("ended".to_owned()))
     }

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: the first ends the window, the second ends kerno.
 
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +29,8 @@ impl Interrupt {
     /// # Errors
     /// When the signals cannot be listened to.
     pub fn listen(quit: impl Fn() + Send + 'static) -> io::Result<Self> {
+        // Where the runtime has room for some of its files only, it panics.
+        drop([UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?]);
         let (sender, receiver) = channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let (mut interrupt, mut terminate) = {

@@ -191,12 +191,18 @@ pub(super) fn failed(error: &AgentError) -> Failure {
         AgentError::Judge(JudgeError::Start(error)) => Failure::own(
             what,
             match error.kind() {
+                _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                    "raise the limit of open files (ulimit -n)"
+                }
                 ErrorKind::WouldBlock => "let kerno start one more process: raise `ulimit -u`, or TasksMax= in the unit",
                 _ => "run it where /proc is mounted and where it may start its own program",
             },
         ),
         AgentError::Judge(JudgeError::Walls(_)) => {
             Failure::own(what, "run it where a process may give up rights and have its calls filtered (seccomp)")
+        }
+        AgentError::Judge(JudgeError::Ended(_)) => {
+            Failure::own(what, "see in the kernel's log whether it was killed for lack of memory, make room, and run kerno again")
         }
         AgentError::Judge(_) | AgentError::Encode(_) => {
             Failure::own(what, "run again with KERNO_LOG=debug and report what it prints")

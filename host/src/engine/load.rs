@@ -141,7 +141,7 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     if bytes.len() as u64 > limits.module {
         let limit = limits.module >> 10;
         return Err(format!(
-            "it has more than the {limit} KiB that a rule may have: build it with `--release`, for wasm32-unknown-unknown"
+            "it has more than the {limit} KiB that a rule may have (rules.limits.module): build it with `--release`, for wasm32-unknown-unknown"
         ));
     }
     Ok(bytes)

@@ -44,7 +44,11 @@ pub(super) fn findings(all: Vec<wit::Finding>, origin: &Origin<'_>) -> Result<Ve
         return Err("it fired without a finding: return `quiet` with a reason instead".to_owned());
     }
     if all.len() > origin.limits.findings {
-        return Err(format!("it returned {} findings, at most {} are taken: merge them", all.len(), origin.limits.findings));
+        return Err(format!(
+            "it returned {} findings, at most {} are taken (rules.limits.findings): merge them",
+            all.len(),
+            origin.limits.findings
+        ));
     }
     all.into_iter().map(|one| finding(one, origin).map_err(|reason| format!("it returned a finding that {reason}"))).collect()
 }

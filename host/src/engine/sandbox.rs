@@ -182,7 +182,7 @@ impl Sandbox {
             let text = format!("{:#}", error.root_cause());
             if text.contains("fuel allocated for hostcalls") {
                 return format!(
-                    "it passed or returned more than {} KiB: return fewer findings and shorter texts",
+                    "it passed or returned more than {} KiB (rules.limits.result): return fewer findings and shorter texts",
                     self.limits.result >> 10
                 );
             }
@@ -201,7 +201,7 @@ impl Sandbox {
             Trap::Interrupt => {
                 let deadline = self.limits.deadline.as_millis();
                 format!(
-                    "it did not finish within {deadline} ms of CPU time and was stopped: look for an endless loop, or ask for fewer records"
+                    "it did not finish within {deadline} ms of CPU time (rules.limits.deadline) and was stopped: look for an endless loop, or ask for fewer records"
                 )
             }
             _ if state.memory_denied => self.too_much_memory(),
@@ -216,7 +216,7 @@ impl Sandbox {
 
     pub(super) fn too_much_memory(&self) -> String {
         format!(
-            "it needs more than the {} MiB of memory that a rule may have: declare less, or ask for fewer records at a time",
+            "it needs more than the {} MiB of memory that a rule may have (rules.limits.memory): declare less, or ask for fewer records at a time",
             self.limits.memory >> 20
         )
     }

@@ -68,8 +68,8 @@ fn rules_are_held_to_the_limits_that_are_configured() {
         stdout
     };
     assert!(said("loops", "deadline: 30ms").contains("did not finish within 30 ms of CPU time"));
-    assert!(said("many-findings", "findings: 3").contains("at most 3 are taken"));
-    assert!(said("long-text", "result: 1KiB").contains("more than 1 KiB"));
+    assert!(said("many-findings", "findings: 3").contains("at most 3 are taken (rules.limits.findings)"));
+    assert!(said("hundred-thousand-findings", "result: 64KiB").contains("more than 64 KiB (rules.limits.result)"));
     let large = [super::components::rule("healthy"), custom(100 << 10)].concat();
     fs::write(directory.path().join("large.wasm"), large).unwrap();
     let of_large = |limits: &str| {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::complaint::Book;
+use super::complaint::{Book, shown};
 use super::yaml::Node;
 use super::{Settings, entries, known, quantity};
-use crate::engine::{Limits, Unit};
+use crate::engine::{Limits, Quantity, Unit};
 
 /// A limit, what it may be, and where it goes.
 pub(super) struct Limit {
@@ -41,7 +41,7 @@ pub(super) const LIMITS: [Limit; 5] = [
     Limit {
         key: "result",
         unit: Unit::Bytes,
-        least: KIB,
+        least: 64.0 * KIB,
         most: 16.0 * MIB,
         get: |limits| limits.result as f64,
         set: |limits, value| limits.result = value as usize,
@@ -78,18 +78,22 @@ pub(super) fn limits(node: &Node, settings: &mut Settings, book: &mut Book) {
             known("rules.limits.", entry, LIMITS.iter().map(|limit| limit.key), book);
             continue;
         };
-        let read = entry.value.text().and_then(quantity::read).and_then(|quantity| quantity.in_unit(limit.unit).ok());
-        let fits =
-            |value: &f64| (limit.least..=limit.most).contains(value) && (limit.unit != Unit::Count || value.fract() == 0.0);
-        match read.filter(fits) {
-            Some(value) => {
+        let read = entry.value.text().and_then(quantity::read).unwrap_or(Quantity { value: f64::NAN, unit: None });
+        let is_whole = |value: &f64| limit.unit != Unit::Count || value.fract() == 0.0;
+        let range = || format!("write one from {} to {}", limit.write(limit.least), limit.write(limit.most));
+        let value = match read.in_unit(limit.unit) {
+            Ok(value) if (limit.least..=limit.most).contains(&value) && is_whole(&value) => Ok(value),
+            Ok(_) => Err(range()),
+            Err(how) => Err(format!("{how}; {}", range())),
+        };
+        match value {
+            Ok(value) => {
                 (limit.set)(&mut settings.limits, value);
                 settings.limits_set.insert(limit.key, entry.line);
             }
-            None => {
-                let what = format!("rules.limits.{} cannot be what is written there", limit.key);
-                let help = format!("write a value from {} to {}", limit.write(limit.least), limit.write(limit.most));
-                book.error(entry.value.line, what, help);
+            Err(help) => {
+                let written = entry.value.text().map_or_else(|| "no single value".to_owned(), shown);
+                book.error(entry.value.line, format!("rules.limits.{} cannot be {written}", limit.key), help);
             }
         }
     }
