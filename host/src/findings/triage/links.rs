@@ -24,6 +24,9 @@ pub(super) struct Link {
 /// The calls that rule 1 measures as its fsync family.
 const SYNCS: &[&str] = &["fsync", "fdatasync", "msync", "syncfs", "sync_file_range"];
 
+/// Calls that change the memory map of a process, under the lock that its threads share.
+const MAPS: &[&str] = &["mmap", "munmap", "mprotect", "pkey_mprotect", "mremap", "madvise", "brk"];
+
 /// Calls that wait for a file system to read.
 const READS: &[&str] = &[
     "read",
@@ -144,6 +147,13 @@ pub(super) const LINKS: &[Link] = &[
         consequence: "scheduler-contention",
         when: &[GroupWithin],
         because: "tasks that a quota holds back wait in the run queue",
+    },
+    Link {
+        name: "quota-to-memory-map",
+        cause: "cpu-throttling",
+        consequence: "syscall-latency",
+        when: &[GroupWithin, Call(MAPS), HangIsShared],
+        because: "a thread that a quota holds back keeps the lock of its process's memory map, and the other threads wait for it",
     },
     Link {
         name: "loss-to-round-trip",
