@@ -37,7 +37,7 @@ use crate::findings::{RuleReport, RuleStatus};
 
 pub use parameters::{BUILT_IN_PARAMETERS, Parameter, Quantity, Settings, Unit, nearest};
 
-use rule::LoadedRule;
+use rule::{Judged, LoadedRule};
 use sandbox::Sandbox;
 
 /// What a rule may use.
@@ -53,6 +53,10 @@ pub struct Limits {
     pub findings: usize,
     /// Size of a user's component, bytes.
     pub module: u64,
+    /// Time to compile one, by the wall.
+    pub compile: Duration,
+    /// Length of a text in a finding, bytes: what is longer is cut.
+    pub text: usize,
 }
 
 impl Limits {
@@ -65,7 +69,15 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { deadline: Duration::from_millis(50), memory: 16 << 20, result: 256 << 10, findings: 64, module: 1 << 20 }
+        Self {
+            deadline: Duration::from_millis(50),
+            memory: 16 << 20,
+            result: 256 << 10,
+            findings: 64,
+            module: 1 << 20,
+            compile: Duration::from_secs(30),
+            text: 4096,
+        }
     }
 }
 
@@ -224,16 +236,27 @@ impl RuleSet {
         Runtime(self.sandbox).without_rules(settings, off)
     }
 
+    /// Makes native code of a rule, and runs nothing of it.
+    ///
+    /// # Errors
+    /// It is no component.
+    pub fn compile(&self, candidate: Candidate) -> Result<Vec<u8>, String> {
+        load::native_code(&self.sandbox, &candidate.component()?)
+    }
+
     /// Adds a rule; one that does not load, or is not used, is kept as the reason.
     pub fn add(&mut self, candidate: Candidate) -> Described {
         let (stem, source, path) = (candidate.stem.clone(), candidate.source.clone(), candidate.path.clone());
         let is_built_in = candidate.is_built_in();
+        let code = candidate.code.clone();
         let bytes = candidate.component();
         self.files.push(File { path, component: bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)) });
         let slot = match self.off.get(&stem) {
             // One that is known by its name need not be compiled.
             Some(reason) if is_built_in => Slot::Refused(disabled(stem, None, source, reason), None),
-            _ => match bytes.and_then(|bytes| self.load(&bytes, &source, is_built_in.then_some(&*stem))) {
+            _ => match bytes
+                .and_then(|bytes| self.load(&bytes, code.transpose()?.as_deref(), &source, is_built_in.then_some(&*stem)))
+            {
                 Ok(rule) => match self.off.get(rule.id()) {
                     Some(reason) => {
                         let about = rule.about();
@@ -261,9 +284,9 @@ impl RuleSet {
     }
 
     /// Loads a rule whose id is still free; a built-in one has its own.
-    fn load(&self, bytes: &[u8], source: &str, built_in: Option<&str>) -> Result<LoadedRule, String> {
+    fn load(&self, bytes: &[u8], code: Option<&[u8]>, source: &str, built_in: Option<&str>) -> Result<LoadedRule, String> {
         let _clock = self.sandbox.start_clock().map_err(no_deadline)?;
-        let rule = LoadedRule::load(&self.sandbox, bytes, source, &self.settings)?;
+        let rule = LoadedRule::load(&self.sandbox, bytes, code, source, &self.settings)?;
         let taken = self.rules.iter().find_map(|slot| match slot {
             Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
             Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
@@ -307,30 +330,33 @@ impl RuleSet {
     #[must_use]
     pub fn judge_decoded(&self, snapshot: &Arc<Snapshot>) -> Vec<RuleReport> {
         let mut reports = Vec::with_capacity(self.rules.len());
-        let Ok(()) = self.judge_each(0, snapshot, |report| {
+        let Ok(()) = self.judge_each(0..self.rules.len(), snapshot, |report, _| {
             reports.push(report);
             Ok::<_, Infallible>(())
         });
         reports
     }
 
-    /// The same one after the other, from one of the rules on, until somebody has heard enough.
+    /// The same of some of the rules, one after the other, until somebody has heard enough: who is told as well whether the rule
+    /// trapped or was stopped at one of its limits.
     ///
     /// # Errors
     /// What `tell` says.
     pub fn judge_each<E>(
         &self,
-        first: usize,
+        mut which: impl Iterator<Item = usize>,
         snapshot: &Arc<Snapshot>,
-        mut tell: impl FnMut(RuleReport) -> Result<(), E>,
+        mut tell: impl FnMut(RuleReport, bool) -> Result<(), E>,
     ) -> Result<(), E> {
         let clock = self.sandbox.start_clock().map_err(no_deadline);
-        self.rules.iter().skip(first).try_for_each(|slot| {
-            tell(match (slot, &clock) {
-                (Slot::Loaded(rule), Ok(_)) => rule.judge(&self.sandbox, snapshot).0,
-                (Slot::Loaded(rule), Err(reason)) => rule.failed(reason.clone()),
-                (Slot::Refused(report, _), _) => report.clone(),
-            })
+        which.try_for_each(|index| match (self.rules.get(index), &clock) {
+            (Some(Slot::Loaded(rule)), Ok(_)) => {
+                let Judged { report, stopped, .. } = rule.judge(&self.sandbox, snapshot);
+                tell(report, stopped)
+            }
+            (Some(Slot::Loaded(rule)), Err(reason)) => tell(rule.failed(reason.clone()), false),
+            (Some(Slot::Refused(report, _)), _) => tell(report.clone(), false),
+            (None, _) => Ok(()),
         })
     }
 }

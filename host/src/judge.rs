@@ -2,23 +2,25 @@
 //! sandbox finds an empty room, and what kills it costs one rule's word, not the agent.
 
 mod confine;
+mod native;
 mod process;
 mod serve;
 mod shown;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use confine::{enclose, seal};
+pub use native::Native;
 pub use process::JudgeError;
 pub use serve::serve;
 
 use process::{PATIENCE, Process, unexpected};
-use wire::{Reply, Request};
+use wire::{Precedence, Reply, Request};
 
 use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
 use crate::findings::{RuleReport, RuleStatus};
@@ -26,8 +28,6 @@ use crate::findings::{RuleReport, RuleStatus};
 /// This very program, even where another one has taken its file's place.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// After so long no more of the users' rules are compiled.
-const ENOUGH: Duration = Duration::from_secs(120);
 /// How often it is started again for one question, and after what time at first.
 const RESTARTS: u32 = 6;
 const BACK_OFF: Duration = Duration::from_millis(20);
@@ -41,6 +41,8 @@ pub struct Judge {
     off: BTreeMap<String, String>,
     candidates: Vec<Candidate>,
     described: Vec<Described>,
+    /// Rules that trapped, or were stopped, when they judged last.
+    stopped: BTreeSet<usize>,
     process: Option<Process>,
 }
 
@@ -60,7 +62,8 @@ impl Judge {
     pub fn start_as(program: PathBuf, limits: Limits) -> Result<Self, JudgeError> {
         let (settings, off) = (Settings::default(), BTreeMap::new());
         let (candidates, described) = (Vec::new(), Vec::new());
-        let mut judge = Self { program, limits, settings, off, candidates, described, process: None };
+        let (stopped, process) = (BTreeSet::new(), None);
+        let mut judge = Self { program, limits, settings, off, candidates, described, stopped, process };
         judge.process()?;
         Ok(judge)
     }
@@ -81,7 +84,22 @@ impl Judge {
         settings: Settings,
         off: BTreeMap<String, String>,
     ) -> Result<&[Described], JudgeError> {
-        (self.candidates, self.settings, self.off) = (candidates, settings, off);
+        self.load_with(candidates, settings, off, &mut Native::new(Precedence::Same))
+    }
+
+    /// The same with native code that was made before, which is made for what is new.
+    ///
+    /// # Errors
+    /// The process cannot be kept alive, whatever is left out.
+    pub fn load_with(
+        &mut self,
+        candidates: Vec<Candidate>,
+        settings: Settings,
+        off: BTreeMap<String, String>,
+        native: &mut Native,
+    ) -> Result<&[Described], JudgeError> {
+        self.candidates = native.compile(candidates, &self.program, &self.limits)?;
+        (self.settings, self.off) = (settings, off);
         self.described = Vec::with_capacity(self.candidates.len());
         let (mut again, mut suspect) = (Again::default(), None);
         while let Err(Loading { at, ended }) = self.add_all()? {
@@ -92,13 +110,13 @@ impl Judge {
                 let Some(candidate) = self.candidates.get_mut(at).filter(|candidate| !candidate.is_refused()) else {
                     return Err(JudgeError::Ended(ended));
                 };
-                candidate.refuse(format!("the process that compiles it {ended}: build it again, or remove it"));
+                candidate.refuse(format!("the process that judges {ended} when it was loaded: build it again, or remove it"));
             }
             suspect = Some(at);
             // Where many end it, no more are tried.
             if !goes_on {
                 let users = self.candidates.iter_mut().skip(at + 1).filter(|candidate| !candidate.is_built_in());
-                users.for_each(|one| one.refuse("not tried: others ended the process that compiles, remove those".to_owned()));
+                users.for_each(|one| one.refuse("not tried: others ended the process that judges, remove those".to_owned()));
             }
         }
         Ok(&self.described)
@@ -115,30 +133,55 @@ impl Judge {
     /// # Errors
     /// It is no snapshot, or the process cannot be started again.
     pub fn judge(&mut self, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
+        self.judge_without(&BTreeMap::new(), snapshot)
+    }
+
+    /// The same without some of the rules, which are reported failed for these reasons.
+    ///
+    /// # Errors
+    /// It is no snapshot, or the process cannot be started again.
+    pub fn judge_without(&mut self, rest: &BTreeMap<usize, String>, snapshot: &[u8]) -> Result<Vec<RuleReport>, JudgeError> {
         if self.described.len() < self.candidates.len() {
             return Err(JudgeError::Ended("has no rules: they were not loaded".to_owned()));
         }
-        let mut reports: Vec<RuleReport> = Vec::with_capacity(self.candidates.len());
+        self.stopped.clear();
+        let not_judged = |(index, rule): (usize, &Described)| Some((index, failed(rule, rest.get(&index)?.clone())));
+        let mut said: BTreeMap<usize, RuleReport> = (0..).zip(&self.described).filter_map(not_judged).collect();
         let mut again = Again::default();
-        while reports.len() < self.candidates.len() {
-            let ended = match self.judge_from(snapshot, &mut reports)? {
+        loop {
+            let left: Vec<usize> = (0..self.described.len()).filter(|index| !said.contains_key(index)).collect();
+            if left.is_empty() {
+                break;
+            }
+            let ended = match self.judge_these(&left, snapshot, &mut said)? {
                 Asked::Answered(()) => break,
                 // No rule ran: somebody else ended it.
                 Asked::Lost(ended) => ended,
                 Asked::Ended(ended) => {
                     let reason =
                         format!("the process that judges {ended} while it ran: try it with `kerno rules bench`, or remove it");
-                    reports.extend(self.described.get(reports.len()).map(|rule| failed(rule, reason)));
+                    if let Some(index) = left.into_iter().find(|index| !said.contains_key(index)) {
+                        said.insert(index, failed(&self.described[index], reason));
+                        self.stopped.insert(index);
+                    }
                     ended
                 }
             };
             tracing::warn!("the process that judges {ended}");
             if !again.after() {
                 let reason = format!("not judged: the process that judges {ended}, and {RESTARTS} others before it");
-                reports.extend(self.described.iter().skip(reports.len()).map(|rule| failed(rule, reason.clone())));
+                for (index, rule) in (0..).zip(&self.described) {
+                    said.entry(index).or_insert_with(|| failed(rule, reason.clone()));
+                }
             }
         }
-        Ok(reports)
+        Ok(said.into_values().collect())
+    }
+
+    /// Rules that trapped when they judged last, or were stopped at one of their limits, or during which the process ended.
+    #[must_use]
+    pub const fn stopped(&self) -> &BTreeSet<usize> {
+        &self.stopped
     }
 
     /// Measures one of the rules on a snapshot.
@@ -192,7 +235,7 @@ impl Judge {
     fn process(&mut self) -> Result<&mut Process, JudgeError> {
         let mut again = Again::default();
         while self.process.is_none() {
-            match Process::start(&self.program, &self.limits) {
+            match Process::start(&self.program, &self.limits, Precedence::Same) {
                 Ok(process) => self.process = Some(process),
                 // Somebody ended it before it could say a word.
                 Err(JudgeError::Ended(ended)) if again.after() => tracing::warn!("the process that judges {ended}"),
@@ -208,11 +251,10 @@ impl Judge {
         if let Err(error) = self.process()?.ask(&Request::Rules(settings, off)) {
             return Ok(Err(Loading { at: usize::MAX, ended: self.ended(&error) }));
         }
-        let (begun, mut added) = (Instant::now(), Vec::with_capacity(self.candidates.len()));
-        for (at, mut candidate) in self.candidates.clone().into_iter().enumerate() {
-            if begun.elapsed() > ENOUGH && !candidate.is_built_in() {
-                candidate.refuse(format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs()));
-            }
+        let mut added = Vec::with_capacity(self.candidates.len());
+        for at in 0..self.candidates.len() {
+            // One at a time: they have their native code with them.
+            let candidate = self.candidates[at].clone();
             let path = candidate.path().cloned();
             let Some(process) = &mut self.process else { break };
             let asked = process.ask(&Request::Add(candidate)).and_then(|()| process.answer(PATIENCE));
@@ -254,19 +296,30 @@ impl Judge {
         }
     }
 
-    /// Appends the reports of the rules that have none yet, as far as the process lives.
-    fn judge_from(&mut self, snapshot: &[u8], reports: &mut Vec<RuleReport>) -> Result<Asked<()>, JudgeError> {
+    /// Adds the reports of these rules, as far as the process lives.
+    fn judge_these(
+        &mut self,
+        which: &[usize],
+        snapshot: &[u8],
+        said: &mut BTreeMap<usize, RuleReport>,
+    ) -> Result<Asked<()>, JudgeError> {
         let (limits, described) = (self.limits.clone(), self.described.clone());
-        self.with_rules(snapshot, |process| {
-            process.ask(&Request::Judge(reports.len()))?;
-            while let Some(rule) = described.get(reports.len()) {
+        let mut stopped = BTreeSet::new();
+        let asked = self.with_rules(snapshot, |process| {
+            process.ask(&Request::Judge(which.to_vec()))?;
+            for index in which {
                 match process.answer(PATIENCE + limits.longest())? {
-                    Reply::Report(report) => reports.push(shown::report(report, rule, &limits)),
+                    Reply::Report(report, is_stopped) => {
+                        said.insert(*index, shown::report(report, &described[*index], &limits));
+                        stopped.extend(is_stopped.then_some(*index));
+                    }
                     other => return Err(unexpected(&other)),
                 }
             }
             Ok(())
-        })
+        });
+        self.stopped.append(&mut stopped);
+        asked
     }
 
     /// How the process ended, after "the process that judges"; it is ended if it has not.

@@ -37,6 +37,15 @@ pub(super) fn load(engine: &Engine, component: &[u8]) -> Option<Component> {
     loaded.inspect_err(|error| tracing::warn!("a built-in rule is compiled anew: {error:#}")).ok()
 }
 
+/// A component of native code that another process of this program made, if it fits this one's runtime.
+pub(super) fn load_made(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: a process of this very program compiled it, which runs nothing that it compiles, and the process that watches both handed
+    // it over. It is checked that it fits the runtime's version, settings and CPU. Were it other code all the same, the walls around
+    // the process that runs rules are made for that.
+    let loaded = unsafe { Component::deserialize(engine, code) };
+    loaded.inspect_err(|error| tracing::warn!("a rule is compiled once more: {error:#}")).ok()
+}
+
 fn target() -> String {
     let environment = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
     format!("{}-unknown-linux-{environment}", std::env::consts::ARCH)

@@ -7,7 +7,7 @@ use kerno_signals::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use super::load;
-use super::rule::LoadedRule;
+use super::rule::{Judged, LoadedRule};
 use super::sandbox::Sandbox;
 use super::{Candidate, RuleSet, Slot, no_deadline, output};
 use crate::findings::RuleStatus;
@@ -104,7 +104,7 @@ fn measure(
     bytes: &[u8],
     snapshot: &Arc<Snapshot>,
 ) -> Result<(Cost, Option<String>), String> {
-    let (report, memory) = rule.judge(sandbox, snapshot);
+    let Judged { report, memory, .. } = rule.judge(sandbox, snapshot);
     if report.status == RuleStatus::Failed {
         return Err(report.reason.unwrap_or_default());
     }

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Limits, LoadError, ahead, component_of, output};
+use super::{Fingerprint, Limits, LoadError, ahead, component_of, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -33,6 +33,8 @@ pub struct Candidate {
     pub(super) bytes: Result<Vec<u8>, String>,
     /// It was named: what cargo built can be tried as it is; directories hold what was installed.
     pub(super) named: bool,
+    /// Native code that was made of it, or why there can be none; `None` when nobody has tried yet.
+    pub(super) code: Option<Result<Vec<u8>, String>>,
 }
 
 impl Candidate {
@@ -42,13 +44,19 @@ impl Candidate {
         let bytes = component
             .map(<[u8]>::to_vec)
             .ok_or_else(|| "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned());
-        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false }
+        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false, code: None }
     }
 
     /// Its file.
     #[must_use]
     pub const fn path(&self) -> Option<&PathBuf> {
         self.path.as_ref()
+    }
+
+    /// What is shown of where it comes from.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.source
     }
 
     /// Whether it is one of kerno's own.
@@ -66,6 +74,18 @@ impl Candidate {
     /// It is not to be tried, for this reason.
     pub fn refuse(&mut self, reason: String) {
         self.bytes = Err(reason);
+    }
+
+    /// What its file holds, by which it is known again.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes))
+    }
+
+    /// The same with native code that was made of it by [`RuleSet::compile`](super::RuleSet::compile), or with why there can be none.
+    #[must_use]
+    pub fn compiled(self, code: Result<Vec<u8>, String>) -> Self {
+        Self { code: Some(code), ..self }
     }
 
     /// The component, or why there is none.
@@ -103,6 +123,7 @@ pub fn candidates(directories: &[PathBuf], limits: &Limits) -> Result<Vec<Candid
                 path: None,
                 bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
                 named: false,
+                code: None,
             });
         }
         paths.sort();
@@ -126,6 +147,7 @@ fn candidate(path: &Path, limits: &Limits) -> Candidate {
         path: Some(path.to_path_buf()),
         bytes: read(path, limits),
         named: false,
+        code: None,
     }
 }
 
@@ -147,26 +169,33 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Compiles a component, unless the build already did, and links it to the contract.
-pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8]) -> Result<RulePre<State>, String> {
+/// Whether these bytes begin as a component does.
+fn check_kind(bytes: &[u8]) -> Result<(), String> {
     match bytes {
-        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => {}
+        [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            return Err(
-                "it is a core WebAssembly module, not a component: `kerno rules install` makes one of it as it installs it"
-                    .to_owned(),
-            );
+            Err("it is a core WebAssembly module, not a component: `kerno rules install` makes one of it as it installs it"
+                .to_owned())
         }
-        [] => return Err("it is empty: copy it again".to_owned()),
+        [] => Err("it is empty: copy it again".to_owned()),
         [b'\0', b'a', b's', b'm', ..] if bytes.len() < 8 => {
-            return Err("it is truncated after its first bytes: copy it again".to_owned());
+            Err("it is truncated after its first bytes: copy it again".to_owned())
         }
-        [b'\0', b'a', b's', b'm', ..] => {
-            return Err("it is WebAssembly of an unknown version: build it again with the SDK".to_owned());
-        }
-        _ => return Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
+        [b'\0', b'a', b's', b'm', ..] => Err("it is WebAssembly of an unknown version: build it again with the SDK".to_owned()),
+        _ => Err("it is not WebAssembly: put a rule's component there, or remove the file".to_owned()),
     }
-    let component = match ahead::load(sandbox.engine(), bytes) {
+}
+
+/// Native code of a component, to be loaded in another process of this program.
+pub(super) fn native_code(sandbox: &Sandbox, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    check_kind(bytes)?;
+    compile(sandbox, bytes)?.serialize().map_err(|error| format!("its native code cannot be told ({error:#}): remove it"))
+}
+
+/// Compiles a component, unless the build or another process already did, and links it to the contract.
+pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8], code: Option<&[u8]>) -> Result<RulePre<State>, String> {
+    check_kind(bytes)?;
+    let component = match ahead::load(sandbox.engine(), bytes).or_else(|| ahead::load_made(sandbox.engine(), code?)) {
         Some(component) => component,
         None => compile(sandbox, bytes)?,
     };

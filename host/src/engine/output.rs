@@ -8,6 +8,7 @@ use super::bindings::kerno::rules::types;
 use crate::findings::{self, Entity, EntityKind, Evidence, Finding, Fix, Severity, Signal, Urgency};
 
 const LONGEST_TITLE: usize = 300;
+/// Of a reason.
 const LONGEST_TEXT: usize = 4096;
 const MOST_ITEMS: usize = 64;
 const UNITS: [&str; 4] = ["seconds", "bytes", "count", "ratio"];
@@ -74,11 +75,13 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
     for evidence in &raw.evidence {
         number("evidence", evidence.value, &evidence.unit)?;
     }
+    // Names are as long as their givers like, and no rule can help it: what is too long is cut.
+    let text = |text: String| printable(cut(text, origin.limits.text));
     let names = raw.entity.names.into_iter().map(|name| (text(name.key), text(name.value)));
     let entity = Entity { kind: kind(raw.entity.kind), names: names.collect() };
     let evidence = raw.evidence.into_iter().map(|one| Evidence { key: text(one.key), value: one.value, unit: one.unit });
     // Part of a command is another command.
-    let fixes = raw.fixes.into_iter().filter(|fix| fix.command.len() <= LONGEST_TEXT).map(|fix| Fix {
+    let fixes = raw.fixes.into_iter().filter(|fix| fix.command.len() <= origin.limits.text).map(|fix| Fix {
         when: urgency(fix.when),
         title: text(fix.title),
         command: text(fix.command),
@@ -87,7 +90,7 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
         id: findings::id(origin.rule, &entity),
         rule: origin.rule.to_owned(),
         severity: severity(raw.severity),
-        title: printable(cut(raw.title, LONGEST_TITLE)),
+        title: printable(cut(raw.title, LONGEST_TITLE.min(origin.limits.text))),
         signal: Signal {
             name: text(raw.signal.name),
             value: raw.signal.value,
@@ -109,11 +112,6 @@ fn finding(raw: wit::Finding, origin: &Origin<'_>) -> Result<Finding, String> {
         suppressed: None,
         entity,
     })
-}
-
-/// Names are as long as their givers like, and no rule can help it: what is too long is cut.
-fn text(text: String) -> String {
-    printable(cut(text, LONGEST_TEXT))
 }
 
 fn cut(mut text: String, longest: usize) -> String {

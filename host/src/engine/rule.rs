@@ -27,14 +27,29 @@ pub(super) struct LoadedRule {
     values: Arc<Parameters>,
 }
 
+/// What came of an evaluation.
+pub(super) struct Judged {
+    pub(super) report: RuleReport,
+    /// Linear memory that it took, bytes.
+    pub(super) memory: usize,
+    /// It trapped, or was stopped at one of its own limits.
+    pub(super) stopped: bool,
+}
+
 impl LoadedRule {
-    /// Compiles, links and describes. Needs a running clock.
-    pub(super) fn load(sandbox: &Sandbox, bytes: &[u8], source: &str, settings: &Settings) -> Result<Self, String> {
-        let pre = load::prepare(sandbox, bytes)?;
+    /// Compiles what is not compiled yet, links and describes. Needs a running clock.
+    pub(super) fn load(
+        sandbox: &Sandbox,
+        bytes: &[u8],
+        code: Option<&[u8]>,
+        source: &str,
+        settings: &Settings,
+    ) -> Result<Self, String> {
+        let pre = load::prepare(sandbox, bytes, code)?;
         let state = State::new(None, Arc::default(), Arc::from(source));
         let description = sandbox
             .call(&pre, state, |rule, store| rule.kerno_rules_guest().call_describe(store))
-            .map_err(|reason| format!("when asked to describe itself: {reason}"))?;
+            .map_err(|failure| format!("when asked to describe itself: {}", failure.reason))?;
         check(&description)?;
         let Description { id, title, version, severity, families, parameters } = description;
         let parameters = parameters::in_force(&id, parameters, settings)?;
@@ -70,13 +85,14 @@ impl LoadedRule {
 
     /// Makes an instance, and gives it back.
     pub(super) fn instantiate(&self, sandbox: &Sandbox) -> Result<(), String> {
-        sandbox.call(&self.pre, self.state(None), |_, _| Ok(()))
+        sandbox.call(&self.pre, self.state(None), |_, _| Ok(())).map_err(|failure| failure.reason)
     }
 
-    /// Evaluates the rule, unless a family that it needs is missing; tells the linear memory that it took as well, bytes.
-    pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> (RuleReport, usize) {
+    /// Evaluates the rule, unless a family that it needs is missing.
+    pub(super) fn judge(&self, sandbox: &Sandbox, snapshot: &Arc<Snapshot>) -> Judged {
         if let Some(reason) = self.about.families.iter().find_map(|family| why_missing(snapshot, family)) {
-            return (self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new()), 0);
+            let report = self.report(RuleStatus::NotEvaluated, Some(reason), Vec::new());
+            return Judged { report, memory: 0, stopped: false };
         }
         let mut memory = 0;
         let verdict = sandbox.call(&self.pre, self.state(Some(Arc::clone(snapshot))), |rule, store| {
@@ -84,7 +100,8 @@ impl LoadedRule {
             memory = store.data().memory;
             verdict
         });
-        (self.judged(sandbox, snapshot, verdict), memory)
+        let stopped = verdict.as_ref().is_err_and(|failure| failure.is_its_own);
+        Judged { report: self.judged(sandbox, snapshot, verdict.map_err(|failure| failure.reason)), memory, stopped }
     }
 
     fn state(&self, snapshot: Option<Arc<Snapshot>>) -> State {

@@ -47,6 +47,14 @@ pub(super) struct Sandbox {
     pub(super) limits: Limits,
 }
 
+/// Why a call gave nothing.
+pub(super) struct Failure {
+    /// One sentence.
+    pub(super) reason: String,
+    /// It lies with the rule, not with a host that is short of something.
+    pub(super) is_its_own: bool,
+}
+
 /// What one instance sees and has used.
 pub(super) struct State {
     /// None while a rule describes itself.
@@ -153,7 +161,7 @@ impl Sandbox {
         rule: &RulePre<State>,
         mut state: State,
         call: impl FnOnce(&Rule, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Failure> {
         state.memory_limit = self.limits.memory;
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| state);
@@ -168,7 +176,10 @@ impl Sandbox {
             if is_over { Err(Trap::Interrupt.into()) } else { Ok(UpdateDeadline::Continue(1)) }
         });
         let result = rule.instantiate(&mut store).and_then(|instance| call(&instance, &mut store));
-        result.map_err(|error| self.explain(&error, store.data()))
+        result.map_err(|error| {
+            let is_its_own = !store.data().waited && !error.is::<PoolConcurrencyLimitError>();
+            Failure { reason: self.explain(&error, store.data()), is_its_own }
+        })
     }
 
     fn explain(&self, error: &wasmtime::Error, state: &State) -> String {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tracing::level_filters::LevelFilter;
 
-use super::wire::{Refusal, Reply, Request, longest_reply, receive, send, send_bytes};
+use super::wire::{Precedence, Refusal, Reply, Request, longest_reply, receive, send, send_bytes};
 use crate::engine::Limits;
 
 /// The hidden subcommand that it runs.
@@ -51,7 +51,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(program: &Path, limits: &Limits) -> Result<Self, JudgeError> {
+    pub(super) fn start(program: &Path, limits: &Limits, precedence: Precedence) -> Result<Self, JudgeError> {
         let (ours, theirs) = UnixStream::pair().map_err(JudgeError::Start)?;
         let mut command = Command::new(program);
         // Nothing of what this process knows, but what it is to log.
@@ -66,7 +66,7 @@ impl Process {
             Self { child: command.spawn().map_err(JudgeError::Start)?, stream: ours, longest: longest_reply(limits) };
         // What the child has is its own from now on: its end is told by its socket.
         drop(command);
-        let asked = process.ask(&Request::Begin(limits.clone()));
+        let asked = process.ask(&Request::Begin(limits.clone(), precedence));
         match asked.and_then(|()| process.answer(PATIENCE)) {
             Ok(Reply::Begun(Ok(()))) => Ok(process),
             Ok(Reply::Begun(Err(Refusal::Runtime(why)))) => Err(JudgeError::Runtime(why)),
@@ -157,9 +157,10 @@ pub(super) fn unexpected(reply: &Reply) -> io::Error {
         Reply::Begun(_) => "a beginning",
         Reply::Added(_) => "a rule",
         Reply::Taken(_) => "a receipt",
-        Reply::Report(_) => "a report",
+        Reply::Report(..) => "a report",
         Reply::Bench(_) => "a measurement",
         Reply::Component(_) => "a component",
+        Reply::Compiled(_) => "native code",
     };
     io::Error::new(io::ErrorKind::InvalidData, format!("it answered with {name} out of turn"))
 }

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use kerno_signals::Snapshot;
 
 use super::confine;
-use super::wire::{LONGEST_REQUEST, Plain, Refusal, Reply, Request, receive, receive_bytes, send};
+use super::wire::{LONGEST_REQUEST, Plain, Precedence, Refusal, Reply, Request, receive, receive_bytes, send};
 use crate::engine::{self, Limits, RuleSet, Runtime, Settings};
 use crate::platform::privileges;
+
+/// Niceness of what nobody waits for: from 10 on, who waits for a CPU is background work.
+const BEHIND: i32 = 10;
 
 /// Judges for the process at the other end of standard input, until that goes away.
 ///
@@ -24,7 +27,11 @@ pub fn serve() -> io::Result<()> {
     stream.peer_addr()?;
     // Read and written with the plainest calls there are.
     let mut stream = Plain(stream.into());
-    let Some(Request::Begin(limits)) = receive(&mut stream, LONGEST_REQUEST)? else { return Ok(()) };
+    let Some(Request::Begin(limits, precedence)) = receive(&mut stream, LONGEST_REQUEST)? else { return Ok(()) };
+    if precedence == Precedence::Behind {
+        // Compiling goes on all the same where that cannot be had.
+        let _ = rustix::process::setpriority_process(None, BEHIND);
+    }
     let runtime = begin(&limits);
     let refusal = runtime.as_ref().err().cloned();
     send(&mut stream, &Reply::Begun(refusal.map_or(Ok(()), Err)))?;
@@ -33,7 +40,7 @@ pub fn serve() -> io::Result<()> {
     let mut snapshot = None;
     while let Some(request) = receive(&mut stream, LONGEST_REQUEST)? {
         match request {
-            Request::Begin(_) => return Err(io::Error::other("it was begun twice")),
+            Request::Begin(..) => return Err(io::Error::other("it was begun twice")),
             Request::Rules(settings, off) => rules = rules.emptied(settings, off),
             Request::Add(candidate) => send(&mut stream, &Reply::Added(rules.add(candidate)))?,
             Request::Snapshot => {
@@ -41,11 +48,12 @@ pub fn serve() -> io::Result<()> {
                 let taken = Snapshot::from_postcard(&bytes).map(|taken| snapshot = Some(Arc::new(taken)));
                 send(&mut stream, &Reply::Taken(taken.map_err(|error| error.to_string())))?;
             }
-            Request::Judge(first) => judge(&mut stream, &rules, first, there(snapshot.as_ref())?)?,
+            Request::Judge(which) => judge(&mut stream, &rules, which, there(snapshot.as_ref())?)?,
             Request::Bench(index, candidate) => {
                 send(&mut stream, &Reply::Bench(rules.bench(index, candidate, there(snapshot.as_ref())?)))?;
             }
             Request::Component(bytes) => send(&mut stream, &Reply::Component(engine::component_of(bytes)))?,
+            Request::Compile(candidate) => send(&mut stream, &Reply::Compiled(rules.compile(candidate)))?,
         }
     }
     Ok(())
@@ -62,8 +70,8 @@ fn begin(limits: &Limits) -> Result<Runtime, Refusal> {
 }
 
 /// Each report is sent before the next rule runs: should that end this process, the others are told.
-fn judge(stream: &mut Plain, rules: &RuleSet, first: usize, snapshot: &Arc<Snapshot>) -> io::Result<()> {
-    rules.judge_each(first, snapshot, |report| send(stream, &Reply::Report(report)))
+fn judge(stream: &mut Plain, rules: &RuleSet, which: Vec<usize>, snapshot: &Arc<Snapshot>) -> io::Result<()> {
+    rules.judge_each(which.into_iter(), snapshot, |report, stopped| send(stream, &Reply::Report(report, stopped)))
 }
 
 fn there(snapshot: Option<&Arc<Snapshot>>) -> io::Result<&Arc<Snapshot>> {

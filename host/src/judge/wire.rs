@@ -13,20 +13,31 @@ use crate::findings::RuleReport;
 /// What is asked of the process that judges.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// The first: what rules may use. Answered by [`Reply::Begun`].
-    Begin(Limits),
+    /// The first: what rules may use, and whether others come before it. Answered by [`Reply::Begun`].
+    Begin(Limits, Precedence),
     /// Forget all rules; those that come now are set like this, and those with these ids are not used, for a reason.
     Rules(Settings, BTreeMap<String, String>),
     /// One more rule. Answered by [`Reply::Added`].
     Add(Candidate),
     /// What is judged from now on: a snapshot's bytes follow, as a message of their own. Answered by [`Reply::Taken`].
     Snapshot,
-    /// Judge it, from this rule on. Answered by one [`Reply::Report`] a rule.
-    Judge(usize),
+    /// Judge it by these rules. Answered by one [`Reply::Report`] a rule.
+    Judge(Vec<usize>),
     /// Measure one rule, whose file holds this, on the snapshot. Answered by [`Reply::Bench`].
     Bench(usize, Candidate),
     /// Make a component of a module. Answered by [`Reply::Component`].
     Component(Vec<u8>),
+    /// Make native code of a rule, and run nothing of it. Answered by [`Reply::Compiled`].
+    Compile(Candidate),
+}
+
+/// Whether others come before the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Precedence {
+    /// Somebody waits for what it says.
+    Same,
+    /// Nobody waits, and nobody is to wait for a CPU because of it.
+    Behind,
 }
 
 /// What it answers.
@@ -37,9 +48,12 @@ pub(super) enum Reply {
     Added(Described),
     /// Or why the snapshot cannot be decoded.
     Taken(Result<(), String>),
-    Report(RuleReport),
+    /// What a rule said; and whether it trapped, or was stopped at one of its limits.
+    Report(RuleReport, bool),
     Bench(Bench),
     Component(Result<Vec<u8>, NoComponent>),
+    /// Or why there can be none.
+    Compiled(Result<Vec<u8>, String>),
 }
 
 /// Why nothing can be judged.
@@ -74,9 +88,9 @@ impl Write for Plain {
 
 /// Longest question that is read: more than any snapshot, less than what would take the memory of a host.
 pub(super) const LONGEST_REQUEST: u64 = 1 << 30;
-/// Longest answer: more than a rule may say, and than a component of the largest module; what it unfolds to is some times as much.
+/// Longest answer: more than a rule may say, and than the native code of the largest module; what it unfolds to is some times as much.
 pub(super) const fn longest_reply(limits: &Limits) -> u64 {
-    (1 << 20) + 2 * (limits.module + limits.result as u64)
+    (1 << 20) + 16 * limits.module + 2 * limits.result as u64
 }
 
 pub(super) fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Result<()> {
@@ -120,10 +134,10 @@ mod tests {
     #[test]
     fn a_message_comes_out_as_it_went_in_and_the_end_is_told_from_a_torn_one() {
         let mut sent = Vec::new();
-        send(&mut sent, &Request::Judge(7)).unwrap();
+        send(&mut sent, &Request::Judge(vec![7])).unwrap();
         send_bytes(&mut sent, b"abc").unwrap();
         let mut stream = &sent[..];
-        assert!(matches!(receive(&mut stream, 99).unwrap(), Some(Request::Judge(7))));
+        assert!(matches!(receive(&mut stream, 99).unwrap(), Some(Request::Judge(which)) if which == [7]));
         assert_eq!(receive_bytes(&mut stream, 99).unwrap().as_deref(), Some(&b"abc"[..]));
         assert!(receive::<Request>(&mut stream, 99).unwrap().is_none());
         let torn = &sent[..sent.len() - 1];

@@ -21,7 +21,7 @@ const KIB: f64 = 1024.0;
 const MIB: f64 = 1024.0 * KIB;
 
 /// All of them. A component that carries an engine of its own has 8 MiB and more.
-pub(super) const LIMITS: [Limit; 5] = [
+pub(super) const LIMITS: [Limit; 7] = [
     Limit {
         key: "deadline",
         unit: Unit::Seconds,
@@ -61,6 +61,22 @@ pub(super) const LIMITS: [Limit; 5] = [
         most: 64.0 * MIB,
         get: |limits| limits.module as f64,
         set: |limits, value| limits.module = value as u64,
+    },
+    Limit {
+        key: "compile",
+        unit: Unit::Seconds,
+        least: 0.1,
+        most: 600.0,
+        get: |limits| limits.compile.as_secs_f64(),
+        set: |limits, value| limits.compile = Duration::from_secs_f64(value),
+    },
+    Limit {
+        key: "text",
+        unit: Unit::Bytes,
+        least: 256.0,
+        most: 64.0 * KIB,
+        get: |limits| limits.text as f64,
+        set: |limits, value| limits.text = value as usize,
     },
 ];
 

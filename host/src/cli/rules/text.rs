@@ -73,15 +73,17 @@ pub(super) fn bench(all: &[Bench], limits: &Limits) -> String {
         let status = status.as_str().to_owned();
         Some([bench.id.clone(), status, compile, instance, evaluate, p99, human(*memory as f64, "bytes")])
     }));
-    let Limits { deadline, memory, result, findings, module } = limits;
+    let Limits { deadline, memory, result, findings, module, compile, text: longest } = limits;
     let mut text = table(&rows);
     text += &format!(
         "\n{RUNS} runs; an evaluation includes its instance. Limits: {} of CPU time a call, {} of memory, {} of results,\n\
-         {findings} findings, {} a file.\n",
+         {findings} findings with texts of {}, {} a file, {} to compile it.\n",
         human_seconds(deadline.as_secs_f64()),
         human(*memory as f64, "bytes"),
         human(*result as f64, "bytes"),
-        human(*module as f64, "bytes")
+        human(*longest as f64, "bytes"),
+        human(*module as f64, "bytes"),
+        human_seconds(compile.as_secs_f64())
     );
     text.extend(all.iter().filter_map(|bench| Some(format!("\n{}: {}\n", clean(&bench.id), clean(bench.reason.as_ref()?)))));
     text

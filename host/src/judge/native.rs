@@ -1,0 +1,104 @@
+//! Native code of users' rules: made in a process that runs nothing of what it compiles, and kept for as long as somebody has such a
+//! file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::process::{JudgeError, Process, unexpected};
+use super::wire::{Precedence, Reply, Request};
+use crate::engine::{Candidate, Limits, printable};
+
+/// After so long no more are compiled.
+const ENOUGH: Duration = Duration::from_secs(120);
+/// So often one may end the process that compiles it: whoever else ends it does not choose the same moment twice.
+const TRIES: u32 = 2;
+
+/// By what a file holds, its SHA-256: its native code, or why there can be none.
+pub struct Native {
+    code: BTreeMap<String, Result<Vec<u8>, String>>,
+    precedence: Precedence,
+}
+
+impl Native {
+    /// Nothing is compiled yet; `precedence` says whether anybody waits for it.
+    pub(super) const fn new(precedence: Precedence) -> Self {
+        Self { code: BTreeMap::new(), precedence }
+    }
+
+    /// Of rules that are loaded while others judge: nobody waits for a CPU because of it.
+    #[must_use]
+    pub const fn in_the_background() -> Self {
+        Self::new(Precedence::Behind)
+    }
+
+    /// The same with their native code; what nobody has any more is forgotten.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub(super) fn compile(
+        &mut self,
+        candidates: Vec<Candidate>,
+        program: &Path,
+        limits: &Limits,
+    ) -> Result<Vec<Candidate>, JudgeError> {
+        let (begun, mut process) = (Instant::now(), None);
+        let mut kept = BTreeMap::new();
+        let mut compiled = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let file = candidate.fingerprint().filter(|_| !candidate.is_built_in());
+            let Some(file) = file else {
+                compiled.push(candidate);
+                continue;
+            };
+            let known = kept.get(&file.sha256).cloned().or_else(|| self.code.remove(&file.sha256));
+            let code = match known {
+                Some(code) => code,
+                None if begun.elapsed() > ENOUGH => {
+                    let reason = format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs());
+                    compiled.push(candidate.compiled(Err(reason)));
+                    continue;
+                }
+                None => self.make(&candidate, &mut process, program, limits)?,
+            };
+            kept.insert(file.sha256, code.clone());
+            compiled.push(candidate.compiled(code));
+        }
+        self.code = kept;
+        Ok(compiled)
+    }
+
+    fn make(
+        &self,
+        candidate: &Candidate,
+        process: &mut Option<Process>,
+        program: &Path,
+        limits: &Limits,
+    ) -> Result<Result<Vec<u8>, String>, JudgeError> {
+        let mut ended = String::new();
+        for _ in 0..TRIES {
+            let mut one = match process.take() {
+                Some(process) => process,
+                None => Process::start(program, limits, self.precedence)?,
+            };
+            let asked = one.ask(&Request::Compile(candidate.clone())).and_then(|()| one.answer(limits.compile));
+            let error = match asked {
+                Ok(Reply::Compiled(code)) => {
+                    *process = Some(one);
+                    return Ok(code.map_err(printable));
+                }
+                Ok(other) => unexpected(&other),
+                Err(error) => error,
+            };
+            let is_late = error.kind() == std::io::ErrorKind::TimedOut || error.kind() == std::io::ErrorKind::WouldBlock;
+            ended = one.end(&error);
+            tracing::warn!("the process that compiles {} {ended}", candidate.shown());
+            if is_late {
+                let most = limits.compile.as_secs_f64();
+                ended = format!("did not finish within {most} s (rules.limits.compile)");
+                break;
+            }
+        }
+        Ok(Err(format!("the process that compiles it {ended}: build it again, or remove it")))
+    }
+}
