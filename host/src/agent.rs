@@ -1,6 +1,7 @@
 //! Composition root: one window from the first collector to the finished report, or from a recording to the same report.
 
 mod check;
+mod continuous;
 mod host;
 mod interrupt;
 mod predict;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use kerno_signals::{Snapshot, Window};
 
 pub use check::check;
+pub use continuous::{Continuous, continuous};
 pub use interrupt::{Interrupt, Wake};
 pub use predict::{Predict, predict, predict_from};
 
@@ -107,6 +109,20 @@ pub fn doctor(
     progress(Moment::Starting);
     // A window that cannot be judged need not be measured.
     let mut judge = Judge::start(options.judging.limits.clone())?;
+    let snapshot = measure(options, clock, interrupt, progress)?;
+    progress(Moment::Judging);
+    rights::judging();
+    // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
+    report(&mut judge, &snapshot, &options.judging)
+}
+
+/// Measures one window, and gives up what this thread needs no more for that.
+fn measure(
+    options: &Options,
+    clock: &dyn Clock,
+    interrupt: &Interrupt,
+    progress: &mut dyn FnMut(Moment<'_>),
+) -> Result<Snapshot, AgentError> {
     let mut collectors = Collectors::start(&collector::Options { ebpf: options.ebpf, ..collector::Options::default() });
     rights::measuring(options.recording);
     let host = host::Start::read(options)?;
@@ -129,7 +145,6 @@ pub fn doctor(
     let duration_ns = clock.monotonic_ns().saturating_sub(start_ns);
     let collected = collectors.finish();
     let collected = if elapsed < SHORTEST { collected.too_short() } else { collected };
-
     let snapshot = Snapshot {
         host: host.finish(options, duration_ns),
         window: Window { start_unix_ns, duration_ns, interrupted },
@@ -138,10 +153,7 @@ pub fn doctor(
         processes: collected.processes,
     };
     progress(Moment::Measured(&snapshot));
-    progress(Moment::Judging);
-    rights::judging();
-    // Not before the window has ended: compiling keeps CPUs busy, and others would be seen to wait for it.
-    report(&mut judge, &snapshot, &options.judging)
+    Ok(snapshot)
 }
 
 /// Judges a window that was measured before, here or elsewhere: the same snapshot and the same rules give the same report.
@@ -223,7 +235,10 @@ fn load(judging: &Judging) -> Result<Judge, AgentError> {
 fn load_into(judge: &mut Judge, judging: &Judging) -> Result<(), AgentError> {
     let Judging { rules, settings, limits, .. } = judging;
     let found = engine::candidates(rules, limits)?;
-    let built_in = artifacts::BUILT_IN_RULES.iter().map(|(id, component)| Candidate::built_in(id, *component));
-    judge.load(built_in.chain(found).collect(), settings.clone(), engine::switched_off(rules, settings))?;
+    judge.load(built_in().into_iter().chain(found).collect(), settings.clone(), engine::switched_off(rules, settings))?;
     Ok(())
+}
+
+fn built_in() -> Vec<Candidate> {
+    artifacts::BUILT_IN_RULES.iter().map(|(id, component)| Candidate::built_in(id, *component)).collect()
 }

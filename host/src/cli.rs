@@ -12,6 +12,7 @@ mod predict;
 mod progress;
 mod recording;
 mod rules;
+mod running;
 mod version;
 mod whole;
 mod window;

@@ -7,6 +7,7 @@ mod ahead;
 mod answers;
 mod bench;
 mod bindings;
+mod bytes;
 mod clock;
 mod cpu_time;
 mod described;
@@ -14,6 +15,7 @@ mod load;
 mod module;
 mod output;
 mod parameters;
+mod reading;
 mod rule;
 mod sandbox;
 
@@ -28,10 +30,12 @@ use serde::{Deserialize, Serialize};
 
 pub use ahead::compile as compile_ahead;
 pub use bench::{Bench, Cost, RUNS, Times};
+pub use bytes::Bytes;
 pub use described::{About, Described, Fingerprint};
 pub use load::{Candidate, SWITCH, candidates, switches};
 pub use module::{NoComponent, component_of};
 pub use output::printable;
+pub use reading::{Directory, Reading, Stamp};
 
 use crate::findings::{RuleReport, RuleStatus};
 
@@ -240,8 +244,8 @@ impl RuleSet {
     ///
     /// # Errors
     /// It is no component.
-    pub fn compile(&self, candidate: Candidate) -> Result<Vec<u8>, String> {
-        load::native_code(&self.sandbox, &candidate.component()?)
+    pub fn compile(&self, candidate: Candidate) -> Result<Bytes, String> {
+        load::native_code(&self.sandbox, &candidate.component()?).map(Bytes::from)
     }
 
     /// Adds a rule; one that does not load, or is not used, is kept as the reason.

@@ -26,7 +26,7 @@ use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Sett
 use crate::findings::{RuleReport, RuleStatus};
 
 /// This very program, even where another one has taken its file's place.
-const PROGRAM: &str = "/proc/self/exe";
+pub const PROGRAM: &str = "/proc/self/exe";
 
 /// How often it is started again for one question, and after what time at first.
 const RESTARTS: u32 = 6;

@@ -14,4 +14,5 @@ pub mod findings;
 pub mod judge;
 pub mod platform;
 pub mod predict;
+pub mod reload;
 pub mod report;

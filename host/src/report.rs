@@ -1,5 +1,6 @@
 //! The report: one value, made from a snapshot and what rules said of it, and the forms it is written in. Pure functions.
 
+mod changes;
 mod explained;
 mod json;
 mod markdown;
@@ -16,10 +17,11 @@ use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Snapshot};
 use serde::Serialize;
 
 pub use crate::check::Host;
-pub use json::json;
+pub use changes::{Changes, History, Past};
+pub use json::{json, json_line};
 pub use markdown::{markdown, markdown_outlook};
 pub use outlook::{Outlook, OutlookVerdict};
-pub use pretty::{pretty, pretty_check, pretty_outlook};
+pub use pretty::{pretty, pretty_changes, pretty_check, pretty_outlook};
 pub use style::Style;
 pub use units::{count, human, human_seconds};
 
@@ -47,6 +49,10 @@ pub struct Report {
     pub rules: Vec<Rule>,
     /// What every collector saw.
     pub collectors: Vec<Collector>,
+    /// Where rules follow their directories, which set of them judged: one more each time that another one takes its place.
+    pub rules_generation: Option<u64>,
+    /// Of a window that others came before, what has changed.
+    pub changes: Option<Changes>,
     /// Why findings follow from others.
     #[serde(skip)]
     pub explained: Vec<Explained>,
@@ -144,6 +150,8 @@ impl Report {
             explained,
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
+            rules_generation: None,
+            changes: None,
             burned: Vec::new(),
             hidden: 0,
         }
@@ -209,6 +217,12 @@ fn host(host: &kerno_signals::Host) -> Host {
         environment: host.environment,
         cluster: host.cluster.clone(),
     }
+}
+
+/// When a report's window ended.
+fn rfc3339_after(report: &Report) -> String {
+    let Ok(start) = humantime::parse_rfc3339(&report.window.start) else { return report.window.start.clone() };
+    humantime::format_rfc3339_millis(start + Duration::from_secs_f64(report.window.duration_seconds)).to_string()
 }
 
 /// A time as RFC 3339, UTC, to the millisecond.

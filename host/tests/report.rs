@@ -5,6 +5,8 @@
 
 #[path = "report/cases.rs"]
 mod cases;
+#[path = "report/changes.rs"]
+mod changes;
 #[path = "report/check.rs"]
 mod check;
 #[path = "report/golden.rs"]

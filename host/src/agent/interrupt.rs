@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::rights;
 
 /// Tells when the window shall end early.
 #[derive(Debug)]
-pub struct Interrupt(Receiver<()>);
+pub struct Interrupt(Mutex<Receiver<()>>);
 
 /// Why a wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +55,13 @@ impl Interrupt {
                 }
             });
         })?;
-        Ok(Self(receiver))
+        Ok(Self(Mutex::new(receiver)))
     }
 
     /// Waits for an interrupt, at most so long.
     #[must_use]
     pub fn wait(&self, time: Duration) -> Wake {
-        match self.0.recv_timeout(time) {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(time) {
             Ok(()) => Wake::Interrupted,
             Err(RecvTimeoutError::Timeout) => Wake::Elapsed,
             // Without the listener there are no interrupts; the time passes all the same.

@@ -81,6 +81,13 @@ pub(super) struct Doctor {
     /// Directory with rules to use besides the built-in ones; may be given several times
     #[arg(long, value_name = "DIR")]
     pub(super) rules: Vec<PathBuf>,
+    /// Measure one window after the other until Ctrl-C, and tell what has changed: new, still there, resolved; with --output json
+    /// a report on a line of its own for each. Rules that change are loaded again
+    #[arg(long, conflicts_with_all = ["record", "replay"])]
+    pub(super) continuous: bool,
+    /// With --continuous, time from the start of one window to the start of the next [default: 60s]
+    #[arg(long, requires = "continuous", allow_hyphen_values = true)]
+    pub(super) interval: Option<String>,
     /// Write what was measured to a file that --replay reads; as JSON when its name ends in .json
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<PathBuf>,

@@ -1,5 +1,7 @@
 //! `kerno doctor`: resolves settings, measures one window or takes a recorded one, judges it, writes the report.
 
+mod continuous;
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use super::config::Config;
 use super::failure::chain;
 use super::progress::{self, Progress};
 use super::recording::{self, Destination};
+use super::running::Running;
 use super::{Environment, Failure, exit, output, window};
 use crate::agent::{self, AgentError, Interrupt, Moment};
 use crate::findings::{BUILT_IN_SOURCE, RuleStatus, Severity, Verdict};
@@ -32,7 +35,13 @@ struct Settings {
 }
 
 pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Result<u8, Failure> {
+    let interval = arguments.continuous.then(|| arguments.interval.clone());
+    let mut running = Running::new(&environment);
     let settings = resolve(arguments, environment)?;
+    if let Some(interval) = interval {
+        let interval = continuous::interval(interval.as_deref(), settings.agent.duration)?;
+        return continuous::run(&settings, interval, &mut running);
+    }
     let (mut report, recorded) = match &settings.replay {
         Some(path) => replay(path, &settings)?,
         None => measure(&settings)?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::Failure;
+use crate::platform::privileges;
 
 /// Their values; an empty one counts as absent.
 #[derive(Debug, Default)]
@@ -14,6 +15,8 @@ pub(super) struct Environment {
     pub(super) config: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, else `.config` below `HOME`: where a user's own configuration lies.
     pub(super) config_home: Option<PathBuf>,
+    /// `RUNTIME_DIRECTORY`, as systemd sets it; `/run/kerno` for root, else `kerno` in `XDG_RUNTIME_DIR`: where a kerno that goes on measuring tells what it does.
+    pub(super) runtime: Option<PathBuf>,
     /// `KERNO_NODE_NAME`: the node's name in reports.
     pub(super) node_name: Option<String>,
     /// `KERNO_CLUSTER`: the cluster's name in reports.
@@ -30,6 +33,10 @@ impl Environment {
         Ok(Self {
             config: variable("KERNO_CONFIG")?.map(PathBuf::from),
             config_home: directory("XDG_CONFIG_HOME").or_else(|| directory("HOME").map(|home| home.join(".config"))),
+            runtime: directory("RUNTIME_DIRECTORY").or_else(|| match privileges::is_root() {
+                true => Some(PathBuf::from("/run/kerno")),
+                false => directory("XDG_RUNTIME_DIR").map(|runtime| runtime.join("kerno")),
+            }),
             node_name: variable("KERNO_NODE_NAME")?,
             cluster: variable("KERNO_CLUSTER")?,
             ebpf: match variable("KERNO_EBPF")?.as_deref() {

@@ -8,13 +8,19 @@ use super::Failure;
 
 /// Writes all of a text. A reader that has gone away wants no more and is no error.
 pub(super) fn write(text: &str) -> Result<(), Failure> {
+    write_on(text).map(|_| ())
+}
+
+/// The same, and whether somebody wants more.
+pub(super) fn write_on(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::own(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::own(
             format!("the output cannot be written to standard output: {error}"),
             "make room where standard output goes, or send it elsewhere",
         )),
-        _ => Ok(()),
     }
 }
 

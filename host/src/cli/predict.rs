@@ -10,10 +10,10 @@ use super::config::Config;
 use super::doctor::{failed, interrupt, style};
 use super::progress::Progress;
 use super::recording::{self, Destination};
-use super::{Environment, Failure, exit, output};
+use super::{Environment, Failure, exit, output, window};
 use crate::agent::{self, Moment};
 use crate::platform::clock::SystemClock;
-use crate::report::{self, Outlook, OutlookVerdict, Style, human_seconds};
+use crate::report::{self, Outlook, OutlookVerdict, Style};
 
 /// Fewer tell no trend from chance.
 const FEWEST: u32 = kerno_signals::growth::FEWEST as u32;
@@ -117,21 +117,7 @@ fn number(text: &str) -> Result<u32, Failure> {
 }
 
 fn interval(text: &str) -> Result<Duration, Failure> {
-    let text = text.trim();
-    let interval = humantime::parse_duration(text).map_err(|error| {
-        let help = "write a number and a unit, as in --interval 15s or --interval 1m30s";
-        Failure::usage(format!("--interval {text:?} is no duration: {error}"), help)
-    })?;
-    let nearest = interval.clamp(SHORTEST, LONGEST);
-    if interval == nearest {
-        return Ok(interval);
-    }
-    let direction = if interval < nearest { "too short" } else { "too long" };
-    let told = |duration: Duration| human_seconds(duration.as_secs_f64());
-    Err(Failure::usage(
-        format!("--interval {text} is {direction}: it may be {} to {}", told(SHORTEST), told(LONGEST)),
-        format!("the nearest is --interval {}", humantime::format_duration(nearest)),
-    ))
+    window::interval(text, SHORTEST, LONGEST)
 }
 
 fn text(outlook: &Outlook, form: Form, style: &Style) -> Result<String, Failure> {

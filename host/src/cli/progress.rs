@@ -49,6 +49,11 @@ impl Progress {
         Self::Live { bar, total }
     }
 
+    /// For a window after the first: what is not drawn over is not told again.
+    pub(super) fn again(quiet: bool, total: Duration) -> Self {
+        if output::live_stderr() { Self::new(quiet, total) } else { Self::Silent }
+    }
+
     /// Tells of a moment.
     pub(super) fn tell(&mut self, moment: &Moment<'_>) {
         match self {

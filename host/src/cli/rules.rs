@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::arguments::{Rules, RulesCommand, RulesForm};
 use super::config::Config;
 use super::failure::{chain, warn};
+use super::running::{self, Evaluated};
 use super::{Environment, Failure, doctor, exit, output, recording};
 use crate::agent::{self, AgentError, Judging};
 use crate::engine::{self, Described};
@@ -33,10 +34,21 @@ pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8
     }
 }
 
+/// A rule as its file is now, and what the kerno that runs on this machine said of it last.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    rule: &'a Described,
+    running: Option<Evaluated>,
+}
+
 fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let judging = judging(rules, &[], environment)?;
     let all = described(&judging)?;
-    tell(rules.output, &all, text::list)?;
+    let state = running::running(environment);
+    let of = |rule: &Described| state.as_ref().and_then(|state| state.of(&rule.id, &rule.source)).cloned();
+    let listed: Vec<Listed<'_>> = all.iter().map(|rule| Listed { rule, running: of(rule) }).collect();
+    tell(rules.output, &listed, |listed| text::list(listed, state.as_ref()))?;
     for switch in engine::switches(&judging.rules) {
         if !all.iter().any(|rule| switch.file_stem().is_some_and(|stem| stem == rule.id.as_str())) {
             warn(&format!("{} switches off nothing: there is no rule with that id", switch.display().to_string().escape_debug()));

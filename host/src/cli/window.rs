@@ -39,6 +39,24 @@ pub(super) fn read(text: &str, place: &str) -> Result<Duration, (String, String)
     ))
 }
 
+/// The time from one window or snapshot to the next, within bounds.
+pub(super) fn interval(text: &str, shortest: Duration, longest: Duration) -> Result<Duration, Failure> {
+    let text = text.trim();
+    let interval = humantime::parse_duration(text).map_err(|error| {
+        let help = "write a number and a unit, as in --interval 15s or --interval 1m30s";
+        Failure::usage(format!("--interval {text:?} is no duration: {error}"), help)
+    })?;
+    let nearest = interval.clamp(shortest, longest);
+    if interval == nearest {
+        return Ok(interval);
+    }
+    let direction = if interval < nearest { "too short" } else { "too long" };
+    Err(Failure::usage(
+        format!("--interval {text} is {direction}: it may be {} to {}", told(shortest), told(longest)),
+        format!("the nearest is --interval {}", humantime::format_duration(nearest)),
+    ))
+}
+
 fn told(duration: Duration) -> String {
     human_seconds(duration.as_secs_f64())
 }

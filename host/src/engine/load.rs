@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Fingerprint, Limits, LoadError, ahead, component_of, output};
+use super::{Bytes, Fingerprint, Limits, LoadError, ahead, component_of, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -30,11 +30,11 @@ pub struct Candidate {
     /// Its file; the source is what is shown of it.
     #[serde(skip)]
     pub(super) path: Option<PathBuf>,
-    pub(super) bytes: Result<Vec<u8>, String>,
+    pub(super) bytes: Result<Bytes, String>,
     /// It was named: what cargo built can be tried as it is; directories hold what was installed.
     pub(super) named: bool,
     /// Native code that was made of it, or why there can be none; `None` when nobody has tried yet.
-    pub(super) code: Option<Result<Vec<u8>, String>>,
+    pub(super) code: Option<Result<Bytes, String>>,
 }
 
 impl Candidate {
@@ -42,9 +42,32 @@ impl Candidate {
     #[must_use]
     pub fn built_in(id: &str, component: Option<&[u8]>) -> Self {
         let bytes = component
-            .map(<[u8]>::to_vec)
+            .map(Bytes::from)
             .ok_or_else(|| "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned());
         Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false, code: None }
+    }
+
+    /// In the place of all rules of a directory that cannot be read: why not.
+    #[must_use]
+    pub fn unreadable(directory: &Path, reason: String) -> Self {
+        Self {
+            stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+            source: output::printable(directory.display().to_string()),
+            path: None,
+            bytes: Err(reason),
+            named: false,
+            code: None,
+        }
+    }
+
+    /// The same, shown as a file of that name in another directory.
+    #[must_use]
+    pub fn moved_to(mut self, directory: &Path) -> Self {
+        if let Some(path) = self.path.as_ref().and_then(|path| Some(directory.join(path.file_name()?))) {
+            self.source = output::printable(path.display().to_string());
+            self.path = Some(path);
+        }
+        self
     }
 
     /// Its file.
@@ -84,14 +107,14 @@ impl Candidate {
 
     /// The same with native code that was made of it by [`RuleSet::compile`](super::RuleSet::compile), or with why there can be none.
     #[must_use]
-    pub fn compiled(self, code: Result<Vec<u8>, String>) -> Self {
+    pub fn compiled(self, code: Result<Bytes, String>) -> Self {
         Self { code: Some(code), ..self }
     }
 
     /// The component, or why there is none.
-    pub(super) fn component(self) -> Result<Vec<u8>, String> {
+    pub(super) fn component(self) -> Result<Bytes, String> {
         let bytes = self.bytes?;
-        if self.named { component_of(bytes).map_err(|error| format!("it {error}")) } else { Ok(bytes) }
+        if self.named { component_of(bytes.to_vec()).map(Bytes::from).map_err(|error| format!("it {error}")) } else { Ok(bytes) }
     }
 }
 
@@ -117,14 +140,8 @@ pub fn candidates(directories: &[PathBuf], limits: &Limits) -> Result<Vec<Candid
             }
         }
         if paths.is_empty() && has_others {
-            all.push(Candidate {
-                stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
-                source: output::printable(directory.display().to_string()),
-                path: None,
-                bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
-                named: false,
-                code: None,
-            });
+            let reason = "there is no rule (*.wasm) in this directory: name the one that they were built into";
+            all.push(Candidate::unreadable(directory, reason.to_owned()));
         }
         paths.sort();
         all.extend(paths.iter().map(|path| candidate(path, limits)));
@@ -145,7 +162,7 @@ fn candidate(path: &Path, limits: &Limits) -> Candidate {
         stem: output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned()),
         source: output::printable(path.display().to_string()),
         path: Some(path.to_path_buf()),
-        bytes: read(path, limits),
+        bytes: read(path, limits).map(Bytes::from),
         named: false,
         code: None,
     }

@@ -1,13 +1,13 @@
 //! Native code of users' rules: made in a process that runs nothing of what it compiles, and kept for as long as somebody has such a
 //! file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::process::{JudgeError, Process, unexpected};
 use super::wire::{Precedence, Reply, Request};
-use crate::engine::{Candidate, Limits, printable};
+use crate::engine::{Bytes, Candidate, Limits, printable};
 
 /// After so long no more are compiled.
 const ENOUGH: Duration = Duration::from_secs(120);
@@ -16,7 +16,7 @@ const TRIES: u32 = 2;
 
 /// By what a file holds, its SHA-256: its native code, or why there can be none.
 pub struct Native {
-    code: BTreeMap<String, Result<Vec<u8>, String>>,
+    code: BTreeMap<String, Result<Bytes, String>>,
     precedence: Precedence,
 }
 
@@ -32,7 +32,12 @@ impl Native {
         Self::new(Precedence::Behind)
     }
 
-    /// The same with their native code; what nobody has any more is forgotten.
+    /// Forgets what none of these files holds.
+    pub fn keep(&mut self, files: &BTreeSet<String>) {
+        self.code.retain(|file, _| files.contains(file));
+    }
+
+    /// The same with their native code.
     ///
     /// # Errors
     /// The process cannot be started.
@@ -43,7 +48,6 @@ impl Native {
         limits: &Limits,
     ) -> Result<Vec<Candidate>, JudgeError> {
         let (begun, mut process) = (Instant::now(), None);
-        let mut kept = BTreeMap::new();
         let mut compiled = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let file = candidate.fingerprint().filter(|_| !candidate.is_built_in());
@@ -51,9 +55,8 @@ impl Native {
                 compiled.push(candidate);
                 continue;
             };
-            let known = kept.get(&file.sha256).cloned().or_else(|| self.code.remove(&file.sha256));
-            let code = match known {
-                Some(code) => code,
+            let code = match self.code.get(&file.sha256) {
+                Some(code) => code.clone(),
                 None if begun.elapsed() > ENOUGH => {
                     let reason = format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs());
                     compiled.push(candidate.compiled(Err(reason)));
@@ -61,10 +64,9 @@ impl Native {
                 }
                 None => self.make(&candidate, &mut process, program, limits)?,
             };
-            kept.insert(file.sha256, code.clone());
+            self.code.insert(file.sha256, code.clone());
             compiled.push(candidate.compiled(code));
         }
-        self.code = kept;
         Ok(compiled)
     }
 
@@ -74,7 +76,7 @@ impl Native {
         process: &mut Option<Process>,
         program: &Path,
         limits: &Limits,
-    ) -> Result<Result<Vec<u8>, String>, JudgeError> {
+    ) -> Result<Result<Bytes, String>, JudgeError> {
         let mut ended = String::new();
         for _ in 0..TRIES {
             let mut one = match process.take() {

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, Settings};
+use crate::engine::{Bench, Bytes, Candidate, Described, Limits, NoComponent, Settings};
 use crate::findings::RuleReport;
 
 /// What is asked of the process that judges.
@@ -53,7 +53,7 @@ pub(super) enum Reply {
     Bench(Bench),
     Component(Result<Vec<u8>, NoComponent>),
     /// Or why there can be none.
-    Compiled(Result<Vec<u8>, String>),
+    Compiled(Result<Bytes, String>),
 }
 
 /// Why nothing can be judged.

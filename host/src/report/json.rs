@@ -2,6 +2,14 @@
 
 use serde::Serialize;
 
+/// One document on a line of its own.
+///
+/// # Errors
+/// Never for one of finite numbers: every key is a string.
+pub fn json_line(report: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string(report).map(|text| text + "\n")
+}
+
 /// One document, indented, with a newline at its end.
 ///
 /// # Errors

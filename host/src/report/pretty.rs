@@ -1,5 +1,6 @@
 //! The report as text for people: verdict first, then each finding, then what was judged and what was not.
 
+mod changes;
 mod check;
 mod finding;
 mod header;
@@ -7,6 +8,7 @@ mod order;
 mod outlook;
 mod rules;
 
+pub use changes::pretty_changes;
 pub use check::pretty_check;
 pub(super) use finding::{bar_lines, footer_facts, signal_lines, urgency, word};
 pub use outlook::pretty_outlook;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::cases;
 
-fn schema() -> Value {
+pub fn schema() -> Value {
     serde_json::from_str(include_str!("../../schema/report-1.json")).unwrap()
 }
 

@@ -51,10 +51,13 @@ fn what_is_set_is_read_with_its_unit_and_line() {
 
 #[test]
 fn limits_are_read_within_their_bounds() {
-    let settings = good("rules:\n  limits:\n    deadline: 50ms\n    memory: 64MiB\n    findings: 8\n");
-    let Limits { deadline, memory, result, findings, module } = settings.limits;
+    let settings =
+        good("rules:\n  limits:\n    deadline: 50ms\n    memory: 64MiB\n    findings: 8\n    compile: 2s\n    text: 1KiB\n");
+    let Limits { deadline, memory, result, findings, module, compile, text } = settings.limits;
     assert_eq!((deadline, memory, result, findings, module), (Duration::from_millis(50), 64 << 20, 256 << 10, 8, 1 << 20));
-    assert_eq!(settings.limits_set, BTreeMap::from([("deadline", 3), ("memory", 4), ("findings", 5)]));
+    assert_eq!((compile, text), (Duration::from_secs(2), 1024));
+    let lines = [("deadline", 3), ("memory", 4), ("findings", 5), ("compile", 6), ("text", 7)];
+    assert_eq!(settings.limits_set, BTreeMap::from(lines));
     for (limit, expected) in [
         ("deadline: 5m", "from 10ms to 1m"),
         ("deadline: 50", "from 10ms to 1m"),

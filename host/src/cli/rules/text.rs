@@ -1,25 +1,40 @@
 //! How rules are told to people.
 
+use super::Listed;
 use crate::cli::config::write_quantity;
+use crate::cli::running::State;
 use crate::engine::{Bench, Cost, Described, Limits, RUNS};
-use crate::findings::{Finding, RuleReport};
+use crate::findings::{Finding, RuleReport, RuleStatus};
 use crate::report::{human, human_seconds};
 
 /// So much of a digest tells one file from another.
 const DIGEST: usize = 12;
 
-/// One line a rule, and the reasons of those that did not load.
-pub(super) fn list(all: &Vec<Described>) -> String {
-    let mut rows = vec![["RULE", "VERSION", "STATUS", "SHA-256", "SOURCE"].map(str::to_owned)];
-    rows.extend(all.iter().map(|rule| {
+/// One line a rule, and the reasons of those that did not load; where a kerno goes on measuring, what it said of them last.
+pub(super) fn list(all: &[Listed<'_>], state: Option<&State>) -> String {
+    let mut rows = vec![["RULE", "VERSION", "STATUS", "EVALUATED", "SHA-256", "SOURCE"].map(str::to_owned)];
+    rows.extend(all.iter().map(|Listed { rule, running }| {
         let version = rule.about.as_ref().map_or("-", |about| about.version.as_str());
         let digest = rule.component.as_ref().map_or("-", |component| &component.sha256[..DIGEST]);
-        [&rule.id, version, status(rule), digest, &rule.source].map(str::to_owned)
+        let evaluated = running.as_ref().and_then(|running| running.evaluated.as_deref()).unwrap_or("-");
+        [&rule.id, version, status(rule), evaluated, digest, &rule.source].map(str::to_owned)
     }));
     let mut text = table(&rows);
-    for rule in all {
+    for Listed { rule, .. } in all {
         if let Some(reason) = &rule.reason {
             text += &format!("\n{}: {reason}\n", rule.id);
+        }
+    }
+    if let Some(state) = state {
+        let generation = state.generation.map_or_else(String::new, |number| format!(", generation {number} of its rules"));
+        text += &format!("\nkerno runs as process {}{generation}.\n", state.pid);
+        for (rule, running) in all.iter().filter_map(|listed| Some((listed.rule, listed.running.as_ref()?))) {
+            let differs = running.version.as_deref() != rule.about.as_ref().map(|about| about.version.as_str());
+            let fails = running.status == RuleStatus::Failed && rule.about.is_some();
+            if let (true, Some(reason)) = (differs || fails, &running.reason) {
+                let version = running.version.as_deref().unwrap_or("no version");
+                text += &format!("\n{}: {version} is in force, {}: {reason}\n", rule.id, running.status.as_str());
+            }
         }
     }
     text
