@@ -11,6 +11,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub use process::JudgeError;
 pub use serve::serve;
 
 use process::{PATIENCE, Process, unexpected};
-use wire::{Precedence, Reply, Request};
+use wire::{Precedence, Reply, Request, Telling};
 
 use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
 use crate::findings::{RuleReport, RuleStatus};
@@ -40,7 +41,7 @@ pub struct Judge {
     /// Rules that are not used, and why not.
     off: BTreeMap<String, String>,
     candidates: Vec<Candidate>,
-    described: Vec<Described>,
+    described: Arc<Vec<Described>>,
     /// Rules that trapped, or were stopped, when they judged last.
     stopped: BTreeSet<usize>,
     process: Option<Process>,
@@ -61,7 +62,7 @@ impl Judge {
     /// It cannot be started, or has no room.
     pub fn start_as(program: PathBuf, limits: Limits) -> Result<Self, JudgeError> {
         let (settings, off) = (Settings::default(), BTreeMap::new());
-        let (candidates, described) = (Vec::new(), Vec::new());
+        let (candidates, described) = (Vec::new(), Arc::default());
         let (stopped, process) = (BTreeSet::new(), None);
         let mut judge = Self { program, limits, settings, off, candidates, described, stopped, process };
         judge.process()?;
@@ -100,7 +101,7 @@ impl Judge {
     ) -> Result<&[Described], JudgeError> {
         self.candidates = native.compile(candidates, &self.program, &self.limits)?;
         (self.settings, self.off) = (settings, off);
-        self.described = Vec::with_capacity(self.candidates.len());
+        self.described = Arc::default();
         let (mut again, mut suspect) = (Again::default(), None);
         while let Err(Loading { at, ended }) = self.add_all()? {
             tracing::warn!("the process that judges {ended}");
@@ -146,17 +147,19 @@ impl Judge {
         }
         self.stopped.clear();
         let not_judged = |(index, rule): (usize, &Described)| Some((index, failed(rule, rest.get(&index)?.clone())));
-        let mut said: BTreeMap<usize, RuleReport> = (0..).zip(&self.described).filter_map(not_judged).collect();
-        let mut again = Again::default();
+        let mut said: BTreeMap<usize, RuleReport> = (0..).zip(self.described.iter()).filter_map(not_judged).collect();
+        let (mut again, mut telling) = (Again::default(), Telling::Together);
         loop {
             let left: Vec<usize> = (0..self.described.len()).filter(|index| !said.contains_key(index)).collect();
             if left.is_empty() {
                 break;
             }
-            let ended = match self.judge_these(&left, snapshot, &mut said)? {
+            let ended = match self.judge_these(&left, telling, snapshot, &mut said)? {
                 Asked::Answered(()) => break,
                 // No rule ran: somebody else ended it.
                 Asked::Lost(ended) => ended,
+                // Some rules may have said what was not told yet: now each tells it at once.
+                Asked::Ended(ended) if std::mem::replace(&mut telling, Telling::AtOnce) == Telling::Together => ended,
                 Asked::Ended(ended) => {
                     let reason =
                         format!("the process that judges {ended} while it ran: try it with `kerno rules bench`, or remove it");
@@ -170,7 +173,7 @@ impl Judge {
             tracing::warn!("the process that judges {ended}");
             if !again.after() {
                 let reason = format!("not judged: the process that judges {ended}, and {RESTARTS} others before it");
-                for (index, rule) in (0..).zip(&self.described) {
+                for (index, rule) in (0..).zip(self.described.iter()) {
                     said.entry(index).or_insert_with(|| failed(rule, reason.clone()));
                 }
             }
@@ -264,7 +267,7 @@ impl Judge {
                 Err(error) => return Ok(Err(Loading { at, ended: self.ended(&error) })),
             }
         }
-        self.described = added;
+        self.described = Arc::new(added);
         Ok(Ok(()))
     }
 
@@ -300,13 +303,14 @@ impl Judge {
     fn judge_these(
         &mut self,
         which: &[usize],
+        telling: Telling,
         snapshot: &[u8],
         said: &mut BTreeMap<usize, RuleReport>,
     ) -> Result<Asked<()>, JudgeError> {
-        let (limits, described) = (self.limits.clone(), self.described.clone());
+        let (limits, described) = (self.limits.clone(), Arc::clone(&self.described));
         let mut stopped = BTreeSet::new();
         let asked = self.with_rules(snapshot, |process| {
-            process.ask(&Request::Judge(which.to_vec()))?;
+            process.ask(&Request::Judge(which.to_vec(), telling))?;
             for index in which {
                 match process.answer(PATIENCE + limits.longest())? {
                     Reply::Report(report, is_stopped) => {

@@ -26,8 +26,6 @@ pub struct Judgement {
     pub generation: u64,
     /// One a rule.
     pub reports: Vec<RuleReport>,
-    /// What each of them is.
-    pub described: Vec<Described>,
 }
 
 /// Rules in force, and the thread that makes the next ones ready.
@@ -116,7 +114,7 @@ impl Live {
                 report.reason = Some(report.reason.take().map_or_else(|| note.clone(), |reason| format!("{reason}; {note}")));
             }
         }
-        Ok(Judgement { generation: *number, reports, described: judge.described().to_vec() })
+        Ok(Judgement { generation: *number, reports })
     }
 
     /// Which generation judges next.

@@ -159,16 +159,25 @@ fn a_rule_during_which_it_ends_is_blamed_alone() {
     let mut judge = Judge::start_as(PathBuf::from(env!("CARGO_BIN_EXE_kerno")), limits.clone()).unwrap();
     let candidates = engine::candidates(&[directory.path().to_owned()], &limits).unwrap();
     judge.load(candidates, Settings::default(), BTreeMap::new()).unwrap();
-    let process = process(&judge);
+    let thread = rustix::thread::gettid().as_raw_nonzero();
     let killer = thread::spawn(move || {
-        // No other rule takes so much time.
-        while ticks(process) < 50 {
-            thread::sleep(Duration::from_millis(20));
+        // The second one, too, that is started in its place: once alone might be anybody's fault.
+        for _ in 0..2 {
+            let busy = loop {
+                // No other rule takes so much time.
+                if let Some(busy) = children(thread.get()).into_iter().find(|process| ticks(*process) >= 50) {
+                    break busy;
+                }
+                thread::sleep(Duration::from_millis(20));
+            };
+            kill_process(busy, Signal::KILL).unwrap();
+            while ticks(busy) >= 50 {
+                thread::sleep(Duration::from_millis(5));
+            }
         }
-        kill_process(process, Signal::KILL)
     });
     let reports = judge.judge(&snapshot).unwrap();
-    killer.join().unwrap().unwrap();
+    killer.join().unwrap();
     let [first, ended, last] = &reports[..] else { panic!("{reports:#?}") };
     assert_eq!((first.status, ended.status, last.status), (RuleStatus::Fired, RuleStatus::Failed, RuleStatus::Fired));
     let reason = ended.reason.as_deref().unwrap();
@@ -194,9 +203,15 @@ fn a_rule_that_was_compiled_when_it_ended_once_is_compiled_again() {
     assert_eq!(reports.iter().map(|report| report.status).collect::<Vec<_>>(), [RuleStatus::Fired, RuleStatus::Fired]);
 }
 
-/// CPU time of a process, hundredths of a second.
+/// Processes that a thread of this one has started.
+fn children(thread: i32) -> Vec<Pid> {
+    let children = std::fs::read_to_string(format!("/proc/self/task/{thread}/children")).unwrap();
+    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
+}
+
+/// CPU time of a process, hundredths of a second; 0 of one that is gone.
 fn ticks(process: Pid) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap();
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())) else { return 0 };
     stat.rsplit(')').next().unwrap().split_whitespace().nth(11).unwrap().parse().unwrap()
 }
 

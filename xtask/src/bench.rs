@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::counts::Counts;
 use crate::vm::job::{self, Job};
 use crate::vm::{self, kernel, libtest, matrix, payload, requirements};
-use crate::{build, strict};
+use crate::{build, command, paths, rule, strict};
 use table::Line;
 
 /// What to measure.
@@ -27,6 +27,8 @@ pub struct Arguments {
 enum What {
     /// Programs, walks and memory beside libbpf-tools, in a guest of each kernel
     Kernel(KernelArguments),
+    /// The built-in rules and a hundred of a user's own: judgements, reloads, memory
+    Rules,
 }
 
 /// Where to measure.
@@ -44,10 +46,25 @@ struct KernelArguments {
 const TEST: &str = "bench::measure_bench_of_the_kernel_side";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let What::Kernel(arguments) = &arguments.what;
+    let arguments = match &arguments.what {
+        What::Kernel(arguments) => arguments,
+        What::Rules => return rules(),
+    };
     let counts = strict::judge("benches", on_kernels(arguments)?);
     println!("benches: {counts}");
     Ok(strict::exit_code(&counts))
+}
+
+/// Runs the bench of rules on this machine with the rule that it makes copies of.
+fn rules() -> Result<ExitCode> {
+    build::artifacts()?;
+    let into = paths::artifacts()?.join("benches");
+    fs::create_dir_all(&into).with_context(|| format!("cannot make {}", into.display()))?;
+    let rule = rule::build(&paths::workspace()?.join("host/benches/rules/top-of-family"), &into)?;
+    let mut cargo = build::host::cargo()?;
+    cargo.args(["bench", "--profile", "dev", "--bench", "many"]).env("KERNO_BENCH_RULE", rule);
+    command::run(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn on_kernels(arguments: &KernelArguments) -> Result<Counts> {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{AgentError, Interrupt, Judging, Moment, Options, Wake, built_in, measure, rights};
+use super::{AgentError, Interrupt, Judging, Moment, Options, SHORTEST, Wake, built_in, measure, rights};
 use crate::judge::PROGRAM;
 use crate::platform::clock::Clock;
 use crate::reload::{Live, Rules};
@@ -35,7 +35,7 @@ pub fn continuous(
     let Judging { rules, settings, limits, objectives } = options.judging.clone();
     let (program, built_in) = (PROGRAM.into(), built_in());
     let mut live = Live::start(Rules { program, built_in, directories: rules, settings, limits }, rights::judging)?;
-    let mut history = History::default();
+    let (mut history, mut is_told) = (History::default(), false);
     loop {
         let begun = clock.monotonic_ns();
         // What a window needs no more is given up by the thread that measures it: the next one needs all of it again.
@@ -44,12 +44,17 @@ pub fn continuous(
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         let snapshot = measured?;
+        // The window before it has told more.
+        if snapshot.window.interrupted && is_told && Duration::from_nanos(snapshot.window.duration_ns) < SHORTEST {
+            return Ok(());
+        }
         progress(Moment::Judging);
         let judgement = live.judge(&postcard::to_allocvec(&snapshot)?)?;
         let mut report = Report::new(&snapshot, judgement.reports);
         report.mark(&objectives);
         report.rules_generation = Some(judgement.generation);
         history.note(&mut report);
+        is_told = true;
         if tell(report).is_break() || snapshot.window.interrupted {
             return Ok(());
         }

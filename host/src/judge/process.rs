@@ -1,6 +1,6 @@
 //! The child that judges, from the outside: how it is started, asked, and ended.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -18,6 +18,9 @@ const COMMAND: &str = "judge";
 
 /// How long an answer may take beyond what a rule may: hosts in trouble are slow.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is read at a time, bytes: many reports.
+const BUFFER: usize = 64 << 10;
 
 /// Why nothing is judged.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +48,7 @@ pub enum JudgeError {
 /// The child, and the connection to it.
 pub(super) struct Process {
     child: Child,
-    stream: UnixStream,
+    connection: BufReader<Connection>,
     /// Longest answer that it may give, bytes.
     longest: u64,
 }
@@ -62,8 +65,9 @@ impl Process {
         };
         // Ctrl-C ends the window, not who judges it.
         command.process_group(0).stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null());
-        let mut process =
-            Self { child: command.spawn().map_err(JudgeError::Start)?, stream: ours, longest: longest_reply(limits) };
+        let connection = BufReader::with_capacity(BUFFER, Connection { stream: ours, until: Instant::now() });
+        let child = command.spawn().map_err(JudgeError::Start)?;
+        let mut process = Self { child, connection, longest: longest_reply(limits) };
         // What the child has is its own from now on: its end is told by its socket.
         drop(command);
         let asked = process.ask(&Request::Begin(limits.clone(), precedence));
@@ -82,20 +86,21 @@ impl Process {
     }
 
     pub(super) fn ask(&mut self, request: &Request) -> io::Result<()> {
-        send(&mut self.within(PATIENCE), request)
+        send(self.within(PATIENCE).get_mut(), request)
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        send_bytes(&mut self.within(PATIENCE), bytes)
+        send_bytes(self.within(PATIENCE).get_mut(), bytes)
     }
 
     pub(super) fn answer(&mut self, patience: Duration) -> io::Result<Reply> {
         let longest = self.longest;
-        receive(&mut self.within(patience), longest)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        receive(self.within(patience), longest)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn within(&mut self, patience: Duration) -> Within<'_> {
-        Within { stream: &mut self.stream, until: Instant::now() + patience }
+    fn within(&mut self, patience: Duration) -> &mut BufReader<Connection> {
+        self.connection.get_mut().until = Instant::now() + patience;
+        &mut self.connection
     }
 
     /// Ends it, and tells how it ended or why it had to.
@@ -122,26 +127,26 @@ impl Drop for Process {
 }
 
 /// The connection, until a moment: however little of a message comes at a time.
-struct Within<'a> {
-    stream: &'a mut UnixStream,
+struct Connection {
+    stream: UnixStream,
     until: Instant,
 }
 
-impl Within<'_> {
+impl Connection {
     fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
     }
 }
 
-impl Read for Within<'_> {
+impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
         self.stream.read(buffer)
     }
 }
 
-impl Write for Within<'_> {
+impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
         self.stream.write(bytes)

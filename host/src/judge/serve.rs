@@ -1,16 +1,21 @@
 //! The process that judges, from the inside: takes rules and snapshots from whom it belongs to, and answers with what they say.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kerno_signals::Snapshot;
 
 use super::confine;
-use super::wire::{LONGEST_REQUEST, Plain, Precedence, Refusal, Reply, Request, receive, receive_bytes, send};
+use super::wire::{LONGEST_REQUEST, Plain, Precedence, Refusal, Reply, Request, Telling, receive, receive_bytes, send};
 use crate::engine::{self, Limits, RuleSet, Runtime, Settings};
 use crate::platform::privileges;
+
+/// Reports that are told together, bytes; and how long the first of them waits for the others.
+const ENOUGH: usize = 64 << 10;
+const LATE: Duration = Duration::from_millis(20);
 
 /// Niceness of what nobody waits for: from 10 on, who waits for a CPU is background work.
 const BEHIND: i32 = 10;
@@ -48,7 +53,7 @@ pub fn serve() -> io::Result<()> {
                 let taken = Snapshot::from_postcard(&bytes).map(|taken| snapshot = Some(Arc::new(taken)));
                 send(&mut stream, &Reply::Taken(taken.map_err(|error| error.to_string())))?;
             }
-            Request::Judge(which) => judge(&mut stream, &rules, which, there(snapshot.as_ref())?)?,
+            Request::Judge(which, telling) => judge(&mut stream, &rules, which, telling, there(snapshot.as_ref())?)?,
             Request::Bench(index, candidate) => {
                 send(&mut stream, &Reply::Bench(rules.bench(index, candidate, there(snapshot.as_ref())?)))?;
             }
@@ -69,9 +74,18 @@ fn begin(limits: &Limits) -> Result<Runtime, Refusal> {
     Ok(runtime)
 }
 
-/// Each report is sent before the next rule runs: should that end this process, the others are told.
-fn judge(stream: &mut Plain, rules: &RuleSet, which: Vec<usize>, snapshot: &Arc<Snapshot>) -> io::Result<()> {
-    rules.judge_each(which.into_iter(), snapshot, |report, stopped| send(stream, &Reply::Report(report, stopped)))
+fn judge(stream: &mut Plain, rules: &RuleSet, which: Vec<usize>, telling: Telling, snapshot: &Arc<Snapshot>) -> io::Result<()> {
+    let (mut together, mut told) = (Vec::new(), Instant::now());
+    rules.judge_each(which.into_iter(), snapshot, |report, stopped| {
+        send(&mut together, &Reply::Report(report, stopped))?;
+        if telling == Telling::AtOnce || together.len() > ENOUGH || told.elapsed() > LATE {
+            stream.write_all(&together)?;
+            together.clear();
+            told = Instant::now();
+        }
+        Ok::<_, io::Error>(())
+    })?;
+    stream.write_all(&together)
 }
 
 fn there(snapshot: Option<&Arc<Snapshot>>) -> io::Result<&Arc<Snapshot>> {

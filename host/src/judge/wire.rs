@@ -22,13 +22,22 @@ pub(super) enum Request {
     /// What is judged from now on: a snapshot's bytes follow, as a message of their own. Answered by [`Reply::Taken`].
     Snapshot,
     /// Judge it by these rules. Answered by one [`Reply::Report`] a rule.
-    Judge(Vec<usize>),
+    Judge(Vec<usize>, Telling),
     /// Measure one rule, whose file holds this, on the snapshot. Answered by [`Reply::Bench`].
     Bench(usize, Candidate),
     /// Make a component of a module. Answered by [`Reply::Component`].
     Component(Vec<u8>),
     /// Make native code of a rule, and run nothing of it. Answered by [`Reply::Compiled`].
     Compile(Candidate),
+}
+
+/// When a report is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Telling {
+    /// With others: waking who waits for it takes longer than most rules do.
+    Together,
+    /// Before the next rule runs, so that it is known which one ends the process.
+    AtOnce,
 }
 
 /// Whether others come before the process.
@@ -99,8 +108,7 @@ pub(super) fn send<T: Serialize>(stream: &mut impl Write, message: &T) -> io::Re
 
 pub(super) fn send_bytes(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(&(bytes.len() as u64).to_le_bytes())?;
-    stream.write_all(bytes)?;
-    stream.flush()
+    stream.write_all(bytes)
 }
 
 /// The next message; `None` when the other side has gone.
@@ -134,10 +142,10 @@ mod tests {
     #[test]
     fn a_message_comes_out_as_it_went_in_and_the_end_is_told_from_a_torn_one() {
         let mut sent = Vec::new();
-        send(&mut sent, &Request::Judge(vec![7])).unwrap();
+        send(&mut sent, &Request::Judge(vec![7], Telling::Together)).unwrap();
         send_bytes(&mut sent, b"abc").unwrap();
         let mut stream = &sent[..];
-        assert!(matches!(receive(&mut stream, 99).unwrap(), Some(Request::Judge(which)) if which == [7]));
+        assert!(matches!(receive(&mut stream, 99).unwrap(), Some(Request::Judge(which, Telling::Together)) if which == [7]));
         assert_eq!(receive_bytes(&mut stream, 99).unwrap().as_deref(), Some(&b"abc"[..]));
         assert!(receive::<Request>(&mut stream, 99).unwrap().is_none());
         let torn = &sent[..sent.len() - 1];
