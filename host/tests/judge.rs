@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -159,13 +159,13 @@ fn a_rule_during_which_it_ends_is_blamed_alone() {
     let mut judge = Judge::start_as(PathBuf::from(env!("CARGO_BIN_EXE_kerno")), limits.clone()).unwrap();
     let candidates = engine::candidates(&[directory.path().to_owned()], &limits).unwrap();
     judge.load(candidates, Settings::default(), BTreeMap::new()).unwrap();
-    let thread = rustix::thread::gettid().as_raw_nonzero();
+    let own = PathBuf::from("/proc").join(std::fs::read_link("/proc/thread-self").unwrap());
     let killer = thread::spawn(move || {
         // The second one, too, that is started in its place: once alone might be anybody's fault.
         for _ in 0..2 {
             let busy = loop {
                 // No other rule takes so much time.
-                if let Some(busy) = children(thread.get()).into_iter().find(|process| ticks(*process) >= 50) {
+                if let Some(busy) = children(&own).into_iter().find(|process| ticks(*process) >= 50) {
                     break busy;
                 }
                 thread::sleep(Duration::from_millis(20));
@@ -204,8 +204,8 @@ fn a_rule_that_was_compiled_when_it_ended_once_is_compiled_again() {
 }
 
 /// Processes that a thread of this one has started.
-fn children(thread: i32) -> Vec<Pid> {
-    let children = std::fs::read_to_string(format!("/proc/self/task/{thread}/children")).unwrap();
+fn children(thread: &Path) -> Vec<Pid> {
+    let children = std::fs::read_to_string(thread.join("children")).unwrap();
     children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().unwrap())).collect()
 }
 

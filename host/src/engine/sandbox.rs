@@ -129,6 +129,9 @@ pub(super) fn config(limits: &Limits) -> Config {
         // A rule runs for a fraction of a millisecond, and is compiled for much longer.
         .cranelift_opt_level(OptLevel::None)
         .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass)
+        // Of a trap its kind is told, not its place.
+        .generate_address_map(false)
+        .wasm_backtrace_max_frames(None)
         // Where rules are compiled no thread may be started.
         .parallel_compilation(false)
         .memory_reservation(if address_space_is_limited() { limits.memory as u64 } else { ADDRESSES })
