@@ -20,7 +20,7 @@ pub use serve::serve;
 use process::{PATIENCE, Process, unexpected};
 use wire::{Reply, Request};
 
-use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
+use crate::engine::{self, Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
 use crate::findings::{RuleReport, RuleStatus};
 
 /// This very program, even where another one has taken its file's place.
@@ -138,6 +138,7 @@ impl Judge {
                 reports.extend(self.described.iter().skip(reports.len()).map(|rule| failed(rule, reason.clone())));
             }
         }
+        engine::settle(&mut reports, &self.described, &self.settings);
         Ok(reports)
     }
 
@@ -213,15 +214,16 @@ impl Judge {
             if begun.elapsed() > ENOUGH && !candidate.is_built_in() {
                 candidate.refuse(format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs()));
             }
-            let path = candidate.path().cloned();
+            let (path, bundle) = (candidate.path().cloned(), candidate.bundle().cloned());
             let Some(process) = &mut self.process else { break };
             let asked = process.ask(&Request::Add(candidate)).and_then(|()| process.answer(PATIENCE));
             match asked {
-                Ok(Reply::Added(described)) => added.push(Described { path, ..shown::described(described) }),
+                Ok(Reply::Added(described)) => added.push(Described { path, bundle, ..shown::described(described) }),
                 Ok(other) => return Ok(Err(Loading { at, ended: self.ended(&unexpected(&other)) })),
                 Err(error) => return Ok(Err(Loading { at, ended: self.ended(&error) })),
             }
         }
+        engine::tell_replaced(&mut added, &self.settings);
         self.described = added;
         Ok(Ok(()))
     }

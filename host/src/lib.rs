@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod artifacts;
+pub mod bundle;
 pub mod check;
 pub mod cli;
 pub mod collector;
@@ -15,3 +16,4 @@ pub mod judge;
 pub mod platform;
 pub mod predict;
 pub mod report;
+mod yaml;

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Limits, LoadError, ahead, component_of, output};
+use super::{Limits, LoadError, OfBundle, ahead, component_of, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -33,6 +33,8 @@ pub struct Candidate {
     pub(super) bytes: Result<Vec<u8>, String>,
     /// It was named: what cargo built can be tried as it is; directories hold what was installed.
     pub(super) named: bool,
+    /// The bundle that it is of.
+    pub(super) bundle: Option<OfBundle>,
 }
 
 impl Candidate {
@@ -42,7 +44,36 @@ impl Candidate {
         let bytes = component
             .map(<[u8]>::to_vec)
             .ok_or_else(|| "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned());
-        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false }
+        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false, bundle: None }
+    }
+
+    /// A rule of a bundle, which was checked.
+    #[must_use]
+    pub fn of_bundle(of: OfBundle, path: PathBuf, component: Vec<u8>) -> Self {
+        let source = output::printable(path.display().to_string());
+        Self { stem: of.id.clone(), source, path: Some(path), bytes: Ok(component), named: false, bundle: Some(of) }
+    }
+
+    /// A rule whose bytes are at hand, from that file.
+    #[must_use]
+    pub fn in_memory(path: PathBuf, component: Vec<u8>) -> Self {
+        let stem = output::printable(path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        let source = output::printable(path.display().to_string());
+        Self { stem, source, path: Some(path), bytes: Ok(component), named: true, bundle: None }
+    }
+
+    /// What is not to be tried, for a reason.
+    #[must_use]
+    pub fn refused(name: &str, path: PathBuf, reason: String) -> Self {
+        let source = output::printable(path.display().to_string());
+        let stem = output::printable(name.to_owned());
+        Self { stem, source, path: Some(path), bytes: Err(reason), named: false, bundle: None }
+    }
+
+    /// The bundle that it is of.
+    #[must_use]
+    pub const fn bundle(&self) -> Option<&OfBundle> {
+        self.bundle.as_ref()
     }
 
     /// Its file.
@@ -103,6 +134,7 @@ pub fn candidates(directories: &[PathBuf], limits: &Limits) -> Result<Vec<Candid
                 path: None,
                 bytes: Err("there is no rule (*.wasm) in this directory: name the one that they were built into".to_owned()),
                 named: false,
+                bundle: None,
             });
         }
         paths.sort();
@@ -126,10 +158,15 @@ fn candidate(path: &Path, limits: &Limits) -> Candidate {
         path: Some(path.to_path_buf()),
         bytes: read(path, limits),
         named: false,
+        bundle: None,
     }
 }
 
-fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
+/// A component's bytes.
+///
+/// # Errors
+/// Why there are none.
+pub fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("it cannot be read ({error}): let kerno read it, or remove it");
     // A pipe or a device would never end.
     let metadata = fs::metadata(path).map_err(cannot)?;
