@@ -125,7 +125,7 @@ pub struct RuleSet {
 struct File {
     path: Option<PathBuf>,
     component: Option<Fingerprint>,
-    bundle: Option<OfBundle>,
+    bundle: Option<Box<OfBundle>>,
 }
 
 /// A rule, or why there is none.
@@ -240,13 +240,13 @@ impl RuleSet {
     pub fn add(&mut self, candidate: Candidate) -> Described {
         let (stem, source, path) = (candidate.stem.clone(), candidate.source.clone(), candidate.path.clone());
         let is_built_in = candidate.is_built_in();
-        let bundle = candidate.bundle().cloned();
+        let bundle = candidate.bundle();
         let bytes = candidate.component();
         let component = bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes));
         let slot = match self.off.get(&stem) {
             // One that is known by its name need not be compiled.
             Some(reason) if is_built_in => Slot::Refused(disabled(stem, None, source, reason), None),
-            _ => match bytes.and_then(|bytes| self.load(&bytes, &source, is_built_in.then_some(&*stem), bundle.as_ref())) {
+            _ => match bytes.and_then(|bytes| self.load(&bytes, &source, is_built_in.then_some(&*stem), bundle.as_deref())) {
                 Ok(rule) => match self.off.get(rule.id()) {
                     Some(reason) => {
                         let about = rule.about();

@@ -214,7 +214,7 @@ impl Judge {
             if begun.elapsed() > ENOUGH && !candidate.is_built_in() {
                 candidate.refuse(format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs()));
             }
-            let (path, bundle) = (candidate.path().cloned(), candidate.bundle().cloned());
+            let (path, bundle) = (candidate.path().cloned(), candidate.bundle());
             let Some(process) = &mut self.process else { break };
             let asked = process.ask(&Request::Add(candidate)).and_then(|()| process.answer(PATIENCE));
             match asked {

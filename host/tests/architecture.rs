@@ -124,7 +124,8 @@ fn each_foreign_world_has_one_door() {
     only_in("postcard::", &["agent", "engine", "judge/wire.rs"]);
     only_in("seccompiler::", &["judge/confine.rs"]);
     only_in("landlock::", &["judge/confine.rs"]);
-    only_in("minisign", &["bundle"]);
+    only_in("minisign::", &["bundle"]);
+    only_in("minisign_verify::", &["bundle"]);
     only_in("rpassword::", &["cli/rules/"]);
 }
 

@@ -97,12 +97,15 @@ impl Manifest {
         if draft.rules.is_empty() && book.errors.is_empty() {
             missing(0, "rules", &mut book);
         }
+        // What could not be read is not missing.
+        let is_read = book.errors.is_empty();
         let mut rules = Vec::with_capacity(draft.rules.len());
         for DraftRule { id, version, file, sha256, replaces, params, line } in draft.rules {
             match (version, file, sha256) {
                 (Some(version), Some(file), Some(sha256)) => {
                     rules.push(Entry { id, version, file, sha256, replaces, params });
                 }
+                _ if !is_read => {}
                 (version, file, _) => {
                     let what = if version.is_none() {
                         "version"
@@ -207,7 +210,8 @@ fn complains_of(book: &Book, key: &str) -> bool {
 
 /// All that is wrong as one sentence: the first mistake, and how many more there are.
 fn told(mut book: Book) -> Result<(), String> {
-    book.errors.sort_by_key(|error| error.line);
+    // What is missing may be what a mistake in a line is about.
+    book.errors.sort_by_key(|error| (error.line == 0, error.line));
     let more = book.errors.len().saturating_sub(1);
     match book.errors.into_iter().next() {
         None => Ok(()),
@@ -380,7 +384,7 @@ fn params(node: &Node, book: &mut Book) -> BTreeMap<String, Quantity> {
 }
 
 /// A word as it is, anything else in quotes: also what other readers would take for a number or a moment.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     let is_other =

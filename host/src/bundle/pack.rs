@@ -5,6 +5,7 @@ use std::io;
 use ct_codecs::{Base64, Encoder};
 use tar::{Builder, EntryType, Header};
 
+use super::manifest::quoted;
 use super::{Files, MANIFEST, SIGNATURE};
 
 /// What Kubernetes takes as the values of a ConfigMap, bytes.
@@ -40,7 +41,7 @@ pub fn config_map(name: &str, files: &Files) -> Result<String, String> {
     if size > MOST {
         return Err(format!("it has {size} bytes, and Kubernetes takes {MOST} at most in a ConfigMap"));
     }
-    let mut text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n");
+    let mut text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {}\ndata:\n", quoted(name));
     for file in [MANIFEST, SIGNATURE] {
         if let Some(bytes) = files.texts.get(file) {
             let value = std::str::from_utf8(bytes).map_err(|_| format!("its {file} is not UTF-8"))?;

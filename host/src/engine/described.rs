@@ -22,7 +22,7 @@ pub struct Described {
     /// What its file holds, when it could be read.
     pub component: Option<Fingerprint>,
     /// The bundle that it is of.
-    pub bundle: Option<OfBundle>,
+    pub bundle: Option<Box<OfBundle>>,
     /// Whether it is switched off, or another rule is used in its place.
     pub disabled: bool,
     /// What it says of itself; `None` when it was not loaded.

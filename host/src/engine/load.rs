@@ -34,7 +34,7 @@ pub struct Candidate {
     /// It was named: what cargo built can be tried as it is; directories hold what was installed.
     pub(super) named: bool,
     /// The bundle that it is of.
-    pub(super) bundle: Option<OfBundle>,
+    pub(super) bundle: Option<Box<OfBundle>>,
 }
 
 impl Candidate {
@@ -51,7 +51,7 @@ impl Candidate {
     #[must_use]
     pub fn of_bundle(of: OfBundle, path: PathBuf, component: Vec<u8>) -> Self {
         let source = output::printable(path.display().to_string());
-        Self { stem: of.id.clone(), source, path: Some(path), bytes: Ok(component), named: false, bundle: Some(of) }
+        Self { stem: of.id.clone(), source, path: Some(path), bytes: Ok(component), named: false, bundle: Some(Box::new(of)) }
     }
 
     /// A rule whose bytes are at hand, from that file.
@@ -72,8 +72,8 @@ impl Candidate {
 
     /// The bundle that it is of.
     #[must_use]
-    pub const fn bundle(&self) -> Option<&OfBundle> {
-        self.bundle.as_ref()
+    pub fn bundle(&self) -> Option<Box<OfBundle>> {
+        self.bundle.clone()
     }
 
     /// Its file.
@@ -106,7 +106,8 @@ impl Candidate {
     }
 }
 
-/// Every `*.wasm` of the directories, sorted; a file that is named stands for itself.
+/// Every `*.wasm` of the directories, sorted; a file that is named stands for itself. Whether they are of a bundle, and whether they may
+/// be used, is looked at before.
 ///
 /// # Errors
 /// A directory cannot be read.

@@ -72,7 +72,7 @@ pub(super) fn show(config: &Config, rules: &[Described], origin: bool, environme
 fn parameter(rule: &Described, parameter: &Parameter, config: &Config, page: &mut Page) {
     let Parameter { name, unit, value, .. } = parameter;
     let set = config.settings.parameters.get(&rule.id).and_then(|set| set.get(name));
-    let of_bundle = rule.bundle.as_ref().filter(|bundle| bundle.parameters.contains_key(name));
+    let of_bundle = rule.bundle.as_deref().filter(|bundle| bundle.parameters.contains_key(name));
     let origin = set.map_or_else(
         || {
             let of = |bundle: &OfBundle| format!("bundle {}, revision {}", bundle.name, bundle.revision);

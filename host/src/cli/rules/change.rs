@@ -106,6 +106,11 @@ impl Directories {
         self.known.iter().filter(move |known| known.id == id)
     }
 
+    /// The same without the built-in one, whose place another may take.
+    fn own_of_id(&self, id: &str) -> impl Iterator<Item = &Described> {
+        self.of_id(id).filter(|known| known.path.is_some())
+    }
+
     fn version(&self, id: &str) -> Option<String> {
         self.of_id(id).find_map(|known| Some(known.about.as_ref()?.version.clone()))
     }
@@ -182,11 +187,11 @@ fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged
         replaced: None,
         off: directories.off(&rule.id),
     };
-    if let Some(same) = directories.of_id(&rule.id).find(|known| known.component == rule.component) {
+    if let Some(same) = directories.own_of_id(&rule.id).find(|known| known.component == rule.component) {
         change.path.clone_from(&same.source);
         return Ok((staged, path, change));
     }
-    if let Some(other) = directories.of_id(&rule.id).find(|known| !is_there(known)) {
+    if let Some(other) = directories.own_of_id(&rule.id).find(|known| !is_there(known)) {
         let what = format!("{name}: its id `{}` is already taken by {}", rule.id, other.source);
         return Err(Failure::usage(what, "remove that file first; nothing was installed"));
     }
@@ -195,7 +200,7 @@ fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged
         return Err(Failure::usage(what, "remove that first; nothing was installed"));
     }
     change.change = "installed";
-    change.replaced = directories.version(&rule.id);
+    change.replaced = directories.own_of_id(&rule.id).find_map(|known| Some(known.about.as_ref()?.version.clone()));
     Ok((staged, path, change))
 }
 

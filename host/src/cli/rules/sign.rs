@@ -44,6 +44,9 @@ struct Pair {
 
 pub(super) fn run(asked: &Sign, environment: &Environment) -> Result<u8, Failure> {
     agent::only_change_files();
+    if asked.no_password && asked.new_key.is_none() {
+        return Err(Failure::usage("--no-password is for a new key", "leave it out, or give --new-key FILE"));
+    }
     match (&asked.new_key, &asked.bundle, &asked.key) {
         (Some(new_key), ..) => make(new_key, asked),
         (None, Some(bundle), Some(key)) => sign(bundle, key, asked, environment),

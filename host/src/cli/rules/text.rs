@@ -34,7 +34,7 @@ pub(super) fn inspect(rule: &Described) -> String {
         fact("size", format!("{} bytes", component.size));
         fact("sha256", component.sha256.clone());
     }
-    if let Some(OfBundle { name, revision, signed_by, .. }) = &rule.bundle {
+    if let Some(OfBundle { name, revision, signed_by, .. }) = rule.bundle.as_deref() {
         let signed = signed_by.as_ref().map_or_else(String::new, |key| format!(", signed with the key {key}"));
         fact("bundle", format!("{name}, revision {revision}{signed}"));
     }
@@ -60,7 +60,7 @@ pub(super) fn inspect(rule: &Described) -> String {
 
 /// One line a bundle, and one a file.
 pub(super) fn verify(files: &[&Described], policy: &Policy) -> String {
-    let mut bundles: Vec<String> = files.iter().filter_map(|rule| Some(of_bundle(rule.bundle.as_ref()?, policy))).collect();
+    let mut bundles: Vec<String> = files.iter().filter_map(|rule| Some(of_bundle(rule.bundle.as_deref()?, policy))).collect();
     bundles.dedup();
     let line = |rule: &&Described| match (&rule.reason, &rule.about) {
         (_, Some(about)) => format!("{}: loads as {} {}\n", rule.source, rule.id, about.version),
