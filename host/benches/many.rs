@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kerno::artifacts::BUILT_IN_RULES;
+use kerno::bundle::Policy;
 use kerno::engine::{Candidate, Limits, Quantity, Settings};
 use kerno::findings::RuleStatus;
 use kerno::reload::{Live, Rules};
@@ -105,6 +106,7 @@ fn live(directory: &Path, judging: &Judging) -> Live {
         directories: vec![directory.to_owned()],
         settings: Settings { parameters, ..Settings::default() },
         limits: Limits::default(),
+        policy: Policy::default(),
     };
     Live::start(rules, || {}).unwrap()
 }

@@ -7,8 +7,9 @@ mod interrupt;
 mod predict;
 mod rights;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kerno_signals::{Snapshot, Window};
 
@@ -18,6 +19,7 @@ pub use interrupt::{Interrupt, Wake};
 pub use predict::{Predict, predict, predict_from};
 
 use crate::artifacts;
+use crate::bundle::{self, Policy};
 use crate::collector::{self, Collectors, Progress};
 use crate::engine::{self, Bench, Candidate, Described, Limits, LoadError, NoComponent, RuntimeError, Settings};
 use crate::findings::{Objective, RuleReport};
@@ -57,6 +59,8 @@ pub struct Judging {
     pub settings: Settings,
     /// What they may use.
     pub limits: Limits,
+    /// Whose rules may be used.
+    pub policy: Policy,
     /// Objectives that findings may burn.
     pub objectives: Vec<Objective>,
 }
@@ -174,6 +178,17 @@ pub fn rules(judging: &Judging) -> Result<Vec<Described>, AgentError> {
     Ok(load(judging)?.described().to_vec())
 }
 
+/// The same of these rules alone, beside the built-in ones.
+///
+/// # Errors
+/// When rules cannot be run at all.
+pub fn rules_beside(candidates: Vec<Candidate>, judging: &Judging) -> Result<Vec<Described>, AgentError> {
+    rights::judging();
+    let mut judge = Judge::start(judging.limits.clone())?;
+    let all = built_in().into_iter().chain(candidates).collect();
+    Ok(judge.load(all, judging.settings.clone(), BTreeMap::new())?.to_vec())
+}
+
 /// Gives up what is not needed to change directories of rules.
 pub fn only_change_files() {
     rights::changing();
@@ -231,11 +246,18 @@ fn load(judging: &Judging) -> Result<Judge, AgentError> {
     Ok(judge)
 }
 
+/// Rules that are not used, and why not. Where only what is signed counts, a switch in a directory does not.
+fn switched_off(judging: &Judging) -> BTreeMap<String, String> {
+    let directories = if judging.policy.require_signature { &[] } else { judging.rules.as_slice() };
+    engine::switched_off(directories, &judging.settings)
+}
+
 /// The built-in rules and those of the directories.
 fn load_into(judge: &mut Judge, judging: &Judging) -> Result<(), AgentError> {
-    let Judging { rules, settings, limits, .. } = judging;
-    let found = engine::candidates(rules, limits)?;
-    judge.load(built_in().into_iter().chain(found).collect(), settings.clone(), engine::switched_off(rules, settings))?;
+    let Judging { rules, settings, limits, policy, .. } = judging;
+    // Nothing was accepted before: this process judges once.
+    let found = bundle::find(rules, limits, policy, SystemTime::now(), &[])?.candidates;
+    judge.load(built_in().into_iter().chain(found).collect(), settings.clone(), switched_off(judging))?;
     Ok(())
 }
 

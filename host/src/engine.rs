@@ -15,7 +15,7 @@ mod load;
 mod module;
 mod output;
 mod parameters;
-mod reading;
+mod replaced;
 mod rule;
 mod sandbox;
 
@@ -31,15 +31,15 @@ use serde::{Deserialize, Serialize};
 pub use ahead::compile as compile_ahead;
 pub use bench::{Bench, Cost, RUNS, Times};
 pub use bytes::Bytes;
-pub use described::{About, Described, Fingerprint};
-pub use load::{Candidate, SWITCH, candidates, switches};
+pub use described::{About, Described, Fingerprint, OfBundle};
+pub use load::{Candidate, SWITCH, candidates, read, switches};
 pub use module::{NoComponent, component_of};
 pub use output::printable;
-pub use reading::{Directory, Reading, Stamp};
+pub use replaced::{settle, tell_replaced};
 
 use crate::findings::{RuleReport, RuleStatus};
 
-pub use parameters::{BUILT_IN_PARAMETERS, Parameter, Quantity, Settings, Unit, nearest};
+pub use parameters::{BUILT_IN_PARAMETERS, Parameter, Quantity, Settings, Unit, nearest, quantity};
 
 use rule::{Judged, LoadedRule};
 use sandbox::Sandbox;
@@ -139,6 +139,7 @@ pub struct RuleSet {
 struct File {
     path: Option<PathBuf>,
     component: Option<Fingerprint>,
+    bundle: Option<Box<OfBundle>>,
 }
 
 /// A rule, or why there is none.
@@ -146,6 +147,15 @@ enum Slot {
     Loaded(Box<LoadedRule>),
     /// Not loaded; or loaded, and switched off.
     Refused(RuleReport, Option<Box<About>>),
+}
+
+impl Slot {
+    fn source(&self) -> &str {
+        match self {
+            Self::Loaded(rule) => rule.source(),
+            Self::Refused(report, _) => &report.source,
+        }
+    }
 }
 
 impl Runtime {
@@ -253,14 +263,15 @@ impl RuleSet {
         let (stem, source, path) = (candidate.stem.clone(), candidate.source.clone(), candidate.path.clone());
         let is_built_in = candidate.is_built_in();
         let code = candidate.code.clone();
+        let bundle = candidate.bundle();
         let bytes = candidate.component();
-        self.files.push(File { path, component: bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes)) });
+        let component = bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes));
         let slot = match self.off.get(&stem) {
             // One that is known by its name need not be compiled.
             Some(reason) if is_built_in => Slot::Refused(disabled(stem, None, source, reason), None),
-            _ => match bytes
-                .and_then(|bytes| self.load(&bytes, code.transpose()?.as_deref(), &source, is_built_in.then_some(&*stem)))
-            {
+            _ => match bytes.and_then(|bytes| {
+                self.load(&bytes, code.transpose()?.as_deref(), &source, is_built_in.then_some(&*stem), bundle.as_deref())
+            }) {
                 Ok(rule) => match self.off.get(rule.id()) {
                     Some(reason) => {
                         let about = rule.about();
@@ -284,21 +295,39 @@ impl RuleSet {
             },
         };
         self.rules.push(slot);
+        self.files.push(File { path, component, bundle });
         describe(&self.rules[self.rules.len() - 1], &self.files[self.files.len() - 1])
     }
 
-    /// Loads a rule whose id is still free; a built-in one has its own.
-    fn load(&self, bytes: &[u8], code: Option<&[u8]>, source: &str, built_in: Option<&str>) -> Result<LoadedRule, String> {
+    /// Loads a rule whose id is still free, or that of a built-in one whose place it may take; a built-in one has its own.
+    fn load(
+        &self,
+        bytes: &[u8],
+        code: Option<&[u8]>,
+        source: &str,
+        built_in: Option<&str>,
+        bundle: Option<&OfBundle>,
+    ) -> Result<LoadedRule, String> {
         let _clock = self.sandbox.start_clock().map_err(no_deadline)?;
-        let rule = LoadedRule::load(&self.sandbox, bytes, code, source, &self.settings)?;
-        let taken = self.rules.iter().find_map(|slot| match slot {
+        // What is set of a rule in its place need not fit the built-in one, which must be there when that one fails.
+        let settings = match built_in.filter(|id| self.settings.replaces.contains(*id)) {
+            Some(id) => &self.settings.fitting(id),
+            None => &self.settings,
+        };
+        let rule = LoadedRule::load(&self.sandbox, bytes, code, source, settings, bundle)?;
+        let replaces = self.settings.replaces.contains(rule.id()) || bundle.is_some_and(|of| of.replaces);
+        let is_free = |other: &str| replaces && other == load::BUILT_IN;
+        let taken = self.rules.iter().filter(|slot| !is_free(slot.source())).find_map(|slot| match slot {
             Slot::Loaded(other) if other.id() == rule.id() => Some(other.source()),
             Slot::Refused(report, _) if report.source == load::BUILT_IN && report.id == rule.id() => Some(load::BUILT_IN),
             Slot::Refused(report, Some(_)) if report.id == rule.id() => Some(&report.source),
             _ => None,
         });
         match taken {
-            Some(load::BUILT_IN) => Err(format!("its id `{}` is that of a built-in rule: give it another id", rule.id())),
+            Some(load::BUILT_IN) => Err(format!(
+                "its id `{}` is that of a built-in rule: give it another id, or name that id in rules.replaces of the configuration",
+                rule.id()
+            )),
             Some(other) => Err(format!("its id `{}` is already taken by {other}: remove one of the two", rule.id())),
             None if built_in.is_some_and(|id| id != rule.id()) => {
                 Err(format!("it describes itself as `{}`: build kerno again with `cargo xtask build`", rule.id()))
@@ -310,7 +339,9 @@ impl RuleSet {
     /// What there is, in the order of loading.
     #[must_use]
     pub fn described(&self) -> Vec<Described> {
-        self.rules.iter().zip(&self.files).map(|(slot, file)| describe(slot, file)).collect()
+        let mut all: Vec<Described> = self.rules.iter().zip(&self.files).map(|(slot, file)| describe(slot, file)).collect();
+        tell_replaced(&mut all, &self.settings);
+        all
     }
 
     /// The value of a loaded rule's parameter.
@@ -338,11 +369,12 @@ impl RuleSet {
             reports.push(report);
             Ok::<_, Infallible>(())
         });
+        settle(&mut reports, &self.described(), &self.settings);
         reports
     }
 
-    /// The same of some of the rules, one after the other, until somebody has heard enough: who is told as well whether the rule
-    /// trapped or was stopped at one of its limits.
+    /// The same of some of the rules, one after the other, until somebody has heard enough, before it is settled which of two counts:
+    /// who is told as well whether the rule trapped or was stopped at one of its limits.
     ///
     /// # Errors
     /// What `tell` says.
@@ -366,7 +398,7 @@ impl RuleSet {
 }
 
 fn describe(slot: &Slot, file: &File) -> Described {
-    let File { path, component } = file;
+    let File { path, component, bundle } = file;
     let (id, source, disabled, about, reason) = match slot {
         Slot::Loaded(rule) => (rule.id(), rule.source(), false, Some(rule.about()), None),
         Slot::Refused(report, about) => {
@@ -374,5 +406,5 @@ fn describe(slot: &Slot, file: &File) -> Described {
         }
     };
     let (id, source, about) = (id.to_owned(), source.to_owned(), about.cloned());
-    Described { id, source, path: path.clone(), component: component.clone(), disabled, about, reason }
+    Described { id, source, path: path.clone(), component: component.clone(), bundle: bundle.clone(), disabled, about, reason }
 }

@@ -23,7 +23,7 @@ pub use serve::serve;
 use process::{PATIENCE, Process, unexpected};
 use wire::{Precedence, Reply, Request, Telling};
 
-use crate::engine::{Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
+use crate::engine::{self, Bench, Candidate, Described, Limits, NoComponent, RUNS, Settings, printable};
 use crate::findings::{RuleReport, RuleStatus};
 
 /// This very program, even where another one has taken its file's place.
@@ -178,7 +178,9 @@ impl Judge {
                 }
             }
         }
-        Ok(said.into_values().collect())
+        let mut reports = said.into_values().collect::<Vec<_>>();
+        engine::settle(&mut reports, &self.described, &self.settings);
+        Ok(reports)
     }
 
     /// Rules that trapped when they judged last, or were stopped at one of their limits, or during which the process ended.
@@ -258,15 +260,16 @@ impl Judge {
         for at in 0..self.candidates.len() {
             // One at a time: they have their native code with them.
             let candidate = self.candidates[at].clone();
-            let path = candidate.path().cloned();
+            let (path, bundle) = (candidate.path().cloned(), candidate.bundle());
             let Some(process) = &mut self.process else { break };
             let asked = process.ask(&Request::Add(candidate)).and_then(|()| process.answer(PATIENCE));
             match asked {
-                Ok(Reply::Added(described)) => added.push(Described { path, ..shown::described(described) }),
+                Ok(Reply::Added(described)) => added.push(Described { path, bundle, ..shown::described(described) }),
                 Ok(other) => return Ok(Err(Loading { at, ended: self.ended(&unexpected(&other)) })),
                 Err(error) => return Ok(Err(Loading { at, ended: self.ended(&error) })),
             }
         }
+        engine::tell_replaced(&mut added, &self.settings);
         self.described = Arc::new(added);
         Ok(Ok(()))
     }

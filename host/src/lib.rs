@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod artifacts;
+pub mod bundle;
 pub mod check;
 pub mod cli;
 pub mod collector;
@@ -16,3 +17,4 @@ pub mod platform;
 pub mod predict;
 pub mod reload;
 pub mod report;
+mod yaml;

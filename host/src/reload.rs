@@ -3,6 +3,7 @@
 
 mod generation;
 mod quarantine;
+mod reading;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -83,15 +83,27 @@ fn modules_use_only_what_lies_before_them() {
             "platform" | "findings" | "artifacts" => &[],
             "collector" => &["platform", "artifacts"],
             "engine" => &["findings", "artifacts"],
+            "yaml" => &["engine"],
+            "bundle" => &["engine", "yaml"],
             "check" => &["platform", "collector"],
             "predict" => &["findings"],
             "report" => &["findings", "check", "predict"],
             "judge" => &["platform", "engine", "findings"],
-            "reload" => &["engine", "judge", "findings"],
-            "agent" => {
-                &["platform", "collector", "check", "engine", "judge", "reload", "findings", "predict", "report", "artifacts"]
-            }
-            "cli" => &["platform", "collector", "engine", "judge", "findings", "report", "artifacts", "agent"],
+            "reload" => &["bundle", "engine", "judge", "findings"],
+            "agent" => &[
+                "platform",
+                "collector",
+                "check",
+                "bundle",
+                "engine",
+                "judge",
+                "reload",
+                "findings",
+                "predict",
+                "report",
+                "artifacts",
+            ],
+            "cli" => &["platform", "collector", "engine", "bundle", "yaml", "judge", "findings", "report", "artifacts", "agent"],
             "lib" | "main" => &["cli"],
             _ => return None,
         })
@@ -124,6 +136,9 @@ fn each_foreign_world_has_one_door() {
     only_in("seccompiler::", &["judge/confine.rs"]);
     only_in("landlock::", &["judge/confine.rs"]);
     only_in("notify::", &["reload/watch.rs"]);
+    only_in("minisign::", &["bundle"]);
+    only_in("minisign_verify::", &["bundle"]);
+    only_in("rpassword::", &["cli/rules/"]);
 }
 
 /// Opening, listing and testing files is the platform's work: so the paths of `/proc` and `/sys` that other modules write are
@@ -136,6 +151,8 @@ fn only_the_platform_reads_the_hosts_files() {
             &[
                 "platform",
                 "engine",
+                "reload/reading.rs",
+                "bundle/files.rs",
                 "cli/config/",
                 "cli/doctor.rs",
                 "cli/precompile.rs",

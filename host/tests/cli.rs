@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/bundle.rs"]
+mod bundle;
 #[path = "hostile/components.rs"]
 mod components;
 #[path = "cli/config.rs"]

@@ -1,8 +1,11 @@
 //! What the README shows is what the tree holds.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where it stopped")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
 
 use std::path::Path;
 use std::process::Command;
+
+#[path = "hostile/components.rs"]
+mod components;
 
 fn file(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
@@ -81,6 +84,39 @@ fn the_commands_of_the_section_on_configuration_run() {
         let words: Vec<&str> = line.split(' ').skip(1).collect();
         assert_eq!(config(&words), (Some(0), String::new()), "{line}");
     }
+}
+
+/// The commands of the section on bundles, one after the other, as somebody who has a rule would type them.
+#[test]
+fn the_commands_of_the_section_on_bundles_run() {
+    let readme = file("README.md");
+    let (_, section) = readme.split_once("\n## Ship rules as a bundle\n").unwrap();
+    let block = |fence: &str, number: usize| {
+        let block = section.split(&format!("```{fence}\n")).nth(number).unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let etc = path("etc").to_str().unwrap().to_owned();
+    std::fs::create_dir(path("my-rules")).unwrap();
+    std::fs::write(path("my-rules/mine.wasm"), components::rule("healthy")).unwrap();
+    std::fs::create_dir(path("etc")).unwrap();
+    let run = |line: &str| {
+        let words = line.replace("/etc/kerno", &etc);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kerno"));
+        command.current_dir(directory.path()).args(words.split(' ').skip(1)).env("XDG_CONFIG_HOME", path("config"));
+        let output = command.env_remove("KERNO_CONFIG").output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let commands = block("sh", 1);
+    assert_eq!(commands.lines().count(), 7);
+    commands.lines().for_each(|line| drop(run(line)));
+    std::fs::rename(path("site.pub"), path("etc/site.pub")).unwrap();
+    std::fs::write(path("etc/config.yaml"), block("yaml", 1).replace("/etc/kerno", &etc)).unwrap();
+    run("kerno config validate /etc/kerno/config.yaml");
+    assert!(run("kerno rules list --config /etc/kerno/config.yaml").contains("\nhealthy  "));
+    kerno::bundle::Draft::parse(block("yaml", 2).as_bytes()).unwrap();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kerno::bundle::Policy;
 use kerno::engine::{Limits, Settings};
 use kerno::findings::{RuleReport, RuleStatus};
 use kerno::reload::{Judgement, Live, Rules};
@@ -34,6 +35,7 @@ fn live(directories: &[&Path]) -> Live {
         directories: directories.iter().map(|directory| directory.to_path_buf()).collect(),
         settings: Settings::default(),
         limits: Limits::default(),
+        policy: Policy::default(),
     };
     Live::start(rules, || {}).unwrap()
 }

@@ -32,9 +32,9 @@ pub fn continuous(
 ) -> Result<(), AgentError> {
     progress(Moment::Starting);
     let options = &asked.options;
-    let Judging { rules, settings, limits, objectives } = options.judging.clone();
+    let Judging { rules, settings, limits, policy, objectives } = options.judging.clone();
     let (program, built_in) = (PROGRAM.into(), built_in());
-    let mut live = Live::start(Rules { program, built_in, directories: rules, settings, limits }, rights::judging)?;
+    let mut live = Live::start(Rules { program, built_in, directories: rules, settings, limits, policy }, rights::judging)?;
     let (mut history, mut is_told) = (History::default(), false);
     loop {
         let begun = clock.monotonic_ns();

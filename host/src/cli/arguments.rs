@@ -151,7 +151,7 @@ pub(super) enum RulesCommand {
     },
     /// Tells of files whether they would load beside the rules that are there, and if not, why: then exits with 1.
     Verify {
-        /// Rules' components, or directories of them, *.wasm
+        /// Rules' components, or directories of them, *.wasm, or bundles: then digests, signature and date are checked as well
         #[arg(required = true, value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -191,15 +191,25 @@ pub(super) enum RulesCommand {
     },
     /// Puts rules into the directory of rules: each whole, and only if all of them would load there.
     Install {
-        /// Rules' components or the modules that cargo built, or directories of them, *.wasm
+        /// Rules' components or the modules that cargo built, or directories of them, *.wasm; or one bundle, directory or tar
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
         rules: Rules,
     },
-    /// Removes a rule from its directory.
+    /// Makes a bundle of the rules in a directory: their components and a manifest, bundle.yaml, with their digests.
+    Bundle {
+        #[command(flatten)]
+        bundle: Bundle,
+    },
+    /// Signs a bundle with a key in minisign's format, or makes such a key.
+    Sign {
+        #[command(flatten)]
+        sign: Sign,
+    },
+    /// Removes a rule, or a bundle, from its directory.
     Remove {
-        /// Its id
+        /// Its id, or the bundle's name
         rule: String,
         #[command(flatten)]
         rules: Rules,
@@ -228,6 +238,85 @@ pub(super) struct Rules {
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Vec<PathBuf>,
     /// File of settings [default: /etc/kerno/config.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Form of what is told
+    #[arg(short, long, value_enum, default_value_t = RulesForm::Pretty)]
+    pub(super) output: RulesForm,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "bundle.yaml in DIR may say what flags do not, and of each rule, by its id, whether it takes the place
+of the built-in one and which parameters it has; the rest is filled in:
+
+    name: site-rules
+    revision: 7
+    expires: 2027-01-31T00:00:00Z
+    rules:
+      - id: oom-kill
+        replaces: true
+        params: {min_kills: 2}
+
+The same rules and the same words give the same bytes, in every form. A host's own configuration goes before
+what a bundle sets.")]
+pub(super) struct Bundle {
+    /// Directory of rules, *.wasm; or a bundle that is signed or in a tar, to be carried over into another form
+    #[arg(value_name = "DIR")]
+    pub(super) from: PathBuf,
+    /// Where to put it: a directory or a file [default for a ConfigMap: standard output]
+    #[arg(long, value_name = "PATH")]
+    pub(super) into: Option<PathBuf>,
+    /// What to make of it
+    #[arg(long, value_enum, default_value_t = BundleForm::Dir)]
+    pub(super) format: BundleForm,
+    /// Its name, by which its revisions follow each other
+    #[arg(long, allow_hyphen_values = true)]
+    pub(super) name: Option<String>,
+    /// Its revision, higher than the one before
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub(super) revision: Option<String>,
+    /// When it is not used any more, in UTC, as 2027-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) expires: Option<String>,
+    /// File of settings, of which the limits of rules count here [default: /etc/kerno/config.yaml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Form of what is told
+    #[arg(short, long, value_enum, default_value_t = RulesForm::Pretty)]
+    pub(super) output: RulesForm,
+}
+
+/// What a bundle is carried in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum BundleForm {
+    /// A directory
+    Dir,
+    /// An archive
+    Tar,
+    /// A ConfigMap for Kubernetes, 1 MiB at most
+    Configmap,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Keys and signatures are those of minisign: its own tool makes and verifies them as well
+(minisign -Vm bundle.yaml -P KEY). A password is asked for on the terminal, or read from a file.")]
+pub(super) struct Sign {
+    /// The bundle, directory or tar: bundle.yaml is signed, the signature is bundle.yaml.minisig beside it
+    #[arg(required_unless_present = "new_key")]
+    pub(super) bundle: Option<PathBuf>,
+    /// File of the secret key
+    #[arg(long, value_name = "FILE", required_unless_present = "new_key")]
+    pub(super) key: Option<PathBuf>,
+    /// Make a pair of keys instead: the secret one in this file, the public one in FILE.pub, for NAME.key in NAME.pub
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["bundle", "key"])]
+    pub(super) new_key: Option<PathBuf>,
+    /// File whose first line is the key's password; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Let no password protect the new key
+    #[arg(long, requires = "new_key", conflicts_with = "password_file")]
+    pub(super) no_password: bool,
+    /// File of settings, of which the limits of rules count here [default: /etc/kerno/config.yaml]
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Form of what is told

@@ -1,15 +1,13 @@
 //! The configuration: which file, what it says, and what is wrong with it, all of it, with lines.
 
 mod command;
-mod complaint;
 mod keys;
 mod limits;
 mod place;
-mod quantity;
 mod rules;
 mod show;
+mod signatures;
 mod slos;
-mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,16 +15,16 @@ use std::time::Duration;
 
 use super::{Environment, Failure, window};
 use crate::agent::Judging;
+use crate::bundle::Policy;
 use crate::engine::{self, Limits, Quantity};
 use crate::findings::{Objective, Pattern};
-use complaint::{Book, Complaint, shown};
+use crate::yaml::{self, Book, Complaint, Entry, Node, Value, shown};
 use keys::Use;
 use place::Place;
-use yaml::{Entry, Node, Value};
+use signatures::Trusted;
 
 pub(super) use command::run;
 pub(super) use place::{has_rules, usual_directory};
-pub(super) use quantity::write as write_quantity;
 
 /// What a file says; every value with its line.
 #[derive(Debug, Default)]
@@ -38,6 +36,10 @@ pub(super) struct Settings {
     /// By rule and parameter.
     parameters: BTreeMap<String, BTreeMap<String, Set>>,
     disabled: BTreeMap<String, usize>,
+    /// Built-in rules whose place others may take.
+    replaces: BTreeMap<String, usize>,
+    require_signature: Option<(bool, usize)>,
+    trusted_keys: Vec<Trusted>,
     /// What rules may use, and the lines that say so.
     pub(super) limits: Limits,
     limits_set: BTreeMap<&'static str, usize>,
@@ -114,11 +116,37 @@ impl Config {
             settings: engine::Settings {
                 parameters: parameters.collect(),
                 disabled: self.settings.disabled.keys().cloned().collect::<BTreeSet<_>>(),
+                replaces: self.settings.replaces.keys().cloned().collect::<BTreeSet<_>>(),
                 even_disabled: false,
             },
             limits: self.settings.limits.clone(),
+            policy: self.policy(),
             objectives: self.settings.objectives.iter().map(|(objective, _)| objective.clone()).collect(),
         }
+    }
+
+    /// Whose rules may be used.
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            require_signature: self.settings.require_signature.is_some_and(|(required, _)| required),
+            trusted_keys: self.settings.trusted_keys.iter().map(|trusted| trusted.key.clone()).collect(),
+        }
+    }
+
+    /// Where it asks for signatures, if it does: file and line.
+    pub(super) fn asks_for_signatures(&self) -> Option<String> {
+        self.settings.require_signature.filter(|(required, _)| *required).map(|(_, line)| self.at(line))
+    }
+
+    /// Complains of built-in rules whose place is for another one that is not there.
+    pub(super) fn check_replaces(&self, own: &[&str], all_loaded: bool) -> Result<(), Failure> {
+        let missing = self.settings.replaces.iter().filter(|(id, _)| all_loaded && !own.contains(&id.as_str()));
+        let complaint = |(id, line): (&String, &usize)| {
+            let what = format!("rules.replaces names {id}, and no rule of your own has that id: the built-in one is used");
+            Complaint::new(*line, what, "install that rule, or remove its id there")
+        };
+        let all: Vec<Complaint> = missing.map(complaint).collect();
+        if all.is_empty() { Ok(()) } else { Err(self.refused(all)) }
     }
 
     /// Complains of ids that none of the rules has, now that they are loaded. Where one did not load, its id is not known.
@@ -191,18 +219,22 @@ fn read(text: &str, beside: &Path, own_rules: bool, book: &mut Book) -> Settings
     if let Some(entry) = of_rules.iter().find(|entry| entry.key == "dirs") {
         settings.dirs = rules::dirs(&entry.value, beside, book);
     }
+    if let Some(entry) = of_rules.iter().find(|entry| entry.key == "replaces") {
+        rules::replaces(&entry.value, &mut settings, book);
+    }
     let own_rules = own_rules || !settings.dirs.is_empty();
     for entry in of_rules {
         match entry.key.as_str() {
-            "dirs" => {}
+            "dirs" | "replaces" => {}
             "params" => rules::params(&entry.value, own_rules, &mut settings, book),
             "disabled" => rules::disabled(&entry.value, own_rules, &mut settings, book),
             "limits" => limits::limits(&entry.value, &mut settings, book),
-            "require_signature" => rules::require_signature(entry, book),
-            "trusted_keys" => book.unused(entry.line, "rules.trusted_keys"),
+            "require_signature" => signatures::require(entry, &mut settings, book),
+            "trusted_keys" => signatures::trusted(&entry.value, beside, &mut settings, book),
             _ => known("rules.", entry, keys::RULES, book),
         }
     }
+    signatures::check(&settings, book);
     if let Some(entry) = section("slos") {
         slos::slos(&entry.value, own_rules, &mut settings, book);
     }

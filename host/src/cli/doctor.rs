@@ -56,6 +56,8 @@ pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Res
     let ids: Vec<&str> = report.rules.iter().map(|rule| rule.id.as_str()).collect();
     let all_loaded = report.rules.iter().all(|rule| rule.status != RuleStatus::Failed || rule.source == BUILT_IN_SOURCE);
     settings.config.check_ids(&ids, all_loaded)?;
+    let own = report.rules.iter().filter(|rule| rule.source != BUILT_IN_SOURCE);
+    settings.config.check_replaces(&own.map(|rule| rule.id.as_str()).collect::<Vec<_>>(), all_loaded)?;
     Ok(code)
 }
 

@@ -1,10 +1,14 @@
 //! `kerno rules`: what rules there are, whether a file would load, what a rule says of a recorded window, new ones, and changes of their
 //! directories.
 
+mod bundle;
 mod change;
 mod new;
+mod sign;
 mod text;
+mod whole_bundle;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -15,6 +19,7 @@ use super::failure::{chain, warn};
 use super::running::{self, Evaluated};
 use super::{Environment, Failure, doctor, exit, output, recording};
 use crate::agent::{self, AgentError, Judging};
+use crate::bundle::is_bundle;
 use crate::engine::{self, Described};
 use crate::findings::RuleStatus;
 use crate::report;
@@ -22,6 +27,8 @@ use crate::report;
 pub(super) fn run(command: RulesCommand, environment: &Environment) -> Result<u8, Failure> {
     match command {
         RulesCommand::List { rules } => list(&rules, environment),
+        RulesCommand::Bundle { bundle } => bundle::run(&bundle, environment),
+        RulesCommand::Sign { sign } => sign::run(&sign, environment),
         RulesCommand::New { id, into, output } => new::run(&id, &into, output),
         RulesCommand::Install { paths, rules } => change::install(&paths, &rules, environment),
         RulesCommand::Remove { rule, rules } => change::remove(&rule, &rules, environment),
@@ -70,12 +77,18 @@ fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, F
 }
 
 fn verify(named: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let files: Vec<PathBuf> = named.iter().map(|path| change::files(path)).collect::<Result<Vec<_>, _>>()?.concat();
-    let all = described(&judging(rules, &files, environment)?)?;
-    // They are the first of their rules that have a file.
-    let asked: Vec<&Described> = all.iter().filter(|rule| rule.path.is_some()).take(files.len()).collect();
+    let of = |path: &PathBuf| if is_bundle(path) { Ok(vec![path.clone()]) } else { change::files(path) };
+    let files: Vec<PathBuf> = named.iter().map(of).collect::<Result<Vec<_>, _>>()?.concat();
+    let judging = judging(rules, &files, environment)?;
+    let all = described(&judging)?;
+    // What is found once more in a directory comes after them.
+    let mut seen = BTreeSet::new();
+    let is_asked = |path: &Path| files.iter().any(|file| path == file || path.starts_with(file));
+    let is_new = |rule: &&Described| seen.insert((rule.path.clone(), rule.bundle.as_ref().map(|of| of.id.clone())));
+    let asked = all.iter().filter(|rule| rule.path.as_deref().is_some_and(is_asked)).filter(is_new);
+    let asked: Vec<&Described> = asked.collect();
     let fits = asked.iter().all(|rule| rule.about.is_some());
-    tell(rules.output, &asked, |asked| text::verify(asked))?;
+    tell(rules.output, &asked, |asked| text::verify(asked, &judging.policy))?;
     Ok(if fits { exit::DONE } else { exit::FINDINGS })
 }
 
@@ -86,7 +99,9 @@ fn test(rule: &str, snapshot: &Path, rules: &Rules, environment: &Environment) -
     judging.settings.even_disabled = true;
     let reports = agent::rule_reports(&snapshot, &judging).map_err(|error| doctor::failed(&error))?;
     let known = || reports.iter().map(|(_, report)| report.id.as_str());
-    let (_, report) = reports.iter().find(|(about, _)| is_meant(rule, about)).ok_or_else(|| unknown(rule, known()))?;
+    let meant = || reports.iter().filter(|(about, _)| is_meant(rule, about));
+    let used = meant().find(|(_, report)| report.status != RuleStatus::Disabled).or_else(|| meant().next());
+    let (_, report) = used.ok_or_else(|| unknown(rule, known()))?;
     tell(rules.output, report, text::report)?;
     Ok(if report.status == RuleStatus::Failed { exit::FINDINGS } else { exit::DONE })
 }
@@ -115,7 +130,10 @@ fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Resul
             Failure::usage(format!("{} cannot be read: {error}", file.display()), "name the file of a rule's component")
         })?;
     }
-    Ok(config.judging([files, &directories].concat()))
+    // A directory that is named is not read once more.
+    let is_named = |directory: &PathBuf| files.iter().any(|file| place(file) == place(directory));
+    let others: Vec<PathBuf> = directories.into_iter().filter(|directory| !is_named(directory)).collect();
+    Ok(config.judging([files, &others].concat()))
 }
 
 /// The file that is meant, when it is no id.
@@ -149,7 +167,9 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
 }
 
 fn find<'a>(rule: &str, all: &'a [Described]) -> Result<&'a Described, Failure> {
-    let found = all.iter().find(|described| is_meant(rule, described));
+    // The one that is used goes before the one in whose place it is.
+    let is_used = |described: &&Described| is_meant(rule, described) && described.about.is_some() && !described.disabled;
+    let found = all.iter().find(is_used).or_else(|| all.iter().find(|described| is_meant(rule, described)));
     found.ok_or_else(|| unknown(rule, all.iter().map(|described| described.id.as_str())))
 }
 

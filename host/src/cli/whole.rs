@@ -41,6 +41,14 @@ impl Staged {
     }
 }
 
+impl Staged {
+    /// Puts it in its place, where nothing is.
+    pub(super) fn put_new(self, place: &Path) -> io::Result<()> {
+        self.0.persist_noclobber(place).map_err(|error| error.error)?;
+        sync_directory(place)
+    }
+}
+
 /// Writes a file.
 pub(super) fn write(place: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Staged::write(directory(place), bytes, mode)?.put(place)

@@ -1,11 +1,12 @@
 //! What a rule is, told without judging anything with it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Parameter;
+use super::{Parameter, Quantity};
 use crate::findings::Severity;
 
 /// A rule that was found.
@@ -20,12 +21,33 @@ pub struct Described {
     pub path: Option<PathBuf>,
     /// What its file holds, when it could be read.
     pub component: Option<Fingerprint>,
-    /// Whether it is switched off.
+    /// The bundle that it is of.
+    pub bundle: Option<Box<OfBundle>>,
+    /// Whether it is switched off, or another rule is used in its place.
     pub disabled: bool,
     /// What it says of itself; `None` when it was not loaded.
     pub about: Option<About>,
     /// Why it did not load, or what switches it off.
     pub reason: Option<String>,
+}
+
+/// The bundle that a rule is of, and what that says of the rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfBundle {
+    /// The bundle's name.
+    pub name: String,
+    /// The bundle's revision.
+    pub revision: u64,
+    /// Id of the trusted key that signed it; `None` when it is not signed, or no key is trusted.
+    pub signed_by: Option<String>,
+    /// The rule's id.
+    pub id: String,
+    /// The rule's version.
+    pub version: String,
+    /// Whether the rule may take the place of the built-in one with its id.
+    pub replaces: bool,
+    /// Values of its parameters, where the configuration has no other ones.
+    pub parameters: BTreeMap<String, Quantity>,
 }
 
 /// By what a file is known again.

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::bindings::RulePre;
 use super::sandbox::{Sandbox, State};
-use super::{Bytes, Fingerprint, Limits, LoadError, ahead, component_of, output};
+use super::{Bytes, Fingerprint, Limits, LoadError, OfBundle, ahead, component_of, output};
 
 pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
@@ -35,6 +35,8 @@ pub struct Candidate {
     pub(super) named: bool,
     /// Native code that was made of it, or why there can be none; `None` when nobody has tried yet.
     pub(super) code: Option<Result<Bytes, String>>,
+    /// The bundle that it is of.
+    pub(super) bundle: Option<Box<OfBundle>>,
 }
 
 impl Candidate {
@@ -44,20 +46,14 @@ impl Candidate {
         let bytes = component
             .map(Bytes::from)
             .ok_or_else(|| "not built in: this kerno was built without its rules; build it with `cargo xtask build`".to_owned());
-        Self { stem: id.to_owned(), source: BUILT_IN.to_owned(), path: None, bytes, named: false, code: None }
+        Self { bytes, ..Self::refused_as(id.to_owned(), BUILT_IN.to_owned(), String::new()) }
     }
 
     /// In the place of all rules of a directory that cannot be read: why not.
     #[must_use]
     pub fn unreadable(directory: &Path, reason: String) -> Self {
-        Self {
-            stem: output::printable(directory.file_name().unwrap_or_default().to_string_lossy().into_owned()),
-            source: output::printable(directory.display().to_string()),
-            path: None,
-            bytes: Err(reason),
-            named: false,
-            code: None,
-        }
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self::refused_as(output::printable(name), output::printable(directory.display().to_string()), reason)
     }
 
     /// The same, shown as a file of that name in another directory.
@@ -68,6 +64,37 @@ impl Candidate {
             self.path = Some(path);
         }
         self
+    }
+
+    /// A rule of a bundle, which was checked.
+    #[must_use]
+    pub fn of_bundle(of: OfBundle, path: PathBuf, component: Vec<u8>) -> Self {
+        let stem = of.id.clone();
+        Self { stem, bytes: Ok(component.into()), bundle: Some(Box::new(of)), ..Self::refused("", path, String::new()) }
+    }
+
+    /// A rule whose bytes are at hand, from that file.
+    #[must_use]
+    pub fn in_memory(path: PathBuf, component: Vec<u8>) -> Self {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self { bytes: Ok(component.into()), named: true, ..Self::refused(&stem, path, String::new()) }
+    }
+
+    /// What is not to be tried, for a reason.
+    #[must_use]
+    pub fn refused(name: &str, path: PathBuf, reason: String) -> Self {
+        let source = output::printable(path.display().to_string());
+        Self { path: Some(path), ..Self::refused_as(output::printable(name.to_owned()), source, reason) }
+    }
+
+    const fn refused_as(stem: String, source: String, reason: String) -> Self {
+        Self { stem, source, path: None, bytes: Err(reason), named: false, code: None, bundle: None }
+    }
+
+    /// The bundle that it is of.
+    #[must_use]
+    pub fn bundle(&self) -> Option<Box<OfBundle>> {
+        self.bundle.clone()
     }
 
     /// Its file.
@@ -94,6 +121,12 @@ impl Candidate {
         self.bytes.is_err()
     }
 
+    /// Why it is not to be tried.
+    #[must_use]
+    pub fn why_refused(&self) -> Option<&str> {
+        self.bytes.as_ref().err().map(String::as_str)
+    }
+
     /// It is not to be tried, for this reason.
     pub fn refuse(&mut self, reason: String) {
         self.bytes = Err(reason);
@@ -118,7 +151,8 @@ impl Candidate {
     }
 }
 
-/// Every `*.wasm` of the directories, sorted; a file that is named stands for itself.
+/// Every `*.wasm` of the directories, sorted; a file that is named stands for itself. Whether they are of a bundle, and whether they may
+/// be used, is looked at before.
 ///
 /// # Errors
 /// A directory cannot be read.
@@ -165,10 +199,15 @@ fn candidate(path: &Path, limits: &Limits) -> Candidate {
         bytes: read(path, limits).map(Bytes::from),
         named: false,
         code: None,
+        bundle: None,
     }
 }
 
-fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
+/// A component's bytes.
+///
+/// # Errors
+/// Why there are none.
+pub fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("it cannot be read ({error}): let kerno read it, or remove it");
     // A pipe or a device would never end.
     let metadata = fs::metadata(path).map_err(cannot)?;

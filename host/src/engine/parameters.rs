@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::OfBundle;
 use super::bindings::exports::kerno::rules::guest as wit;
 
 mod built_in;
+pub mod quantity;
 
 pub use built_in::BUILT_IN_PARAMETERS;
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub parameters: BTreeMap<String, BTreeMap<String, Quantity>>,
     /// Rules that are not used.
     pub disabled: BTreeSet<String>,
+    /// Built-in rules whose place a rule of the users' own may take.
+    pub replaces: BTreeSet<String>,
     /// Whether what is switched off, here or in a directory of rules, is loaded all the same: to be looked at.
     pub even_disabled: bool,
 }
@@ -95,26 +99,61 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
     words.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|best| likeness(best) >= ALIKE)
 }
 
+impl Settings {
+    /// The same without what is set of a built-in rule and does not fit it.
+    pub(super) fn fitting(&self, id: &str) -> Self {
+        let mut settings = self.clone();
+        let known = BUILT_IN_PARAMETERS.iter().find(|(built_in, _)| *built_in == id).map_or(&[][..], |(_, known)| known);
+        if let Some(set) = settings.parameters.get_mut(id) {
+            set.retain(|name, quantity| known.iter().any(|(other, unit)| other == name && quantity.in_unit(*unit).is_ok()));
+        }
+        settings
+    }
+}
+
+/// What sets a rule's parameters, by name; of two the first one counts.
+pub(super) struct Given<'a>(pub(super) [(&'static str, &'a BTreeMap<String, Quantity>); 2]);
+
+impl<'a> Given<'a> {
+    /// The configuration, and the rule's bundle.
+    pub(super) fn to(id: &str, settings: &'a Settings, bundle: Option<&'a OfBundle>) -> Self {
+        static NOTHING: BTreeMap<String, Quantity> = BTreeMap::new();
+        let of_bundle = bundle.map_or(&NOTHING, |bundle| &bundle.parameters);
+        Self([("the configuration", settings.parameters.get(id).unwrap_or(&NOTHING)), ("its bundle", of_bundle)])
+    }
+
+    fn get(&self, name: &str) -> Option<(&'static str, Quantity)> {
+        self.0.iter().find_map(|(by, set)| set.get(name).map(|quantity| (*by, *quantity)))
+    }
+
+    /// Who of them put two values in the wrong order.
+    fn who(&self) -> &'static str {
+        if self.0[1].1.is_empty() { self.0[0].0 } else { "its bundle or the configuration" }
+    }
+}
+
 /// A rule's parameters with the values that were set, or what is wrong with those.
-pub(super) fn in_force(id: &str, declared: Vec<wit::Parameter>, settings: &Settings) -> Result<Vec<Parameter>, String> {
-    let nothing = BTreeMap::new();
-    let set = settings.parameters.get(id).unwrap_or(&nothing);
+pub(super) fn in_force(declared: Vec<wit::Parameter>, given: &Given<'_>) -> Result<Vec<Parameter>, String> {
     let is_declared = |name: &str| declared.iter().any(|parameter| parameter.name == name);
-    if let Some(unknown) = set.keys().find(|name| !is_declared(name)) {
-        let help = match nearest(unknown, declared.iter().map(|parameter| parameter.name.as_str())) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "remove it from the configuration".to_owned(),
-        };
-        return Err(format!("the configuration sets its parameter `{unknown}`, which it does not have: {help}"));
+    for (by, set) in given.0 {
+        if let Some(unknown) = set.keys().find(|name| !is_declared(name)) {
+            let help = match nearest(unknown, declared.iter().map(|parameter| parameter.name.as_str())) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("remove it from {}", by.strip_prefix("its ").unwrap_or(by)),
+            };
+            return Err(format!("{by} sets its parameter `{unknown}`, which it does not have: {help}"));
+        }
     }
     let mut all = Vec::with_capacity(declared.len());
     let mut defaults = BTreeMap::new();
     for wit::Parameter { name, description, unit, default } in declared {
         let unit = Unit::from(unit);
-        let told = |what: &str| format!("the configuration sets its parameter `{name}` {what}");
-        let value = match set.get(&name) {
+        let set = given.get(&name);
+        let by = set.map_or("", |(by, _)| by);
+        let told = |what: &str| format!("{by} sets its parameter `{name}` {what}");
+        let value = match set {
             None => default,
-            Some(quantity) => quantity.in_unit(unit).map_err(|how| told(&format!("to a value of another unit: {how}")))?,
+            Some((_, quantity)) => quantity.in_unit(unit).map_err(|how| told(&format!("to a value of another unit: {how}")))?,
         };
         if unit == Unit::Ratio && default <= 1.0 && value > 1.0 {
             return Err(told(&format!("to {:.0}%, but a share is never above 100%: write a smaller one", value * 100.0)));
@@ -122,19 +161,19 @@ pub(super) fn in_force(id: &str, declared: Vec<wit::Parameter>, settings: &Setti
         defaults.insert(name.clone(), default);
         all.push(Parameter { name, description, unit, value });
     }
-    crossed(&all, &defaults)?;
+    crossed(&all, &defaults, given.who())?;
     Ok(all)
 }
 
 /// Refuses a threshold for a warning that is on the other side of the one that is critical, which would never warn.
-fn crossed(all: &[Parameter], defaults: &BTreeMap<String, f64>) -> Result<(), String> {
+fn crossed(all: &[Parameter], defaults: &BTreeMap<String, f64>, who: &str) -> Result<(), String> {
     for Parameter { name, value: warning, .. } in all {
         let critical = name.strip_suffix("_warning").map(|stem| format!("{stem}_critical"));
         let Some(critical) = critical.and_then(|other| all.iter().find(|parameter| parameter.name == other)) else { continue };
         let (Some(of_warning), Some(of_critical)) = (defaults.get(name), defaults.get(&critical.name)) else { continue };
         if warning.total_cmp(&critical.value) == of_critical.total_cmp(of_warning) && of_critical != of_warning {
             return Err(format!(
-                "the configuration puts its parameters `{name}` and `{}` in the wrong order: it would never warn; exchange them",
+                "{who} puts its parameters `{name}` and `{}` in the wrong order: it would never warn; exchange them",
                 critical.name
             ));
         }
@@ -169,7 +208,7 @@ mod tests {
     }
 
     fn values(id: &str, settings: &Settings) -> Result<Vec<f64>, String> {
-        in_force(id, declared(), settings).map(|all| all.into_iter().map(|parameter| parameter.value).collect())
+        in_force(declared(), &Given::to(id, settings, None)).map(|all| all.into_iter().map(|parameter| parameter.value).collect())
     }
 
     #[test]
@@ -198,7 +237,7 @@ mod tests {
         };
         let with = |name: &str, value| {
             let declared = vec![parameter("use_critical", 0.95), parameter("use_warning", 0.9), parameter("growth", 1.5)];
-            in_force("calls", declared, &set(name, value, Some(Unit::Ratio))).map(|_| ())
+            in_force(declared, &Given::to("calls", &set(name, value, Some(Unit::Ratio)), None)).map(|_| ())
         };
         assert!(with("use_warning", 9.0).unwrap_err().contains("to 900%, but a share is never above 100%"));
         assert!(with("use_warning", 0.96).unwrap_err().contains("`use_warning` and `use_critical` in the wrong order"));

@@ -8,9 +8,9 @@ use kerno_signals::Snapshot;
 use super::bindings::RulePre;
 use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
 use super::output::{self, Origin};
-use super::parameters::{self, Settings};
+use super::parameters::{self, Given, Settings};
 use super::sandbox::{Sandbox, State};
-use super::{About, load};
+use super::{About, OfBundle, load};
 use crate::findings::{Finding, RuleReport, RuleStatus};
 
 /// Values of a rule's parameters by name, in force.
@@ -44,6 +44,7 @@ impl LoadedRule {
         code: Option<&[u8]>,
         source: &str,
         settings: &Settings,
+        bundle: Option<&OfBundle>,
     ) -> Result<Self, String> {
         let pre = load::prepare(sandbox, bytes, code)?;
         let state = State::new(None, Arc::default(), Arc::from(source));
@@ -52,7 +53,13 @@ impl LoadedRule {
             .map_err(|failure| format!("when asked to describe itself: {}", failure.reason))?;
         check(&description)?;
         let Description { id, title, version, severity, families, parameters } = description;
-        let parameters = parameters::in_force(&id, parameters, settings)?;
+        if let Some(of) = bundle.filter(|of| (&of.id, &of.version) != (&id, &version)) {
+            return Err(format!(
+                "it is {id} {version}, and its bundle says that it is {} {}: make the bundle again with `kerno rules bundle`",
+                of.id, of.version
+            ));
+        }
+        let parameters = parameters::in_force(parameters, &Given::to(&id, settings, bundle))?;
         let values = parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
         let imports = load::imports(sandbox, pre.instance_pre().component());
         let about = About {

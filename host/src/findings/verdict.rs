@@ -28,10 +28,16 @@ pub fn verdict(rules: &[RuleReport]) -> Verdict {
         match rule.status {
             RuleStatus::NotEvaluated | RuleStatus::Failed => return Verdict::InsufficientEvidence,
             RuleStatus::Fired | RuleStatus::Quiet => judged = true,
-            RuleStatus::Disabled => {}
+            // Another one may judge in its place.
+            RuleStatus::Disabled => judged |= rules.iter().any(|other| stands_for(other, rule)),
         }
     }
     if judged { Verdict::Healthy } else { Verdict::InsufficientEvidence }
+}
+
+/// Whether a rule of the users' own judged in the place of a built-in one: nothing else may have its id and judge.
+fn stands_for(rule: &RuleReport, built_in: &RuleReport) -> bool {
+    !rule.built_in() && rule.id == built_in.id && matches!(rule.status, RuleStatus::Fired | RuleStatus::Quiet)
 }
 
 #[cfg(test)]
@@ -69,6 +75,12 @@ mod tests {
                 Verdict::InsufficientEvidence,
             ),
             (vec![], Verdict::InsufficientEvidence),
+            (vec![rule(BUILT_IN_SOURCE, Disabled, &[]), rule("/rules/own.wasm", Quiet, &[])], Verdict::Healthy),
+            (vec![rule(BUILT_IN_SOURCE, Disabled, &[]), rule("/rules/own.wasm", Failed, &[])], Verdict::InsufficientEvidence),
+            (
+                vec![rule(BUILT_IN_SOURCE, NotEvaluated, &[]), rule("/rules/own.wasm", NotEvaluated, &[])],
+                Verdict::InsufficientEvidence,
+            ),
             (vec![rule("/rules/own.wasm", Quiet, &[])], Verdict::InsufficientEvidence),
         ];
         for (rules, expected) in cases {

@@ -102,6 +102,7 @@ mod tests {
             source: "mine.wasm".to_owned(),
             path: None,
             component: None,
+            bundle: None,
             disabled: false,
             about: None,
             reason: None,

@@ -1,6 +1,5 @@
 //! `kerno config`: shows what is in force, and checks a file before it is.
 
-use super::complaint::{Book, Complaint};
 use super::{Config, show};
 use crate::agent::{self, Judging};
 use crate::cli::arguments::ConfigCommand;
@@ -8,6 +7,7 @@ use crate::cli::failure::chain;
 use crate::cli::{Environment, Failure, exit, output};
 use crate::engine::Described;
 use crate::findings::BUILT_IN_SOURCE;
+use crate::yaml::{Book, Complaint};
 
 pub(in crate::cli) fn run(command: &ConfigCommand, environment: &Environment) -> Result<u8, Failure> {
     let text = match command {
@@ -38,7 +38,7 @@ fn described(judging: &Judging) -> Result<Vec<Described>, Failure> {
 /// Loads the rules, those of `rules.dirs` too, and compares what is set of them with what they are.
 fn check_rules(config: &Config) -> Result<(), Failure> {
     let dirs = &config.settings.dirs;
-    if config.directories().is_empty() && config.settings.parameters.is_empty() {
+    if config.directories().is_empty() && config.settings.parameters.is_empty() && config.settings.replaces.is_empty() {
         return Ok(());
     }
     let mut book = Book::default();
@@ -58,6 +58,9 @@ fn check_rules(config: &Config) -> Result<(), Failure> {
         .iter()
         .filter_map(|rule| {
             let reason = rule.reason.as_ref()?;
+            if rule.disabled {
+                return None;
+            }
             if rule.source == BUILT_IN_SOURCE {
                 // Those that are not built in are no fault of the file.
                 let set = config.settings.parameters.get(&rule.id)?.values().map(|set| set.line).min()?;
@@ -77,5 +80,7 @@ fn check_rules(config: &Config) -> Result<(), Failure> {
         return Err(config.refused(broken));
     }
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-    config.check_ids(&ids, true)
+    config.check_ids(&ids, true)?;
+    let own = rules.iter().filter(|rule| rule.source != BUILT_IN_SOURCE);
+    config.check_replaces(&own.map(|rule| rule.id.as_str()).collect::<Vec<_>>(), true)
 }

@@ -27,8 +27,8 @@ pub(super) const TOP: [(&str, Use); 12] = [
 /// Keys of `doctor`.
 pub(super) const DOCTOR: [&str; 2] = ["duration", "thresholds"];
 
-/// Keys of `rules`; the last one is accepted with a warning.
-pub(super) const RULES: [&str; 6] = ["dirs", "params", "disabled", "limits", "require_signature", "trusted_keys"];
+/// Keys of `rules`.
+pub(super) const RULES: [&str; 7] = ["dirs", "params", "disabled", "replaces", "limits", "require_signature", "trusted_keys"];
 
 /// Keys of an entry of `slos`.
 pub(super) const SLO: [&str; 3] = ["name", "selector", "text"];

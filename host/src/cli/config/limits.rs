@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::complaint::{Book, shown};
-use super::yaml::Node;
-use super::{Settings, entries, known, quantity};
-use crate::engine::{Limits, Quantity, Unit};
+use super::{Settings, entries, known};
+use crate::engine::{Limits, Quantity, Unit, quantity};
+use crate::yaml::{Book, Node, shown};
 
 /// A limit, what it may be, and where it goes.
 pub(super) struct Limit {

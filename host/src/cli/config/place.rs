@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
+use crate::bundle::is_bundle;
 use crate::cli::{Environment, Failure};
 use crate::engine::SWITCH;
 use crate::platform::privileges::is_root;
@@ -48,7 +49,7 @@ pub(in crate::cli) fn usual_directory(environment: &Environment) -> Option<PathB
 /// Whether a directory has rules or switches of rules; one that cannot be read has none.
 pub(in crate::cli) fn has_rules(directory: &Path) -> bool {
     let is_of_rules = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm" || extension == SWITCH);
-    fs::read_dir(directory).is_ok_and(|entries| entries.flatten().any(|entry| is_of_rules(&entry.path())))
+    is_bundle(directory) || fs::read_dir(directory).is_ok_and(|entries| entries.flatten().any(|entry| is_of_rules(&entry.path())))
 }
 
 fn named_by(named: Option<&Path>, environment: &Environment) -> Option<Place> {

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::complaint::{Book, shown};
-use super::yaml::{Entry, Node, Value};
-use super::{Settings, entries, known, quantity, texts};
-use crate::engine::{BUILT_IN_PARAMETERS, Quantity, Unit};
+use super::{Settings, entries, known, texts};
+use crate::engine::{BUILT_IN_PARAMETERS, Quantity, Unit, quantity};
+use crate::yaml::{Book, Entry, Node, Value, shown};
 
 /// What the older keys of `doctor.thresholds` are measured in.
 #[derive(Clone, Copy)]
@@ -86,9 +85,12 @@ pub(super) fn dirs(node: &Node, beside: &Path, book: &mut Book) -> Vec<(PathBuf,
 /// `rules.params`.
 pub(super) fn params(node: &Node, own_rules: bool, settings: &mut Settings, book: &mut Book) {
     for rule in entries(node, "rules.params", book) {
-        let built_in = BUILT_IN_PARAMETERS.iter().find(|(id, _)| *id == rule.key).map(|(_, parameters)| *parameters);
+        // What is in the place of a built-in rule may have other parameters.
+        let is_replaced = settings.replaces.contains_key(&rule.key);
+        let built_in = BUILT_IN_PARAMETERS.iter().find(|(id, _)| *id == rule.key && !is_replaced);
+        let built_in = built_in.map(|(_, parameters)| *parameters);
         let path = format!("rules.params.{}", shown(&rule.key));
-        if built_in.is_none() && !own_rules {
+        if built_in.is_none() && !own_rules && !is_replaced {
             book.unknown(rule.line, format!("{path} is the id of no rule"), &rule.key, ids());
             continue;
         }
@@ -146,15 +148,13 @@ pub(super) fn disabled(node: &Node, own_rules: bool, settings: &mut Settings, bo
     }
 }
 
-/// Rules that ship are not signed, and others are not looked at for a signature: who asks for that must not believe that it is done.
-pub(super) fn require_signature(entry: &Entry, book: &mut Book) {
-    match entry.value.text() {
-        Some("false") => book.unused(entry.line, "rules.require_signature"),
-        Some("true") => book.error(
-            entry.line,
-            "rules.require_signature cannot be kept: this version checks no signatures",
-            "remove it, and give only directories that nobody else may write to",
-        ),
-        _ => book.error(entry.line, "rules.require_signature is neither true nor false", "write true or false"),
+/// `rules.replaces`: built-in rules whose place one of the users' own may take.
+pub(super) fn replaces(node: &Node, settings: &mut Settings, book: &mut Book) {
+    for (id, line) in texts(node, "rules.replaces", book) {
+        if ids().any(|built_in| built_in == id) {
+            settings.replaces.entry(id.to_owned()).or_insert(line);
+        } else {
+            book.unknown(line, format!("rules.replaces names {}, which is no built-in rule", shown(id)), id, ids());
+        }
     }
 }

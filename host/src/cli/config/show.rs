@@ -1,10 +1,10 @@
 //! What is in force as YAML that kerno reads again, and where each value comes from.
 
+use super::Config;
 use super::limits::LIMITS;
-use super::{Config, quantity};
 use crate::cli::Environment;
 use crate::cli::window;
-use crate::engine::{Described, Parameter};
+use crate::engine::{Described, OfBundle, Parameter, quantity};
 use crate::findings::Objective;
 
 /// Column at which origins begin, where there is room.
@@ -31,14 +31,22 @@ pub(super) fn show(config: &Config, rules: &[Described], origin: bool, environme
     let dirs = settings.dirs.iter().map(|(path, line)| (quoted(&path.to_string_lossy()), *line));
     page.list("  dirs:", dirs.collect(), at);
     page.list("  disabled:", settings.disabled.iter().map(|(id, line)| (quoted(id), *line)).collect(), at);
+    page.list("  replaces:", settings.replaces.iter().map(|(id, line)| (quoted(id), *line)).collect(), at);
+    let (required, line) = settings.require_signature.map_or((false, None), |(required, line)| (required, Some(line)));
+    page.line(&format!("  require_signature: {required}"), Some(at(line)));
+    let keys = settings.trusted_keys.iter().map(|trusted| (quoted(&trusted.written), trusted.line));
+    page.list("  trusted_keys:", keys.collect(), at);
     page.line("  limits:", None);
     for limit in &LIMITS {
         let line = settings.limits_set.get(limit.key).copied();
         page.line(&format!("    {}: {}", limit.key, limit.write((limit.get)(&settings.limits))), Some(at(line)));
     }
     page.line("  params:", None);
+    let is_used = |id: &str| rules.iter().any(|rule| rule.id == id && rule.about.is_some() && !rule.disabled);
     for rule in rules {
         match &rule.about {
+            // The one in its place has the same id.
+            Some(_) if rule.disabled && is_used(&rule.id) => {}
             Some(about) if about.parameters.is_empty() => {}
             Some(about) => {
                 page.line(&format!("    {}:", rule.id), None);
@@ -64,8 +72,12 @@ pub(super) fn show(config: &Config, rules: &[Described], origin: bool, environme
 fn parameter(rule: &Described, parameter: &Parameter, config: &Config, page: &mut Page) {
     let Parameter { name, unit, value, .. } = parameter;
     let set = config.settings.parameters.get(&rule.id).and_then(|set| set.get(name));
+    let of_bundle = rule.bundle.as_deref().filter(|bundle| bundle.parameters.contains_key(name));
     let origin = set.map_or_else(
-        || "default".to_owned(),
+        || {
+            let of = |bundle: &OfBundle| format!("bundle {}, revision {}", bundle.name, bundle.revision);
+            of_bundle.map_or_else(|| "default".to_owned(), of)
+        },
         |set| match set.key.starts_with("rules.") {
             true => config.at(set.line),
             false => format!("{} ({})", config.at(set.line), set.key),

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::complaint::{Book, shown};
-use super::yaml::{Entry, Node, Value};
 use super::{Settings, entries, keys, known, rules};
 use crate::findings::{ENTITY_NAMES, Objective, Pattern, Selector};
+use crate::yaml::{Book, Entry, Node, Value, shown};
 
 /// Names that findings will have; none of this version has them.
 const LATER: [&str; 3] = ["namespace", "pod", "interface"];

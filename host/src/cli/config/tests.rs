@@ -138,7 +138,19 @@ fn each_mistake_is_told_with_its_line_and_what_to_do() {
         ("rules:\n  disabled: fd-leak\n", 2, "rules.disabled is no list: write rules.disabled as [one, another]"),
         ("rules:\n  disabled: [fd-leek]\n", 2, "rules.disabled names fd-leek, which is the id of no rule: did you mean fd-leak?"),
         ("rules:\n  disabled:\n    - fd-leak\n    -\n", 4, "holds what is no text"),
-        ("rules:\n  require_signature: true\n", 2, "checks no signatures"),
+        ("rules:\n  require_signature: true\n", 2, "rules.trusted_keys has no key: add the public key"),
+        ("rules:\n  require_signature: true\n  trusted_keys: []\n", 2, "rules.trusted_keys has no key"),
+        (
+            "rules:\n  require_signature: true\n  trusted_keys: [no/such.pub]\n",
+            3,
+            "no/such.pub is no public key, and no file of one",
+        ),
+        ("rules:\n  trusted_keys: [/dev/zero]\n", 2, "it is no regular file"),
+        ("rules:\n  trusted_keys: [/etc/passwd]\n", 2, "it holds no public key of minisign"),
+        ("rules:\n  trusted_keys: /etc/site.pub\n", 2, "rules.trusted_keys is no list"),
+        ("rules:\n  trusted_keys: [RWSjkrXOyIiamjGkVavW6j]\n", 2, "write the line of the .pub file that begins with RW"),
+        ("rules:\n  replaces: [fd-leek]\n", 2, "rules.replaces names fd-leek, which is no built-in rule: did you mean fd-leak?"),
+        ("rules:\n  replace: [fd-leak]\n", 2, "rules.replace is no key of the configuration: did you mean replaces?"),
         ("rules:\n  require_signature: maybe\n", 2, "neither true nor false"),
         ("rules:\n  dirs: ['']\n", 2, "names no directory"),
         ("prometheus:\n  adr: ':9090'\n", 2, "prometheus.adr is no key of the configuration: did you mean addr?"),
@@ -151,6 +163,29 @@ fn each_mistake_is_told_with_its_line_and_what_to_do() {
         assert!(line == 0 || at == line, "{text:?}: line {at}: {told}");
         assert!(!told.chars().any(char::is_control), "{told:?}");
     }
+}
+
+#[test]
+fn whose_rules_are_used_is_read() {
+    const KEY: &str = "RWSjkrXOyIiamjGkVavW6j+EF0zDtMNmOlKeSeJ7UKOt+XiNiLMLwNlR";
+    let settings = good(&format!("rules:\n  trusted_keys: [{KEY}]\n  require_signature: true\n"));
+    assert_eq!(settings.require_signature, Some((true, 3)));
+    assert_eq!(settings.trusted_keys[0].key.id(), "9A9A88C8CEB592A3");
+    let config = Config { settings, ..Config::default() };
+    let policy = config.policy();
+    assert!(policy.require_signature && policy.trusted_keys.len() == 1);
+    assert!(!Config { settings: good("rules:\n  require_signature: false\n"), ..Config::default() }.policy().require_signature);
+}
+
+#[test]
+fn what_is_in_the_place_of_a_built_in_rule_may_have_other_parameters() {
+    let text = "rules:\n  params: {fd-leak: {color: 5}}\n  replaces: [fd-leak]\n";
+    let settings = good(text);
+    assert_eq!(value(&settings, "fd-leak", "color"), Some((5.0, None)));
+    assert!(mistake("rules:\n  params: {fd-leak: {color: 5}}\n").1.contains("is no parameter of that rule"));
+    let config = Config { settings, ..Config::default() };
+    assert!(config.check_replaces(&["fd-leak"], true).is_ok() && config.check_replaces(&[], false).is_ok());
+    assert!(config.check_replaces(&["other"], true).is_err());
 }
 
 #[test]
@@ -172,7 +207,7 @@ fn what_sets_a_parameter_twice_is_told() {
 fn what_has_no_use_yet_is_told_and_no_mistake() {
     let text = "log_level: debug\nlog_format: auto\nprofile: minimal\ncollectors:\n  file_audit: false\n  sched: true\nprometheus: {enabled: \
                 true}\nai:\n  temperature: 0.2\nkubernetes:\n  cluster_name: a\nsuppressions:\n  - rule: fd-leak\ndashboard: \
-                {enabled: false}\nrules:\n  require_signature: false\n  trusted_keys: [a]\n";
+                {enabled: false}\n";
     let (_, book) = of(text, false);
     assert!(book.errors.is_empty(), "{:#?}", book.errors);
     let told: Vec<(usize, &str)> = book.warnings.iter().map(|warning| (warning.line, warning.what.as_str())).collect();
@@ -186,8 +221,6 @@ fn what_has_no_use_yet_is_told_and_no_mistake() {
         (10, "kubernetes"),
         (12, "suppressions"),
         (14, "dashboard"),
-        (16, "rules.require_signature"),
-        (17, "rules.trusted_keys"),
     ];
     let expected = keys.map(|(line, key)| (line, format!("{key} is not used by this version")));
     assert_eq!(told, expected.iter().map(|(line, text)| (*line, text.as_str())).collect::<Vec<_>>());

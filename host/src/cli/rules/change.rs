@@ -9,8 +9,9 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::{described, find, is_meant, place, tell, unknown};
+use super::{described, find, is_meant, place, tell, unknown, whole_bundle};
 use crate::agent;
+use crate::bundle::is_bundle;
 use crate::cli::arguments::Rules;
 use crate::cli::config::{self, Config};
 use crate::cli::failure::warn;
@@ -19,35 +20,35 @@ use crate::cli::{Environment, Failure, doctor, exit};
 use crate::engine::{Described, Limits, SWITCH};
 
 /// Rules are no secret, and nobody else's to change.
-const FILE: u32 = 0o644;
+pub(super) const FILE: u32 = 0o644;
 const DIRECTORY: u32 = 0o755;
 
 /// What became of a rule.
 #[derive(Debug, Serialize)]
-struct Change {
-    id: String,
+pub(super) struct Change {
+    pub(super) id: String,
     /// Its version, where there is one.
-    version: Option<String>,
+    pub(super) version: Option<String>,
     /// What was done: `installed`, `unchanged`, `removed`, `enabled` or `disabled`.
-    change: &'static str,
+    pub(super) change: &'static str,
     /// The file that it was done to; of an unchanged rule its own.
-    path: String,
+    pub(super) path: String,
     /// The version that was there before.
-    replaced: Option<String>,
+    pub(super) replaced: Option<String>,
     /// What keeps it from being used.
-    off: Option<String>,
+    pub(super) off: Option<String>,
 }
 
 /// Directories of rules, the one of them that is changed, and what is in them.
-struct Directories {
-    config: Config,
+pub(super) struct Directories {
+    pub(super) config: Config,
     all: Vec<PathBuf>,
-    changed: PathBuf,
-    known: Vec<Described>,
+    pub(super) changed: PathBuf,
+    pub(super) known: Vec<Described>,
 }
 
 impl Directories {
-    fn open(rules: &Rules, environment: &Environment) -> Result<Self, Failure> {
+    pub(super) fn open(rules: &Rules, environment: &Environment) -> Result<Self, Failure> {
         agent::only_change_files();
         let config = Config::load(rules.config.as_deref(), true, environment)?;
         let named = match rules.dir.as_slice() {
@@ -70,14 +71,14 @@ impl Directories {
     }
 
     /// Loads rules, also those that are switched off.
-    fn load(&self, rules: Vec<PathBuf>) -> Result<Vec<Described>, Failure> {
+    pub(super) fn load(&self, rules: Vec<PathBuf>) -> Result<Vec<Described>, Failure> {
         let mut judging = self.config.judging(rules);
         judging.settings.even_disabled = true;
         without_rights(|| described(&judging))
     }
 
     /// Makes the directory that is changed, if it is not there.
-    fn make(&self) -> Result<(), Failure> {
+    pub(super) fn make(&self) -> Result<(), Failure> {
         if self.changed.is_dir() {
             return Ok(());
         }
@@ -88,20 +89,26 @@ impl Directories {
     }
 
     /// Files that switch a rule off.
-    fn switches(&self, id: &str) -> Vec<PathBuf> {
+    pub(super) fn switches(&self, id: &str) -> Vec<PathBuf> {
         // What a user types is the name of a file, and no way out of the directory.
         let all = self.all.iter().filter(|_| !id.contains('/')).map(|directory| switch(directory, id));
         all.filter(|path| fs::symlink_metadata(path).is_ok()).collect()
     }
 
     /// What keeps a rule from being used.
-    fn off(&self, id: &str) -> Option<String> {
-        let by_file = self.switches(id).first().map(|switch| shown(switch));
+    pub(super) fn off(&self, id: &str) -> Option<String> {
+        let counts = self.config.asks_for_signatures().is_none();
+        let by_file = self.switches(id).first().filter(|_| counts).map(|switch| shown(switch));
         by_file.or_else(|| self.config.switches_off(id).map(|place| format!("rules.disabled in {place}")))
     }
 
-    fn of_id(&self, id: &str) -> impl Iterator<Item = &Described> {
+    pub(super) fn of_id(&self, id: &str) -> impl Iterator<Item = &Described> {
         self.known.iter().filter(move |known| known.id == id)
+    }
+
+    /// The same without the built-in one, whose place another may take.
+    fn own_of_id(&self, id: &str) -> impl Iterator<Item = &Described> {
+        self.of_id(id).filter(|known| known.path.is_some())
     }
 
     fn version(&self, id: &str) -> Option<String> {
@@ -110,7 +117,19 @@ impl Directories {
 }
 
 pub(super) fn install(from: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    if let Some(bundle) = from.iter().find(|path| is_bundle(path)) {
+        if from.len() > 1 {
+            let what = format!("{} is a bundle, which is installed alone", shown(bundle));
+            return Err(Failure::usage(what, "name it alone; nothing was installed"));
+        }
+        return whole_bundle::install(bundle, rules, environment);
+    }
     let directories = Directories::open(rules, environment)?;
+    if is_bundle(&directories.changed) {
+        let what = format!("{} is a bundle, which is used as a whole", shown(&directories.changed));
+        let help = "make the bundle again with the rule in it, or name another directory with --dir; nothing was installed";
+        return Err(Failure::usage(what, help));
+    }
     let files: Vec<PathBuf> = from.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat();
     let limits = &directories.config.settings.limits;
     let read: Vec<(PathBuf, Vec<u8>)> =
@@ -168,11 +187,11 @@ fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged
         replaced: None,
         off: directories.off(&rule.id),
     };
-    if let Some(same) = directories.of_id(&rule.id).find(|known| known.component == rule.component) {
+    if let Some(same) = directories.own_of_id(&rule.id).find(|known| known.component == rule.component) {
         change.path.clone_from(&same.source);
         return Ok((staged, path, change));
     }
-    if let Some(other) = directories.of_id(&rule.id).find(|known| !is_there(known)) {
+    if let Some(other) = directories.own_of_id(&rule.id).find(|known| !is_there(known)) {
         let what = format!("{name}: its id `{}` is already taken by {}", rule.id, other.source);
         return Err(Failure::usage(what, "remove that file first; nothing was installed"));
     }
@@ -181,12 +200,15 @@ fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged
         return Err(Failure::usage(what, "remove that first; nothing was installed"));
     }
     change.change = "installed";
-    change.replaced = directories.version(&rule.id);
+    change.replaced = directories.own_of_id(&rule.id).find_map(|known| Some(known.about.as_ref()?.version.clone()));
     Ok((staged, path, change))
 }
 
 pub(super) fn remove(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let directories = Directories::open(rules, environment)?;
+    if let Some(done) = whole_bundle::remove(rule, &directories, rules) {
+        return done;
+    }
     let mut meant = directories.known.iter().filter(|known| known.path.is_some() && is_meant(rule, known));
     let Some(one) = meant.next() else {
         let built_in = find(rule, &directories.known)?;
@@ -245,6 +267,10 @@ pub(super) fn disable(rule: &str, rules: &Rules, environment: &Environment) -> R
         }
     };
     let id = &known.id;
+    if let Some(place) = directories.config.asks_for_signatures() {
+        let what = format!("a file switches nothing off where signatures are asked for (rules.require_signature in {place})");
+        return Err(Failure::usage(what, format!("write {id} into rules.disabled there")));
+    }
     if let Some(switch) = directories.switches(id).first() {
         return changed(rules, id, directories.version(id), "unchanged", shown(switch));
     }
@@ -279,13 +305,13 @@ pub(super) fn files(from: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// What looks at rules has no right to change anything: a thread gives its rights up for itself alone.
-fn without_rights<T: Send>(look: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+pub(super) fn without_rights<T: Send>(look: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
     thread::scope(|scope| scope.spawn(look).join())
         .unwrap_or_else(|_| Err(Failure::own("the rules could not be loaded: see above", "run it again")))
 }
 
 /// A file's component; of one that is too large, as many bytes as show that it is.
-fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let help = "name the file of a rule's component that this user may read";
     let unreadable = |why: String| Failure::usage(format!("{} cannot be read: {why}", shown(file)), help);
     // A pipe or a device would never end.
@@ -299,12 +325,11 @@ fn read(file: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     if bytes.len() as u64 >= most {
         return Ok(bytes);
     }
-    without_rights(|| agent::component_of(bytes, limits).map_err(|error| doctor::failed(&error)))?.map_err(|error| {
-        Failure::usage(format!("{} {}", shown(file), error.why), format!("{}; nothing was installed", error.help))
-    })
+    without_rights(|| agent::component_of(bytes, limits).map_err(|error| doctor::failed(&error)))?
+        .map_err(|error| Failure::usage(format!("{} {}", shown(file), error.why), format!("{}; nothing was done", error.help)))
 }
 
-fn refused(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn refused(path: &Path, error: &io::Error) -> Failure {
     let help = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room there, or name another directory with --dir",
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
@@ -324,7 +349,7 @@ fn changed(rules: &Rules, id: &str, version: Option<String>, change: &'static st
     done(rules, &[Change { id: id.to_owned(), version, change, path, replaced: None, off: None }])
 }
 
-fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
+pub(super) fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
     tell(rules.output, changes, |changes| changes.iter().map(text).collect())?;
     Ok(exit::DONE)
 }

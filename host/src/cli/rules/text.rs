@@ -1,9 +1,9 @@
 //! How rules are told to people.
 
 use super::Listed;
-use crate::cli::config::write_quantity;
+use crate::bundle::Policy;
 use crate::cli::running::State;
-use crate::engine::{Bench, Cost, Described, Limits, RUNS};
+use crate::engine::{Bench, Cost, Described, Limits, OfBundle, RUNS, quantity};
 use crate::findings::{Finding, RuleReport, RuleStatus};
 use crate::report::{human, human_seconds};
 
@@ -49,6 +49,10 @@ pub(super) fn inspect(rule: &Described) -> String {
         fact("size", format!("{} bytes", component.size));
         fact("sha256", component.sha256.clone());
     }
+    if let Some(OfBundle { name, revision, signed_by, .. }) = rule.bundle.as_deref() {
+        let signed = signed_by.as_ref().map_or_else(String::new, |key| format!(", signed with the key {key}"));
+        fact("bundle", format!("{name}, revision {revision}{signed}"));
+    }
     if let Some(reason) = &rule.reason {
         fact("reason", reason.clone());
     }
@@ -61,7 +65,7 @@ pub(super) fn inspect(rule: &Described) -> String {
             fact(if number == 0 { "imports" } else { "" }, import.clone());
         }
         for (number, parameter) in about.parameters.iter().enumerate() {
-            let value = write_quantity(parameter.value, parameter.unit);
+            let value = quantity::write(parameter.value, parameter.unit);
             let description = &parameter.description;
             fact(if number == 0 { "parameters" } else { "" }, format!("{}: {value}  # {description}", parameter.name));
         }
@@ -69,13 +73,24 @@ pub(super) fn inspect(rule: &Described) -> String {
     table(&facts)
 }
 
-/// One line a file.
-pub(super) fn verify(files: &[&Described]) -> String {
+/// One line a bundle, and one a file.
+pub(super) fn verify(files: &[&Described], policy: &Policy) -> String {
+    let mut bundles: Vec<String> = files.iter().filter_map(|rule| Some(of_bundle(rule.bundle.as_deref()?, policy))).collect();
+    bundles.dedup();
     let line = |rule: &&Described| match (&rule.reason, &rule.about) {
         (_, Some(about)) => format!("{}: loads as {} {}\n", rule.source, rule.id, about.version),
         (reason, None) => format!("{}: does not load: {}\n", rule.source, reason.as_deref().unwrap_or_default()),
     };
-    files.iter().map(line).collect()
+    bundles.into_iter().chain(files.iter().map(line)).collect()
+}
+
+fn of_bundle(OfBundle { name, revision, signed_by, .. }: &OfBundle, policy: &Policy) -> String {
+    let signed = match signed_by {
+        Some(key) => format!("signed with the trusted key {key}"),
+        None if policy.trusted_keys.is_empty() => "signatures not looked at, no key is trusted (rules.trusted_keys)".to_owned(),
+        None => "not signed".to_owned(),
+    };
+    format!("bundle {name}, revision {revision}: {signed}\n")
 }
 
 /// One line a rule, the limits they are under, and the reasons of those without a cost.

@@ -286,6 +286,7 @@ fn whatever_happens_the_newest_that_loads_or_the_last_that_did_is_in_force() {
             directories: vec![world.plain.clone(), world.sets.clone()],
             settings: Settings::default(),
             limits: Limits::default(),
+            policy: Policy::default(),
         };
         let mut follower = Follower::new(rules);
         let (mut before, mut number, mut set) = (BTreeMap::new(), 0, None);

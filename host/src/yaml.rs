@@ -1,25 +1,27 @@
 //! A YAML text as a tree whose every node knows its line. Of YAML it takes what configurations need: one document of mappings, lists and
 //! scalars; no anchors, aliases or tags, which a reader cannot follow and a hostile file grows by.
 
+mod complaint;
+
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use super::complaint::{Book, Complaint, shown};
+pub(crate) use complaint::{Book, Complaint, shown};
 
 /// No setting lies deeper.
 const DEEPEST: usize = 16;
 
 /// A part of the text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) value: Value,
 }
 
 /// What it holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// As it is written, without its quotes.
@@ -30,15 +32,15 @@ pub(super) enum Value {
 
 /// A key and what it stands for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) line: usize,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) line: usize,
+    pub(crate) value: Node,
 }
 
 impl Node {
     /// Its text, when it is a scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar(text) => Some(text),
             Value::Null | Value::List(_) | Value::Map(_) => None,
@@ -47,7 +49,7 @@ impl Node {
 }
 
 /// Reads a text. A key that stands twice in a mapping is an error in the book, the first one counts.
-pub(super) fn parse(text: &str, book: &mut Book) -> Result<Node, Complaint> {
+pub(crate) fn parse(text: &str, book: &mut Book) -> Result<Node, Complaint> {
     let mut tree = Tree { events: Parser::new_from_str(text), book };
     let mut root = None;
     while let Some((event, at)) = tree.next()? {

@@ -1,4 +1,4 @@
-//! What is wrong in a configuration, and where.
+//! What is wrong in a text, and where.
 
 use std::path::Path;
 
@@ -9,39 +9,39 @@ const LONGEST: usize = 60;
 
 /// One mistake, or one thing worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Complaint {
+pub(crate) struct Complaint {
     /// Line of the file; 0 for the file as a whole.
-    pub(super) line: usize,
-    pub(super) what: String,
-    pub(super) help: String,
+    pub(crate) line: usize,
+    pub(crate) what: String,
+    pub(crate) help: String,
 }
 
 /// All that was found while a file was read.
 #[derive(Debug, Default)]
-pub(super) struct Book {
-    pub(super) errors: Vec<Complaint>,
-    pub(super) warnings: Vec<Complaint>,
+pub(crate) struct Book {
+    pub(crate) errors: Vec<Complaint>,
+    pub(crate) warnings: Vec<Complaint>,
 }
 
 impl Complaint {
-    pub(super) fn new(line: usize, what: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(crate) fn new(line: usize, what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { line, what: what.into(), help: help.into() }
     }
 
     /// `/etc/kerno/config.yaml:12: what`, and the one thing to do.
-    pub(super) fn of_file(self, path: &Path) -> (String, String) {
+    pub(crate) fn of_file(self, path: &Path) -> (String, String) {
         let place = if self.line == 0 { path.display().to_string() } else { format!("{}:{}", path.display(), self.line) };
         (format!("{place}: {}", self.what), self.help)
     }
 }
 
 impl Book {
-    pub(super) fn error(&mut self, line: usize, what: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn error(&mut self, line: usize, what: impl Into<String>, help: impl Into<String>) {
         self.errors.push(Complaint::new(line, what, help));
     }
 
     /// A word that is none of those that may stand there: `what`, and the nearest of them, else all of them.
-    pub(super) fn unknown<'a>(&mut self, line: usize, what: String, word: &str, known: impl IntoIterator<Item = &'a str>) {
+    pub(crate) fn unknown<'a>(&mut self, line: usize, what: String, word: &str, known: impl IntoIterator<Item = &'a str>) {
         let known: Vec<&str> = known.into_iter().collect();
         let help = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
@@ -50,13 +50,13 @@ impl Book {
         self.error(line, what, help);
     }
 
-    pub(super) fn unused(&mut self, line: usize, key: &str) {
+    pub(crate) fn unused(&mut self, line: usize, key: &str) {
         self.warnings.push(Complaint::new(line, format!("{key} is not used by this version"), String::new()));
     }
 }
 
 /// A text of the file, fit to be repeated on one line.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut out = String::new();
     for (index, character) in text.chars().enumerate() {
         if index == LONGEST {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::{Quantity, Unit};
+use super::{Quantity, Unit};
 
 /// Sizes, the larger of those with the same ending first.
 const SIZES: [(&str, f64); 9] = [
@@ -18,7 +18,8 @@ const SIZES: [(&str, f64); 9] = [
 ];
 
 /// What a text says; `None` for what is no such value.
-pub(super) fn read(text: &str) -> Option<Quantity> {
+#[must_use]
+pub fn read(text: &str) -> Option<Quantity> {
     let text = text.trim();
     if let Some(value) = number(text) {
         return Some(Quantity { value, unit: None });
@@ -35,13 +36,15 @@ pub(super) fn read(text: &str) -> Option<Quantity> {
 }
 
 /// A number without sign, exponent or blanks.
-pub(super) fn number(text: &str) -> Option<f64> {
+#[must_use]
+pub fn number(text: &str) -> Option<f64> {
     let plain = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.');
     text.parse().ok().filter(|value: &f64| plain && value.is_finite())
 }
 
 /// A value as [`read`] reads it.
-pub(in crate::cli) fn write(value: f64, unit: Unit) -> String {
+#[must_use]
+pub fn write(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Count => value.to_string(),
         // Hundredths are not exact: 0.07 is 7.000000000000001 %.
