@@ -3,14 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
 #![expect(clippy::print_stdout, reason = "what was measured is told on standard output")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kerno::bundle::Policy;
-use kerno::engine::{Limits, Settings};
+use kerno::bundle::{Entry, Manifest, Policy};
+use kerno::engine::{Fingerprint, Limits, Settings};
 use kerno::findings::{RuleReport, RuleStatus};
 use kerno::reload::{Judgement, Live, Rules};
 
@@ -87,6 +88,11 @@ fn publish(directory: &Path, number: usize, files: &[(&str, Vec<u8>)]) {
     fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
     for (name, _) in files {
         drop(symlink(Path::new("..data").join(name), directory.join(name)));
+    }
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_symlink() && !entry.path().exists() {
+            fs::remove_file(entry.path()).unwrap();
+        }
     }
     old.iter().for_each(|old| fs::remove_dir_all(old).unwrap());
 }
@@ -169,6 +175,46 @@ fn what_does_not_load_leaves_the_last_good_version_and_says_so() {
 
     fs::remove_file(&path).unwrap();
     until(&mut live, "deleted", |judgement| judgement.reports.is_empty());
+}
+
+/// A bundle of two rules, published as Kubernetes does.
+fn publish_bundle(directory: &Path, number: usize, revision: u64, version: usize) {
+    let (a, b) = (rule("healthy", version), rule("second", version));
+    let [x, y, z] = [version / 100 % 10, version / 10 % 10, version % 10];
+    let entry = |id: &str, file: &str, bytes: &[u8]| Entry {
+        id: id.to_owned(),
+        version: format!("{x}.{y}.{z}"),
+        file: file.to_owned(),
+        sha256: Fingerprint::of(bytes).sha256,
+        replaces: false,
+        params: BTreeMap::new(),
+    };
+    let rules = vec![entry("healthy", "a.wasm", &a), entry("another", "b.wasm", &b)];
+    let manifest = Manifest { name: "site".to_owned(), revision, expires: None, rules }.write();
+    publish(directory, number, &[("a.wasm", a), ("b.wasm", b), ("bundle.yaml", manifest.into_bytes())]);
+}
+
+#[test]
+fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    publish_bundle(directory.path(), 0, 5, 100);
+    let mut live = live(&[directory.path()]);
+    assert_eq!(versions(&live.judge(&window()).unwrap()), ["1.0.0", "1.0.0"]);
+    let refused = |live: &mut Live, what: &str, why: &str| {
+        let judgement = until(live, what, |judgement| judgement.reports.len() == 3);
+        assert_eq!(versions(&judgement)[..2], ["1.0.0", "1.0.0"], "{what}");
+        let reasons: Vec<&str> = judgement.reports.iter().filter_map(|report| report.reason.as_deref()).collect();
+        assert!(reasons.len() == 3 && reasons.iter().all(|reason| reason.contains(why)), "{what}: {reasons:#?}");
+    };
+    publish_bundle(directory.path(), 1, 4, 200);
+    refused(&mut live, "an older one", "it is older than what was accepted before");
+    publish_bundle(directory.path(), 2, 5, 200);
+    refused(&mut live, "another one of the same revision", "it holds something else than the revision 5");
+    publish(directory.path(), 3, &[("a.wasm", rule("healthy", 300)), ("bundle.yaml", b"name: site\n".to_vec())]);
+    refused(&mut live, "a manifest that is none", "bundle.yaml");
+    publish_bundle(directory.path(), 4, 6, 300);
+    let newer = until(&mut live, "a newer one", |judgement| judgement.reports.len() == 2);
+    assert_eq!(versions(&newer), ["3.0.0", "3.0.0"]);
 }
 
 #[test]

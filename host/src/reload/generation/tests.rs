@@ -1,5 +1,5 @@
 //! Histories of directories at random, each looked at now and then, against a model of what is to be in force.
-//! `KERNO_HISTORIES=10000` makes more of them.
+//! `PROPTEST_CASES=10000` makes more of them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -14,8 +14,6 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 use crate::engine::Fingerprint;
 
-/// Unless the environment says otherwise.
-const HISTORIES: u32 = 500;
 /// Versions of a rule.
 const VERSIONS: u8 = 40;
 const NAMES: [&str; 3] = ["a.wasm", "b.wasm", "c.wasm"];
@@ -274,8 +272,9 @@ impl Loads for Fake {
 
 #[test]
 fn whatever_happens_the_newest_that_loads_or_the_last_that_did_is_in_force() {
-    let histories = std::env::var("KERNO_HISTORIES").ok().map_or(HISTORIES, |number| number.parse().unwrap());
-    let mut runner = TestRunner::new(Config { cases: histories, failure_persistence: None, ..Config::default() });
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let histories = config.cases;
+    let mut runner = TestRunner::new(config);
     let kept = Cell::new(0_usize);
     let result = runner.run(&prop::collection::vec(event(), 1..40), |events| {
         let root = tempfile::tempdir().unwrap();
