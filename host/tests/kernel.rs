@@ -60,6 +60,8 @@ mod reuse;
 mod rights;
 #[path = "kernel/sched.rs"]
 mod sched;
+#[path = "kernel/starts.rs"]
+mod starts;
 #[path = "kernel/sync.rs"]
 mod sync;
 #[path = "kernel/syscall.rs"]

@@ -16,7 +16,7 @@ pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
 /// The contract that is offered: `wit/v1`.
 const PACKAGE: &str = "kerno:rules";
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 const MAJOR: &str = "1";
 
 /// The extension of a file that switches off the rule with its name.
@@ -299,7 +299,21 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
             name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
         if !matches!(
             interface,
-            Some("types" | "host" | "params" | "log" | "block" | "cpu" | "fd" | "memory" | "oom" | "sched" | "syscall" | "tcp")
+            Some(
+                "types"
+                    | "host"
+                    | "params"
+                    | "log"
+                    | "block"
+                    | "cpu"
+                    | "fd"
+                    | "memory"
+                    | "oom"
+                    | "sched"
+                    | "start"
+                    | "syscall"
+                    | "tcp"
+            )
         ) {
             let instead = match newer(name) {
                 Some(_) => "use a newer kerno, or build it with the SDK of this one",
