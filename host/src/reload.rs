@@ -7,9 +7,10 @@ mod reading;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Instant;
 
 use crate::engine::{Candidate, Described, Settings};
@@ -69,14 +70,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
-    /// Loads the first generation, and follows the directories from now on. `begin` is called on the thread that does.
+    /// Loads the first generation, and follows the directories from now on. `begin` is called on each thread that is started for that, before
+    /// it does anything.
     ///
     /// # Errors
     /// Rules cannot be run at all.
-    pub fn start(rules: Rules, begin: impl FnOnce() + Send + 'static) -> Result<Self, JudgeError> {
+    pub fn start(rules: Rules, begin: impl Fn() + Send + Sync + 'static) -> Result<Self, JudgeError> {
         let shared = Arc::new(Shared::default());
-        // Before the directories are read: what changes from then on is told.
-        let (watch, changes) = Watch::start(rules.directories.clone());
+        let cannot = |error| JudgeError::Threads(format!("the thread that follows rules cannot be started: {error}"));
+        // Before the directories are read: what changes from then on is told. The watcher has a thread of its own, which begins as the one
+        // that starts it.
+        let (watch, changes) = thread::scope(|scope| {
+            let watching = Builder::new().spawn_scoped(scope, || {
+                begin();
+                Watch::start(rules.directories.clone())
+            });
+            Ok(watching.map_err(cannot)?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
         let mut maker =
             Maker { follower: Follower::new(rules), native: Native::in_the_background(), shared: Arc::clone(&shared) };
         let Some((settled, judge)) = maker.make()? else {
@@ -89,9 +99,8 @@ impl Live {
             begin();
             maker.follow(watch, &changes, &stopped);
         });
-        let thread =
-            thread.map_err(|error| JudgeError::Threads(format!("the thread that follows rules cannot be started: {error}")))?;
-        Ok(Self { current, quarantine: Quarantine::default(), shared, stop: Some(stop), thread: Some(thread) })
+        let thread = Some(thread.map_err(cannot)?);
+        Ok(Self { current, quarantine: Quarantine::default(), shared, stop: Some(stop), thread })
     }
 
     /// Judges a postcard-encoded snapshot by the newest rules that are ready.

@@ -18,6 +18,8 @@ mod canary;
 mod cgroup;
 #[path = "kernel/child.rs"]
 mod child;
+#[path = "kernel/continuous.rs"]
+mod continuous;
 #[path = "kernel/cpu.rs"]
 mod cpu;
 #[path = "kernel/crowds.rs"]
