@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use kerno::bundle::{Entry, Manifest, Policy};
 use kerno::engine::{Fingerprint, Limits, Settings};
@@ -178,7 +178,7 @@ fn what_does_not_load_leaves_the_last_good_version_and_says_so() {
 }
 
 /// A bundle of two rules, published as Kubernetes does.
-fn publish_bundle(directory: &Path, number: usize, revision: u64, version: usize) {
+fn publish_bundle(directory: &Path, number: usize, revision: u64, version: usize, expires: Option<SystemTime>) {
     let (a, b) = (rule("healthy", version), rule("second", version));
     let [x, y, z] = [version / 100 % 10, version / 10 % 10, version % 10];
     let entry = |id: &str, file: &str, bytes: &[u8]| Entry {
@@ -190,14 +190,15 @@ fn publish_bundle(directory: &Path, number: usize, revision: u64, version: usize
         params: BTreeMap::new(),
     };
     let rules = vec![entry("healthy", "a.wasm", &a), entry("another", "b.wasm", &b)];
-    let manifest = Manifest { name: "site".to_owned(), revision, expires: None, rules }.write();
+    let expires = expires.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+    let manifest = Manifest { name: "site".to_owned(), revision, expires, rules }.write();
     publish(directory, number, &[("a.wasm", a), ("b.wasm", b), ("bundle.yaml", manifest.into_bytes())]);
 }
 
 #[test]
 fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
-    publish_bundle(directory.path(), 0, 5, 100);
+    publish_bundle(directory.path(), 0, 5, 100, None);
     let mut live = live(&[directory.path()]);
     assert_eq!(versions(&live.judge(&window()).unwrap()), ["1.0.0", "1.0.0"]);
     let refused = |live: &mut Live, what: &str, why: &str| {
@@ -205,15 +206,23 @@ fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
         let all_say = |judgement: &Judgement| judgement.reports.len() == 3 && judgement.reports.iter().all(says);
         assert_eq!(versions(&until(live, what, all_say))[..2], ["1.0.0", "1.0.0"], "{what}");
     };
-    publish_bundle(directory.path(), 1, 4, 200);
+    publish_bundle(directory.path(), 1, 4, 200, None);
     refused(&mut live, "an older one", "it is older than what was accepted before");
-    publish_bundle(directory.path(), 2, 5, 200);
+    publish_bundle(directory.path(), 2, 5, 200, None);
     refused(&mut live, "another one of the same revision", "it holds something else than the revision 5");
     publish(directory.path(), 3, &[("a.wasm", rule("healthy", 300)), ("bundle.yaml", b"name: site\n".to_vec())]);
     refused(&mut live, "a manifest that is none", "bundle.yaml");
-    publish_bundle(directory.path(), 4, 6, 300);
+    publish_bundle(directory.path(), 4, 6, 300, None);
     let newer = until(&mut live, "a newer one", |judgement| judgement.reports.len() == 2);
     assert_eq!(versions(&newer), ["3.0.0", "3.0.0"]);
+    publish_bundle(directory.path(), 5, 7, 300, Some(SystemTime::now() + Duration::from_secs(4)));
+    let generation = newer.generation;
+    until(&mut live, "the same rules, and another manifest", |judgement| judgement.generation == generation + 1);
+    let expired = |judgement: &Judgement| {
+        let says = |report: &RuleReport| report.reason.as_deref().is_some_and(|reason| reason.contains("it expired at"));
+        judgement.reports.len() == 1 && judgement.reports.iter().all(says)
+    };
+    until(&mut live, "one whose time is over", expired);
 }
 
 #[test]
