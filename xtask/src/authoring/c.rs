@@ -65,10 +65,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let (path, into) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
-        match path.is_dir() {
-            true if path.ends_with("bindings") => {}
-            true => copy(&path, &into)?,
-            false => drop(fs::copy(&path, &into).with_context(|| format!("cannot copy {}", path.display()))?),
+        if !path.is_dir() {
+            fs::copy(&path, &into).with_context(|| format!("cannot copy {}", path.display()))?;
+        } else if !path.ends_with("bindings") {
+            copy(&path, &into)?;
         }
     }
     Ok(())
