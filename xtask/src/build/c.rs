@@ -45,8 +45,9 @@ pub fn build(directory: &Path, clang: &Clang) -> Result<Vec<u8>> {
     bindings(&into.join("bindings")).context("no bindings can be made of wit/v1")?;
     let module = into.join("rule.wasm");
     let mut compile = Command::new(&clang.path);
-    compile.current_dir(directory).arg(format!("@{FLAGS}")).arg(format!("-fuse-ld={}", clang.linker.display()));
-    compile.arg("-I").arg(into.join("bindings")).args(sources(directory));
+    // Before those that somebody may have made by hand.
+    compile.current_dir(directory).arg("-I").arg(into.join("bindings")).arg(format!("@{FLAGS}"));
+    compile.arg(format!("-fuse-ld={}", clang.linker.display())).args(sources(directory));
     compile.args(["rule.c", "rule_component_type.o"].map(|file| into.join("bindings").join(file)));
     command::run(compile.arg("-o").arg(&module))?;
     rules::component(&[module])
