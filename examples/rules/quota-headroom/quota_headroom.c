@@ -222,7 +222,7 @@ bool exports_kerno_rules_guest_evaluate(verdict *ret, string *err) {
         double cpus = of->quota.val.quota / of->quota.val.period;
         candidate one = {of, of->usage.val / (cpus * host.duration), cpus};
         // What is no number is no share.
-        if (!(one.use >= 0)) continue;
+        if (!(cpus > 0 && one.use >= 0)) continue;
         if ((double)of->throttling.val.throttled_periods > most_held_back * (double)of->throttling.val.periods) {
             held_back++;
             continue;

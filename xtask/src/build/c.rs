@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use wit_bindgen_core::Files;
 use wit_bindgen_core::wit_parser::Resolve;
 
@@ -36,13 +36,18 @@ pub fn bindings(into: &Path) -> Result<()> {
 
 /// Builds the rule in a directory of C files and gives its component.
 pub fn build(directory: &Path, clang: &Clang) -> Result<Vec<u8>> {
+    ensure!(
+        directory.join(FLAGS).is_file(),
+        "it has no {FLAGS}, clang's arguments: begin with that of examples/rules/quota-headroom"
+    );
     let name = directory.file_name().context("the directory of a rule has a name")?;
     let into = paths::artifacts()?.join("build/c").join(name);
     bindings(&into.join("bindings")).context("no bindings can be made of wit/v1")?;
     let module = into.join("rule.wasm");
     let mut compile = Command::new(&clang.path);
-    compile.current_dir(directory).arg(format!("@{FLAGS}")).arg(format!("-fuse-ld={}", clang.linker.display()));
-    compile.arg("-I").arg(into.join("bindings")).args(sources(directory));
+    // Before those that somebody may have made by hand.
+    compile.current_dir(directory).arg("-I").arg(into.join("bindings")).arg(format!("@{FLAGS}"));
+    compile.arg(format!("-fuse-ld={}", clang.linker.display())).args(sources(directory));
     compile.args(["rule.c", "rule_component_type.o"].map(|file| into.join("bindings").join(file)));
     command::run(compile.arg("-o").arg(&module))?;
     rules::component(&[module])
