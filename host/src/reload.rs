@@ -28,6 +28,8 @@ pub struct Judgement {
     pub generation: u64,
     /// One a rule.
     pub reports: Vec<RuleReport>,
+    /// Why a rule is not what its file is now, by its id.
+    pub kept: BTreeMap<String, String>,
 }
 
 /// Rules in force, and the thread that makes the next ones ready.
@@ -130,7 +132,8 @@ impl Live {
                 report.reason = Some(report.reason.take().map_or_else(|| note.clone(), |reason| format!("{reason}; {note}")));
             }
         }
-        Ok(Judgement { generation: *number, reports })
+        let kept = notes.iter().filter_map(|(index, note)| Some((reports.get(*index)?.id.clone(), note.clone()))).collect();
+        Ok(Judgement { generation: *number, reports, kept })
     }
 
     /// Which generation judges next.

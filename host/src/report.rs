@@ -10,7 +10,7 @@ mod style;
 mod text;
 mod units;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use kerno_signals::{CollectorReport, CollectorStatus, Coverage, Snapshot};
@@ -53,6 +53,9 @@ pub struct Report {
     pub rules_generation: Option<u64>,
     /// Of a window that others came before, what has changed.
     pub changes: Option<Changes>,
+    /// Rules whose last good version judged, by id, and why.
+    #[serde(skip)]
+    pub kept: BTreeMap<String, String>,
     /// Why findings follow from others.
     #[serde(skip)]
     pub explained: Vec<Explained>,
@@ -152,6 +155,7 @@ impl Report {
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
             rules_generation: None,
             changes: None,
+            kept: BTreeMap::new(),
             burned: Vec::new(),
             hidden: 0,
         }

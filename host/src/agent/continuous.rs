@@ -74,6 +74,7 @@ pub fn continuous(
             let mut report = Report::new(&snapshot, judgement.reports);
             report.mark(&objectives);
             report.rules_generation = Some(judgement.generation);
+            report.kept = judgement.kept;
             history.note(&mut report);
             is_told = true;
             if tell(report).is_break() || snapshot.window.interrupted {

@@ -41,6 +41,8 @@ pub(super) struct Evaluated {
     pub(super) status: RuleStatus,
     /// Why.
     pub(super) reason: Option<String>,
+    /// Why it is not what its file is now.
+    pub(super) kept: Option<String>,
     /// RFC 3339, UTC: when it was judged last; `None` when it never was.
     pub(super) evaluated: Option<String>,
 }
@@ -77,6 +79,7 @@ impl Running {
                 version: rule.version.clone(),
                 status: rule.status,
                 reason: rule.reason.clone(),
+                kept: report.kept.get(&rule.id).cloned(),
                 evaluated: self.evaluated.get(&key).cloned(),
             });
         }
@@ -126,6 +129,11 @@ pub(super) fn running(environment: &Environment) -> Option<State> {
 }
 
 impl State {
+    /// Rules whose last good version is in force, and why.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rules.iter().filter_map(|rule| Some((rule.id.as_str(), rule.kept.as_deref()?)))
+    }
+
     /// What it says of one rule.
     pub(super) fn of(&self, id: &str, source: &str) -> Option<&Evaluated> {
         self.rules.iter().find(|rule| rule.id == id && rule.source == source)

@@ -167,7 +167,15 @@ fn read(path: &Path, rules: &Rules, known: &[Accepted], names: &mut BTreeSet<Str
             Some(reason)
         }
         Some(_) => None,
-        None if is_bundle => Some(candidates.first().and_then(Candidate::why_refused).unwrap_or_default().to_owned()),
+        None if is_bundle => {
+            let reason = candidates.first().and_then(Candidate::why_refused).unwrap_or_default().to_owned();
+            // It is known by its own name, not by that of the directory behind the link.
+            if let Some(first) = candidates.first_mut().filter(|_| published.is_some()) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                *first = Candidate::refused(&name, path.join(bundle::MANIFEST), reason.clone());
+            }
+            Some(reason)
+        }
         None => None,
     };
     Directory { path: path.to_path_buf(), rules: candidates, bundle: bundle.filter(|_| refused.is_none()), refused }

@@ -18,9 +18,9 @@ pub struct Changes {
     pub resolved: Vec<Past>,
     /// Those that may be there or not: their rules were not judged.
     pub unknown: Vec<Past>,
-    /// Rules that others have taken the place of since the window before.
+    /// What has become of rules since the window before, a line each.
     #[serde(skip)]
-    pub rules: bool,
+    pub rules: Vec<String>,
 }
 
 /// A finding of an earlier window.
@@ -48,11 +48,44 @@ pub struct History {
 }
 
 /// What became of the rules of a window.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Rules {
     generation: Option<u64>,
-    /// Those that could not be judged.
-    doubtful: Vec<(String, RuleStatus)>,
+    /// Whether each was judged, and why it is not what its file is now.
+    all: BTreeMap<String, (bool, Option<String>)>,
+}
+
+impl Rules {
+    fn of(report: &Report) -> Self {
+        let is_judged = |status| matches!(status, RuleStatus::Fired | RuleStatus::Quiet);
+        let rule = |rule: &super::Rule| (rule.id.clone(), (is_judged(rule.status), report.kept.get(&rule.id).cloned()));
+        Self { generation: report.rules_generation, all: report.rules.iter().map(rule).collect() }
+    }
+
+    /// What is other than it was.
+    fn since(&self, before: &Self, report: &Report) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let (Some(number), true) = (self.generation, self.generation != before.generation) {
+            lines.push(format!("generation {number} of the rules is in force"));
+        }
+        for rule in &report.rules {
+            let Some((is_judged, kept)) = self.all.get(&rule.id) else { continue };
+            let (status, reason) = (rule.status.as_str(), rule.reason.as_deref().unwrap_or("no reason given"));
+            let what = match (before.all.get(&rule.id), kept) {
+                (Some((_, Some(was))), Some(kept)) if was == kept => continue,
+                (_, Some(kept)) => kept.clone(),
+                (Some((_, Some(_))), None) if *is_judged => "its file is in force again".to_owned(),
+                (Some((was_judged, _)), None) if was_judged == is_judged => continue,
+                (Some(_), None) if *is_judged => "judged again".to_owned(),
+                (None, None) if *is_judged => "new".to_owned(),
+                (_, None) => format!("{status}: {reason}"),
+            };
+            lines.push(format!("{}: {what}", rule.id));
+        }
+        let gone = before.all.keys().filter(|id| !self.all.contains_key(*id));
+        lines.extend(gone.map(|id| format!("{id}: gone")));
+        lines
+    }
 }
 
 impl History {
@@ -92,13 +125,9 @@ impl History {
             past.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.title.cmp(&b.title)));
         }
         self.known = known;
-        let doubtful =
-            |status: RuleStatus| matches!(status, RuleStatus::Failed | RuleStatus::NotEvaluated | RuleStatus::Disabled);
-        let doubtful =
-            report.rules.iter().filter(|rule| doubtful(rule.status)).map(|rule| (rule.id.clone(), rule.status)).collect();
-        let rules = Some(Rules { generation: report.rules_generation, doubtful });
-        changes.rules = self.rules.is_some() && self.rules != rules;
-        self.rules = rules;
+        let rules = Rules::of(report);
+        changes.rules = self.rules.as_ref().map_or_else(Vec::new, |before| rules.since(before, report));
+        self.rules = Some(rules);
         report.changes = Some(changes);
     }
 }

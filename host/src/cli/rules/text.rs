@@ -28,12 +28,11 @@ pub(super) fn list(all: &[Listed<'_>], state: Option<&State>) -> String {
     if let Some(state) = state {
         let generation = state.generation.map_or_else(String::new, |number| format!(", generation {number} of its rules"));
         text += &format!("\nkerno runs as process {}{generation}.\n", state.pid);
+        text.extend(state.kept().map(|(id, why)| format!("\n{}: {}\n", clean(id), clean(why))));
         for (rule, running) in all.iter().filter_map(|listed| Some((listed.rule, listed.running.as_ref()?))) {
-            let differs = running.version.as_deref() != rule.about.as_ref().map(|about| about.version.as_str());
             let fails = running.status == RuleStatus::Failed && rule.about.is_some();
-            if let (true, Some(reason)) = (differs || fails, &running.reason) {
-                let version = running.version.as_deref().unwrap_or("no version");
-                text += &format!("\n{}: {version} is in force, {}: {reason}\n", rule.id, running.status.as_str());
+            if let (true, Some(reason)) = (fails, &running.reason) {
+                text += &format!("\n{}: {}: {}\n", rule.id, running.status.as_str(), clean(reason));
             }
         }
     }

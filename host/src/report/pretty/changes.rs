@@ -1,7 +1,7 @@
 //! A window after the first: what has changed since the one before, and in full only what is new.
 
-use super::{Page, finding, header, rules};
-use crate::findings::{RuleStatus, Verdict};
+use super::{Page, finding, header};
+use crate::findings::Verdict;
 use crate::report::{Changes, Past, Report, Style, human_seconds};
 
 /// What has changed, with a newline at its end; the whole report where nothing came before it.
@@ -10,8 +10,8 @@ pub fn pretty_changes(report: &Report, style: &Style) -> String {
     let Some(changes) = &report.changes else { return super::pretty(report, style) };
     let mut page = Page { lines: Vec::new(), style: *style };
     headline(report, changes, &mut page);
-    if changes.rules {
-        rules_of(report, &mut page);
+    for line in &changes.rules {
+        page.paragraph("  RULES     ", 12, line);
     }
     for past in &changes.resolved {
         entry("RESOLVED", past, &mut page);
@@ -52,22 +52,10 @@ fn headline(report: &Report, changes: &Changes, page: &mut Page) {
     ];
     let told = numbers.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
     facts.extend(told);
-    if facts.len() == 3 {
+    if facts.len() == 3 && changes.rules.is_empty() {
         facts.push("no change".to_owned());
     }
     header::facts_line(&facts, true, page);
-}
-
-/// Which rules are in force now, and which of them say nothing.
-fn rules_of(report: &Report, page: &mut Page) {
-    let number = report.rules_generation.map_or_else(String::new, |number| format!(", generation {number}"));
-    let of = |status: RuleStatus| report.rules.iter().filter(move |rule| rule.status == status);
-    let judged = of(RuleStatus::Quiet).count() + of(RuleStatus::Fired).count();
-    page.paragraph("  RULES     ", 12, &format!("{judged} of {} judged{number}", report.rules.len()));
-    for rule in of(RuleStatus::Failed).chain(of(RuleStatus::NotEvaluated)) {
-        let (id, reason) = rules::rule_entry(rule);
-        page.paragraph("            ", 12, &format!("{id} {}: {reason}", rule.status.as_str().replace('_', " ")));
-    }
 }
 
 fn entry(word: &str, past: &Past, page: &mut Page) {
