@@ -7,13 +7,14 @@ mod reading;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder};
 use std::time::Instant;
 
-use crate::engine::{Candidate, Described, Settings};
-use crate::findings::RuleReport;
+use crate::engine::{Candidate, Described};
+use crate::findings::{RuleReport, RuleStatus};
 use crate::judge::{Judge, JudgeError, Native};
 pub use generation::Rules;
 use generation::{Follower, Loads, Settled};
@@ -34,9 +35,8 @@ pub struct Live {
     current: Generation,
     quarantine: Quarantine,
     shared: Arc<Shared>,
-    /// Dropped, it ends the thread.
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Dropped, it ends the thread, as soon as that has time for it: nobody waits for what is made ready.
+    _stop: Sender<()>,
 }
 
 /// Rules that were made ready together, and the process that they run in.
@@ -69,29 +69,43 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
-    /// Loads the first generation, and follows the directories from now on. `begin` is called on the thread that does.
+    /// Loads the first generation, and follows the directories from now on. `begin` is called on each thread that is started for that, before
+    /// it does anything.
     ///
     /// # Errors
     /// Rules cannot be run at all.
-    pub fn start(rules: Rules, begin: impl FnOnce() + Send + 'static) -> Result<Self, JudgeError> {
+    pub fn start(rules: Rules, begin: impl Fn() + Send + Sync + 'static) -> Result<Self, JudgeError> {
         let shared = Arc::new(Shared::default());
-        // Before the directories are read: what changes from then on is told.
-        let (watch, changes) = Watch::start(rules.directories.clone());
-        let mut maker =
-            Maker { follower: Follower::new(rules), native: Native::in_the_background(), shared: Arc::clone(&shared) };
-        let Some((settled, judge)) = maker.make()? else {
-            return Err(JudgeError::Ended("has no rules: their directories do not stay the same while they are read".to_owned()));
+        let cannot = |error| JudgeError::Threads(format!("the thread that follows rules cannot be started: {error}"));
+        // Before the directories are read: what changes from then on is told. The watcher has a thread of its own, which begins as the one
+        // that starts it.
+        let (watch, changes) = thread::scope(|scope| {
+            let watching = Builder::new().spawn_scoped(scope, || {
+                begin();
+                Watch::start(rules.directories.clone())
+            });
+            Ok(watching.map_err(cannot)?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
+        let mut maker = Maker { follower: Follower::new(rules), native: Native::awaited(), shared: Arc::clone(&shared) };
+        let ((stop, stopped), (first, made)) = (channel(), channel());
+        // The processes that judge end with the thread that starts them.
+        let following = move || {
+            begin();
+            let first_made = maker.make();
+            let is_made = matches!(first_made, Ok(Some(_)));
+            maker.native.step_back();
+            // Nobody waits for it who has gone.
+            if first.send(first_made).is_ok() && is_made {
+                maker.follow(watch, &changes, &stopped);
+            }
         };
+        Builder::new().name("reload".into()).spawn(following).map_err(cannot)?;
+        let ended = |why: &str| JudgeError::Ended(format!("has no rules: {why}"));
+        let made = made.recv().map_err(|_| ended("the thread that loads them has ended"))??;
+        let (settled, judge) = made.ok_or_else(|| ended("their directories do not stay the same while they are read"))?;
         let Settled { number, files, notes, .. } = settled;
         let current = Generation { number, judge, files, notes };
-        let (stop, stopped) = channel();
-        let thread = Builder::new().name("reload".into()).spawn(move || {
-            begin();
-            maker.follow(watch, &changes, &stopped);
-        });
-        let thread =
-            thread.map_err(|error| JudgeError::Threads(format!("the thread that follows rules cannot be started: {error}")))?;
-        Ok(Self { current, quarantine: Quarantine::default(), shared, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { current, quarantine: Quarantine::default(), shared, _stop: stop })
     }
 
     /// Judges a postcard-encoded snapshot by the newest rules that are ready.
@@ -107,7 +121,8 @@ impl Live {
         let mut reports = judge.judge_without(&rest, snapshot)?;
         let judged = |index: &usize| !rest.contains_key(index);
         let stopped: BTreeSet<usize> = judge.stopped().clone();
-        self.quarantine.note(files, (0..files.len()).filter(judged), &stopped, now);
+        let said = |index: &usize| matches!(reports[*index].status, RuleStatus::Fired | RuleStatus::Quiet);
+        self.quarantine.note(files, (0..reports.len()).filter(said), &stopped, now);
         for (index, report) in (0..).zip(&mut reports) {
             let note =
                 notes.get(&index).into_iter().cloned().chain(self.quarantine.warning(files, index).filter(|_| judged(&index)));
@@ -131,16 +146,6 @@ impl Live {
         }
         if let Some(notes) = next.notes.take() {
             self.current.notes = notes;
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
-            let _ = thread.join();
         }
     }
 }
@@ -185,11 +190,10 @@ impl Maker {
     fn make(&mut self) -> Result<Option<(Settled, Judge)>, JudgeError> {
         let begun = Instant::now();
         let rules = self.follower.rules().clone();
-        let judge = Judge::start_as(rules.program, rules.limits)?;
         let window = lock(&self.shared.window).clone();
-        let mut loader = Loader { judge, native: &mut self.native, settings: rules.settings, window };
+        let mut loader = Loader { judge: None, native: &mut self.native, rules, window };
         let Some(settled) = self.follower.look(&mut loader)? else { return Ok(None) };
-        let judge = loader.judge;
+        let Some(judge) = loader.judge else { return Ok(None) };
         // What does not load is not compiled over and over.
         self.native.keep(&settled.held);
         tracing::debug!("rules: generation {} was made ready in {:?}", settled.number, begun.elapsed());
@@ -199,9 +203,10 @@ impl Maker {
 
 /// A process that rules are tried in before they are in force.
 struct Loader<'a> {
-    judge: Judge,
+    /// Started for the first rules: often there is nothing to try.
+    judge: Option<Judge>,
     native: &'a mut Native,
-    settings: Settings,
+    rules: Rules,
     window: Option<Arc<[u8]>>,
 }
 
@@ -209,15 +214,23 @@ impl Loads for Loader<'_> {
     type Error = JudgeError;
 
     fn load(&mut self, candidates: &[Candidate], off: &BTreeMap<String, String>) -> Result<Vec<Option<String>>, JudgeError> {
-        let described = self.judge.load_with(candidates.to_vec(), self.settings.clone(), off.clone(), self.native)?;
+        let judge = match &mut self.judge {
+            Some(judge) => judge,
+            none => none.insert(Judge::start_as(self.rules.program.clone(), self.rules.limits.clone())?),
+        };
+        let described = judge.load_with(candidates.to_vec(), self.rules.settings.clone(), off.clone(), self.native)?;
         let failed = |rule: &Described| rule.reason.clone().filter(|_| rule.about.is_none() && !rule.disabled);
         Ok(described.iter().map(failed).collect())
     }
 
     fn try_out(&mut self) -> Result<BTreeMap<usize, String>, JudgeError> {
-        let Some(window) = &self.window else { return Ok(BTreeMap::new()) };
-        let reports = self.judge.judge(window)?;
+        let (Some(window), Some(judge)) = (&self.window, &mut self.judge) else { return Ok(BTreeMap::new()) };
+        let reports = judge.judge(window)?;
         let why = |index: &usize| Some((*index, reports.get(*index)?.reason.clone()?));
-        Ok(self.judge.stopped().iter().filter_map(why).collect())
+        Ok(judge.stopped().iter().filter_map(why).collect())
+    }
+
+    fn left_out(&mut self) -> bool {
+        self.native.left_out()
     }
 }

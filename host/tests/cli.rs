@@ -15,6 +15,8 @@ mod bundle;
 mod components;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/continuous.rs"]
+mod continuous;
 #[path = "cli/install.rs"]
 mod install;
 #[path = "cli/new.rs"]

@@ -54,6 +54,21 @@ fn every_released_version_is_kept() {
     }
 }
 
+/// What was released under a version is what is offered under it.
+#[test]
+fn a_contract_that_changed_has_another_version() {
+    let types = fs::read_to_string(wit().join("v1/types.wit")).unwrap();
+    let offered = types.lines().find_map(|line| line.strip_prefix("package kerno:rules@")?.strip_suffix(';')).unwrap();
+    let kept = wit().join("released").join(offered);
+    if !kept.exists() {
+        return;
+    }
+    for entry in fs::read_dir(wit().join("v1")).unwrap().map(|entry| entry.unwrap().path()) {
+        let copy = kept.join(entry.file_name().unwrap());
+        assert_eq!(fs::read(&entry).unwrap(), fs::read(&copy).unwrap(), "{} is not {}", copy.display(), entry.display());
+    }
+}
+
 #[test]
 fn a_contract_that_lost_or_changed_something_is_found_out() {
     let changed = tempfile::tempdir().unwrap();
@@ -74,12 +89,22 @@ fn a_contract_that_lost_or_changed_something_is_found_out() {
     }
 }
 
+/// Windows in which the rules that were kept with a version have something to say.
+const WINDOWS: [(&str, &str); 2] = [
+    ("1.0.0", "run-queue-budget/fixtures/fires-over-budget.json"),
+    ("1.1.0", "slow-container-start/fixtures/fires-slow-mounts.json"),
+];
+
+fn window(version: &str) -> PathBuf {
+    let (_, fixture) = WINDOWS.iter().find(|(of, _)| *of == version).unwrap();
+    wit().join("../examples/rules").join(fixture)
+}
+
 /// Loads a component as a user's rule; the reason why not, or what it says of a window in which it has something to say.
-fn judged(component: &[u8]) -> Result<RuleStatus, String> {
+fn judged(component: &[u8], window: &Path) -> Result<RuleStatus, String> {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("rule.wasm"), component).unwrap();
     let rules = Runtime::new(&Limits::default()).unwrap().load(&[], &[directory.path().to_owned()]).unwrap();
-    let window = wit().join("../examples/rules/run-queue-budget/fixtures/fires-over-budget.json");
     let window: kerno_signals::Snapshot = serde_json::from_str(&fs::read_to_string(window).unwrap()).unwrap();
     let report = rules.judge(&postcard::to_allocvec(&window).unwrap()).unwrap().remove(0);
     if report.status == RuleStatus::Failed { Err(report.reason.unwrap()) } else { Ok(report.status) }
@@ -89,7 +114,7 @@ fn judged(component: &[u8]) -> Result<RuleStatus, String> {
 fn a_rule_that_was_built_for_a_released_version_still_runs() {
     for (version, directory) in released() {
         let component = fs::read(directory.join("rule.wasm")).unwrap();
-        assert_eq!(judged(&component), Ok(RuleStatus::Fired), "{version}");
+        assert_eq!(judged(&component, &window(&version)), Ok(RuleStatus::Fired), "{version}");
     }
 }
 
@@ -102,7 +127,7 @@ fn a_rule_may_import_all_of_a_released_version() {
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         let component = ComponentEncoder::default().module(&module).unwrap().encode().unwrap();
         // It links, so that it is asked; it has no answer.
-        let reason = judged(&component).unwrap_err();
+        let reason = judged(&component, &window(&version)).unwrap_err();
         assert!(reason.contains("when asked to describe itself: it trapped"), "{version}: {reason}");
     }
 }

@@ -83,13 +83,13 @@ fn what_is_no_component_is_told_apart() {
 #[test]
 fn a_component_of_another_world_is_told_what_it_wants() {
     for (name, words) in [
-        ("other-world", "does not export `kerno:rules/guest@1.0.0` but `greet`"),
+        ("other-world", "does not export `kerno:rules/guest@1.1.0` but `greet`"),
         ("imports-unknown", "imports `evil:tools/shell@0.1.0`"),
         ("imports-wasi", "rules have no WASI"),
         ("version-two", "built for kerno:rules@2.0.0"),
         (
             "version-newer",
-            "built for kerno:rules@1.9.0, and this kerno offers kerno:rules@1.0.0, which does not have all that it uses",
+            "built for kerno:rules@1.9.0, and this kerno offers kerno:rules@1.1.0, which does not have all that it uses",
         ),
         ("version-newer", "boot-seconds"),
         ("version-newer-interface", "imports `kerno:rules/numa@1.9.0-rc.1`"),

@@ -18,6 +18,8 @@ mod canary;
 mod cgroup;
 #[path = "kernel/child.rs"]
 mod child;
+#[path = "kernel/continuous.rs"]
+mod continuous;
 #[path = "kernel/cpu.rs"]
 mod cpu;
 #[path = "kernel/crowds.rs"]
@@ -60,6 +62,8 @@ mod reuse;
 mod rights;
 #[path = "kernel/sched.rs"]
 mod sched;
+#[path = "kernel/starts.rs"]
+mod starts;
 #[path = "kernel/sync.rs"]
 mod sync;
 #[path = "kernel/syscall.rs"]

@@ -59,26 +59,29 @@ fn config(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// What stands between fences of this kind, in the section on configuration.
-fn configuration(fence: &str) -> String {
+/// What stands between the first fences of this kind in a section.
+fn fenced(section: &str, fence: &str) -> String {
     let readme = file("README.md");
-    let (_, section) = readme.split_once("\n## Configure it\n").unwrap();
+    let (_, section) = readme.split_once(&format!("\n## {section}\n")).unwrap();
     let (_, block) = section.split_once(&format!("```{fence}\n")).unwrap();
     block.split_once("```").unwrap().0.to_owned()
 }
 
 #[test]
-fn the_configuration_in_the_readme_and_the_one_to_start_from_are_valid_without_a_warning() {
-    let readmes = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(readmes.path(), configuration("yaml")).unwrap();
-    for path in [readmes.path(), Path::new("deploy/config.yaml")] {
+fn the_configurations_in_the_readme_and_the_one_to_start_from_are_valid_without_a_warning() {
+    let readmes = ["Configure it", "Write a rule"].map(|section| {
+        let written = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(written.path(), fenced(section, "yaml")).unwrap();
+        written
+    });
+    for path in readmes.iter().map(tempfile::NamedTempFile::path).chain([Path::new("deploy/config.yaml")]) {
         assert_eq!(config(&["config", "validate", path.to_str().unwrap()]), (Some(0), String::new()));
     }
 }
 
 #[test]
 fn the_commands_of_the_section_on_configuration_run() {
-    let commands = configuration("sh");
+    let commands = fenced("Configure it", "sh");
     assert_eq!(commands.lines().count(), 2);
     for line in commands.lines() {
         let words: Vec<&str> = line.split(' ').skip(1).collect();

@@ -3,14 +3,15 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says where it stopped")]
 #![expect(clippy::print_stdout, reason = "what was measured is told on standard output")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use kerno::bundle::Policy;
-use kerno::engine::{Limits, Settings};
+use kerno::bundle::{Entry, Manifest, Policy};
+use kerno::engine::{Fingerprint, Limits, Settings};
 use kerno::findings::{RuleReport, RuleStatus};
 use kerno::reload::{Judgement, Live, Rules};
 
@@ -87,6 +88,11 @@ fn publish(directory: &Path, number: usize, files: &[(&str, Vec<u8>)]) {
     fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
     for (name, _) in files {
         drop(symlink(Path::new("..data").join(name), directory.join(name)));
+    }
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_symlink() && !entry.path().exists() {
+            fs::remove_file(entry.path()).unwrap();
+        }
     }
     old.iter().for_each(|old| fs::remove_dir_all(old).unwrap());
 }
@@ -169,6 +175,54 @@ fn what_does_not_load_leaves_the_last_good_version_and_says_so() {
 
     fs::remove_file(&path).unwrap();
     until(&mut live, "deleted", |judgement| judgement.reports.is_empty());
+}
+
+/// A bundle of two rules, published as Kubernetes does.
+fn publish_bundle(directory: &Path, number: usize, revision: u64, version: usize, expires: Option<SystemTime>) {
+    let (a, b) = (rule("healthy", version), rule("second", version));
+    let [x, y, z] = [version / 100 % 10, version / 10 % 10, version % 10];
+    let entry = |id: &str, file: &str, bytes: &[u8]| Entry {
+        id: id.to_owned(),
+        version: format!("{x}.{y}.{z}"),
+        file: file.to_owned(),
+        sha256: Fingerprint::of(bytes).sha256,
+        replaces: false,
+        params: BTreeMap::new(),
+    };
+    let rules = vec![entry("healthy", "a.wasm", &a), entry("another", "b.wasm", &b)];
+    let expires = expires.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+    let manifest = Manifest { name: "site".to_owned(), revision, expires, rules }.write();
+    publish(directory, number, &[("a.wasm", a), ("b.wasm", b), ("bundle.yaml", manifest.into_bytes())]);
+}
+
+#[test]
+fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    publish_bundle(directory.path(), 0, 5, 100, None);
+    let mut live = live(&[directory.path()]);
+    assert_eq!(versions(&live.judge(&window()).unwrap()), ["1.0.0", "1.0.0"]);
+    let refused = |live: &mut Live, what: &str, why: &str| {
+        let says = |report: &RuleReport| report.reason.as_deref().is_some_and(|reason| reason.contains(why));
+        let all_say = |judgement: &Judgement| judgement.reports.len() == 3 && judgement.reports.iter().all(says);
+        assert_eq!(versions(&until(live, what, all_say))[..2], ["1.0.0", "1.0.0"], "{what}");
+    };
+    publish_bundle(directory.path(), 1, 4, 200, None);
+    refused(&mut live, "an older one", "it is older than what was accepted before");
+    publish_bundle(directory.path(), 2, 5, 200, None);
+    refused(&mut live, "another one of the same revision", "it holds something else than the revision 5");
+    publish(directory.path(), 3, &[("a.wasm", rule("healthy", 300)), ("bundle.yaml", b"name: site\n".to_vec())]);
+    refused(&mut live, "a manifest that is none", "bundle.yaml");
+    publish_bundle(directory.path(), 4, 6, 300, None);
+    let newer = until(&mut live, "a newer one", |judgement| judgement.reports.len() == 2);
+    assert_eq!(versions(&newer), ["3.0.0", "3.0.0"]);
+    publish_bundle(directory.path(), 5, 7, 300, Some(SystemTime::now() + Duration::from_secs(4)));
+    let generation = newer.generation;
+    until(&mut live, "the same rules, and another manifest", |judgement| judgement.generation == generation + 1);
+    let expired = |judgement: &Judgement| {
+        let says = |report: &RuleReport| report.reason.as_deref().is_some_and(|reason| reason.contains("it expired at"));
+        judgement.reports.len() == 1 && judgement.reports.iter().all(says)
+    };
+    until(&mut live, "one whose time is over", expired);
 }
 
 #[test]

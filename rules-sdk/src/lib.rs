@@ -35,6 +35,7 @@ pub use bindings::kerno::rules::memory::{
 };
 pub use bindings::kerno::rules::oom::{GroupKills, Shortage, Trigger, Victim};
 pub use bindings::kerno::rules::sched::{CgroupDelay, Runner, WaitingTask};
+pub use bindings::kerno::rules::start::GroupStart;
 pub use bindings::kerno::rules::syscall::{
     CallCounts, CallError, CallInFlight, CallParts, CallProcess, CallTime, DescriptorKind, DescriptorsMade, ErrorsOf,
     FailingCall, FailureFilter, FailureThreshold, SlowCaller,
@@ -101,7 +102,7 @@ pub mod prelude {
         CgroupMemory, CgroupSegments, CgroupTraffic, ClassTraffic, Connections, Coverage, CpuLimit, CpuQuota, CpuThrottling,
         Description, DescriptorKind, DescriptorsMade, Destination, DestinationTraffic, Device, DeviceLatency, Entity, EntityKind,
         ErrorsOf, FailingCall, FailureFilter, FailureThreshold, FamilyInfo, FdGrowth, FdProcess, FdTotals, FileSystem,
-        FileSystemSync, FilledLimit, Finding, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, LimitKind,
+        FileSystemSync, FilledLimit, Finding, Flow, GroupKills, GroupStart, HostCpu, HostMemory, Latency, LatencyKind, LimitKind,
         MachineInfo, MemoryEvents, MemoryGrowth, MemoryLimit, MemoryOrder, NamespaceTotals, NetworkNamespace, NetworkProcess,
         OpenFiles, Operation, PeerClass, Rule, Runner, Segments, Severity, Shortage, Signals, SlowCaller, Traffic, Trigger, Unit,
         Urgency, Verdict, Victim, WaitingTask, export,

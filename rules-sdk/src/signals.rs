@@ -15,9 +15,9 @@ use crate::format::{count, counted, percent};
 use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
     ClassTraffic, Coverage, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter,
-    FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo,
-    MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Verdict, Victim,
-    WaitingTask, confidence,
+    FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, GroupStart, HostCpu, HostMemory, Latency, LatencyKind,
+    MachineInfo, MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Verdict,
+    Victim, WaitingTask, confidence,
 };
 
 pub(crate) use source::Source;
@@ -327,6 +327,20 @@ impl Signals {
     #[must_use]
     pub fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
         self.0.full_accept_queues(limit)
+    }
+
+    /// Control groups made in the window in which something ran, whose longest stage took at least `min_seconds`, those with the longest
+    /// first. The stages are: until a program was executed, from there until it listened, and from when it was asked until it answered;
+    /// one that it has not come out of counts as far as it is. Since 1.1 of the contract.
+    #[must_use]
+    pub fn starts(&self, min_seconds: f64, limit: u32) -> Vec<GroupStart> {
+        self.0.starts(min_seconds, limit)
+    }
+
+    /// Control groups made in the window, those in which nothing ran included; `None` when not measured. Since 1.1 of the contract.
+    #[must_use]
+    pub fn groups_made(&self) -> Option<u64> {
+        self.0.groups_made()
     }
 
     /// A family, if it was seen well enough to judge percentiles by: else why not, as a reason for `not-evaluated`.

@@ -1,5 +1,7 @@
 //! A rule as its author makes it: `kerno rules new`, and then every command that it prints, until a report names what it finds.
 
+pub mod c;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -39,7 +41,7 @@ const GROWS: (&str, &str) = (
 /// Each command counts as one test, and so does each thing that is seen of the rule.
 pub fn run(kerno: &Path) -> Result<Counts> {
     let mut counts = Counts::default();
-    let author = Author::new(kerno)?;
+    let author = Author::new(kerno, ID)?;
     let text = command::output(author.command(kerno).args(["rules", "new", ID, "--output", "json"]))?;
     let made: Value = serde_json::from_str(&text)?;
     // What was compiled for the last new rule is of use for this one.
@@ -55,12 +57,7 @@ pub fn run(kerno: &Path) -> Result<Counts> {
     }
     count(&mut counts, "kerno doctor --replay", author.is_told());
     count(&mut counts, "more memory than it begins with", author.grows(&[build, try_it]));
-    if counts.failed == 0 {
-        fs::remove_dir_all(&author.place).with_context(|| format!("cannot remove {}", author.place.display()))?;
-    } else {
-        println!("the project: {}", author.project().display());
-    }
-    Ok(counts)
+    author.leave(counts)
 }
 
 fn count(counts: &mut Counts, name: &str, outcome: Result<()>) {
@@ -75,14 +72,15 @@ fn count(counts: &mut Counts, name: &str, outcome: Result<()>) {
 struct Author {
     kerno: PathBuf,
     place: PathBuf,
+    id: &'static str,
     path: OsString,
     /// Whether the compiler has its library for rules ready-made.
     is_ready: bool,
 }
 
 impl Author {
-    fn new(kerno: &Path) -> Result<Self> {
-        let place = env::temp_dir().join(format!("kerno-authoring-{}", process::id()));
+    fn new(kerno: &Path, id: &'static str) -> Result<Self> {
+        let place = env::temp_dir().join(format!("kerno-authoring-{}-{id}", process::id()));
         fs::create_dir_all(place.join("rules")).with_context(|| format!("cannot make {}", place.display()))?;
         let rules = format!("rules:\n  dirs: [{}]\n", place.join("rules").display());
         fs::write(place.join("config.yaml"), rules).context("cannot write a configuration")?;
@@ -95,11 +93,22 @@ impl Author {
             path: env::join_paths(programs.chain(env::split_paths(&others))).context("a directory of programs has a colon")?,
             is_ready: library.is_some_and(|library| Path::new(library.trim()).is_dir()),
             place,
+            id,
         })
     }
 
     fn project(&self) -> PathBuf {
-        self.place.join(ID)
+        self.place.join(self.id)
+    }
+
+    /// What was made is of use where something failed.
+    fn leave(&self, counts: Counts) -> Result<Counts> {
+        if counts.failed == 0 {
+            fs::remove_dir_all(&self.place).with_context(|| format!("cannot remove {}", self.place.display()))?;
+        } else {
+            println!("the project: {}", self.project().display());
+        }
+        Ok(counts)
     }
 
     /// A command with nothing of the cargo that runs this test.

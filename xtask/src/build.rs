@@ -1,5 +1,6 @@
 //! `cargo xtask build`: kernel programs, rules, and the host's binary with both embedded.
 
+pub mod c;
 pub mod host;
 mod kernel;
 pub mod rules;

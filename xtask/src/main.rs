@@ -4,6 +4,7 @@
 mod authoring;
 mod bench;
 mod build;
+mod clang;
 mod command;
 mod counts;
 mod doctor;

@@ -8,10 +8,11 @@ pub mod tools;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use self::facts::Facts;
 use self::plan::{Requirement, Way};
+use crate::clang::{self, Clang};
 use crate::toolchain::OLDEST;
 
 /// What to set up.
@@ -41,6 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         });
     }
     toolchain()?;
+    clang()?;
     if let Guests::Unavailable(why) = guests()? {
         println!("no guests on this machine: {why}");
     }
@@ -62,6 +64,24 @@ pub fn toolchain() -> Result<()> {
     install::first_that_works(&ways, facts.root)?;
     crate::toolchain::find()?;
     Ok(())
+}
+
+/// Sets up what rules in C need, and gives it. Silent, and without root or network, when it is there.
+pub fn clang() -> Result<Clang> {
+    if let Some(clang) = Clang::find() {
+        return Ok(clang);
+    }
+    let facts = Facts::gather()?;
+    let steps = plan::c_steps(&facts);
+    ensure!(
+        !steps.is_empty(),
+        "rules in C need clang {} or newer with the target wasm32, and wasm-ld, and set-up knows Debian's packages only: install clang \
+         and lld with this system's package manager, and run this again",
+        clang::OLDEST
+    );
+    eprintln!("xtask: rules in C need clang and wasm-ld");
+    install::first_that_works(&[Way { name: "Debian's packages", steps }], facts.root)?;
+    Clang::find().context("the clang of this system has no target wasm32, or is too old: see `cargo xtask setup --check`")
 }
 
 /// Sets up what guests need.

@@ -34,6 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     total.merge(counted(examples::run(&built.kerno)));
     println!("\na new rule");
     total.merge(counted(authoring::run(&built.kerno)));
+    println!("\na rule in C");
+    total.merge(counted(authoring::c::run(&built.kerno)));
     if guests {
         // Each of them is counted below, once for every kernel.
         total.skipped = total.skipped.saturating_sub(in_guests);

@@ -6,5 +6,6 @@ pub mod fd;
 pub mod histogram;
 pub mod oom;
 pub mod sched;
+pub mod start;
 pub mod syscall;
 pub mod tcp;

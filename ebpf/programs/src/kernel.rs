@@ -30,6 +30,7 @@ macro_rules! globals {
 mod descriptors;
 mod oom;
 pub mod sock;
+pub mod start;
 
 pub use descriptors::Descriptors;
 pub use oom::{Node, OomControl};

@@ -2,6 +2,8 @@
 #![no_std]
 #![no_main]
 
+#[path = "tcp/starts.rs"]
+mod starts;
 #[path = "tcp/sums.rs"]
 mod sums;
 #[path = "tcp/walk.rs"]
@@ -75,7 +77,7 @@ const UNTOLD: Connection = Connection {
 fn state_changed(ctx: BtfTracePointContext) -> i32 {
     let (old, new) = (ctx.arg::<u32>(1) as u8, ctx.arg::<u32>(2) as u8);
     // Half of a connection's changes tell nothing of it.
-    let tells = old != new && old != LISTEN && matches!(new, SYN_SENT | ESTABLISHED | FIN_WAIT1 | LAST_ACK | CLOSE);
+    let tells = old != new && old != LISTEN && matches!(new, SYN_SENT | ESTABLISHED | FIN_WAIT1 | LAST_ACK | CLOSE | LISTEN);
     if silenced() != 0 || !tells {
         return 0;
     }
@@ -83,8 +85,13 @@ fn state_changed(ctx: BtfTracePointContext) -> i32 {
     if new == FIN_WAIT1 || new == LAST_ACK {
         // Of other protocols none is remembered.
         left::<Typed>(sock);
+        starts::left(sock);
     } else if let Some(tcp) = sock.tcp() {
-        changed::<Typed>(tcp, old, new);
+        if new == LISTEN {
+            starts::listens::<Typed>(tcp);
+        } else {
+            changed::<Typed>(tcp, old, new);
+        }
     }
     0
 }
@@ -107,6 +114,7 @@ fn changed<A: Access>(tcp: TcpSock, old: u8, new: u8) {
         if LIVE.insert(address, life, u64::from(BPF_NOEXIST)).is_err() && !answered::<A>(tcp) {
             remember(counters, address, &life);
         }
+        starts::connected(tcp);
     } else {
         answered::<A>(tcp);
     }
@@ -192,6 +200,9 @@ fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
             told.owner.group = tcp.sock().cgroup();
         }
     }
+    if kind == CLOSED {
+        starts::ended(tcp, told.birth == ACCEPTED);
+    }
     if told.birth == UNKNOWN {
         if kind == FAILED && told.owner.tgid == own_tgid() && u32::from(told.remote_port) == canary_port() {
             // There was no room to remember it.
@@ -210,6 +221,7 @@ fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
     let _ = LIVE.remove(address);
     if told.birth == OWN {
         counters.own += 1;
+        starts::look_at_asked();
         counters.own_sent += u64::from(told.sent);
         counters.own_retransmitted += u64::from(told.retransmitted);
         return;

@@ -47,6 +47,8 @@ pub fn host(groups: u32, factor: u64) -> Snapshot {
             fd: Some(families::fd(groups, factor)),
             memory: Some(families::memory(groups, factor)),
             cpu: Some(families::cpu(groups, factor)),
+            start: None,
+            no_start: None,
         },
         processes: vec![],
     }

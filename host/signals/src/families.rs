@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, Cpu, Fd, Memory, Oom, Sched, Syscall, Tcp};
+use crate::{Block, Cpu, Fd, Memory, Oom, Sched, Start, Syscall, Tcp};
 
 /// What was measured. A family is `None` when it was not; its collector's report says why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,16 @@ pub struct Families {
     pub memory: Option<Memory>,
     /// CPU quotas and usage.
     pub cpu: Option<Cpu>,
+    /// How control groups start.
+    pub start: Option<Start>,
+    /// Why `start` was not measured although its collector, `tcp`, was running.
+    pub no_start: Option<String>,
+}
+
+/// The collector that tells a family: its namesake, but for those that were added to the collectors there were.
+#[must_use]
+pub fn collector_of(family: &str) -> &str {
+    if family == "start" { "tcp" } else { family }
 }
 
 impl Families {
@@ -41,6 +51,7 @@ impl Families {
             "fd" => self.fd.is_some(),
             "memory" => self.memory.is_some(),
             "cpu" => self.cpu.is_some(),
+            "start" => self.start.is_some(),
             _ => return None,
         })
     }

@@ -21,6 +21,7 @@ pub mod query;
 pub mod recording;
 mod sched;
 mod snapshot;
+mod start;
 mod syscall;
 mod tcp;
 mod trend;
@@ -31,7 +32,7 @@ pub use cpu::{CgroupCpu, Cpu, CpuLimit, HostCpu, Quota, Throttling};
 pub use descriptor::closes_descriptors;
 pub use entity::{Cgroup, Environment, Process, Runtime};
 pub use errno::errno_name;
-pub use families::Families;
+pub use families::{Families, collector_of};
 pub use fd::{Fd, FdProcess, FdTotal, FileTable};
 pub use histogram::{Histogram, Latency};
 pub use memory::{CgroupMemory, HostMemory, LimitKind, Memory, MemoryEvents, MemoryLimit};
@@ -39,6 +40,7 @@ pub use oom::{Oom, OomBefore, OomGroup, OomKill, OomLimit, OomMemory, OomTrigger
 pub use pressure::Stall;
 pub use sched::{CgroupDelay, Runner, Sched, TaskDelay};
 pub use snapshot::{Host, Snapshot, Window};
+pub use start::{GroupStart, Start};
 pub use syscall::{
     Call, CallFailure, CallInFlight, CallParts, Caller, CgroupCall, DescriptorCalls, DescriptorKind, SlowProcess, Syscall,
 };

@@ -9,6 +9,7 @@ mod fd;
 mod memory;
 mod oom;
 mod sched;
+mod start;
 mod syscall;
 pub mod tcp;
 
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::{Cgroup, Coverage, Latency, Snapshot, Stall};
+use crate::{Cgroup, Coverage, Latency, Snapshot, Stall, collector_of};
 
 pub use block::{CallerSync, DeviceLatencyView, DeviceView, FileSystemSync, FileSystemView, OperationView};
 pub use block::{callers, devices, file_systems};
@@ -31,6 +32,7 @@ pub use memory::{
 pub use oom::{GroupKillsView, ShortageView, TriggerView, VictimView, group_kills, victims};
 pub use sched::{CgroupDelayView, RunnerView, WaitingTask};
 pub use sched::{cgroups, host_delay, runners, waiting_tasks};
+pub use start::{GroupStartView, starts};
 pub use syscall::{CallCountsView, CallInFlightView, CallPartsView, CallTimeView, DescriptorKindView, DescriptorsMadeView};
 pub use syscall::{SlowCallerView, call_counts, call_times, calls_in_flight, descriptors_made, slow_callers};
 
@@ -131,14 +133,17 @@ pub fn window_seconds(snapshot: &Snapshot) -> f64 {
 #[must_use]
 pub fn family(snapshot: &Snapshot, name: &str) -> Option<FamilyInfo> {
     let measured = snapshot.families.has(name) == Some(true);
-    let report = snapshot.collector(name).filter(|_| measured)?;
+    let report = snapshot.collector(collector_of(name)).filter(|_| measured)?;
     let coverage = match report.coverage? {
         Coverage::Full => CoverageView::Full,
         Coverage::Partial => CoverageView::Partial,
         Coverage::Fallback => CoverageView::Fallback,
     };
     let (source, reason) = (report.source.clone(), report.reason.clone());
-    Some(FamilyInfo { coverage, source, reason, events: report.events, lost: report.lost, blind: report.blind_ratio })
+    // A family that is told beside another one has events of its own.
+    let start = snapshot.families.start.as_ref().filter(|_| name == "start");
+    let (events, lost) = start.map_or((report.events, report.lost), |start| (start.made, start.lost()));
+    Some(FamilyInfo { coverage, source, reason, events, lost, blind: report.blind_ratio })
 }
 
 fn seconds(nanoseconds: u64) -> f64 {

@@ -1,6 +1,9 @@
 //! One window after the other, judged by rules that follow their directories.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -36,31 +39,50 @@ pub fn continuous(
     let (program, built_in) = (PROGRAM.into(), built_in());
     let mut live = Live::start(Rules { program, built_in, directories: rules, settings, limits, policy }, rights::judging)?;
     let (mut history, mut is_told) = (History::default(), false);
-    loop {
-        let begun = clock.monotonic_ns();
-        // What a window needs no more is given up by the thread that measures it: the next one needs all of it again.
-        let measured = thread::scope(|scope| {
-            let thread = scope.spawn(|| measure(options, clock, interrupt, progress));
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    let progress = &Mutex::new(progress);
+    thread::scope(|scope| {
+        let (ask, asked_for) = channel::<()>();
+        let (tell_measured, measured) = channel();
+        // What a window needs no more is given up by the thread that measures it. What starts the next one is kept by a thread that does
+        // nothing else: this one judges, without any of it.
+        scope.spawn(move || {
+            for () in asked_for {
+                let window = thread::scope(|scope| {
+                    let measuring = scope.spawn(|| {
+                        let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                        measure(options, clock, interrupt, &mut **progress)
+                    });
+                    measuring.join().unwrap_or_else(|panic| resume_unwind(panic))
+                });
+                if tell_measured.send(window).is_err() {
+                    return;
+                }
+            }
         });
-        let snapshot = measured?;
-        // The window before it has told more.
-        if snapshot.window.interrupted && is_told && Duration::from_nanos(snapshot.window.duration_ns) < SHORTEST {
-            return Ok(());
+        rights::judging();
+        loop {
+            let begun = clock.monotonic_ns();
+            // It ends only by a panic, which the end of the scope passes on.
+            let Ok(window) = ask.send(()).map_err(drop).and_then(|()| measured.recv().map_err(drop)) else { return Ok(()) };
+            let snapshot = window?;
+            // The window before it has told more.
+            if snapshot.window.interrupted && is_told && Duration::from_nanos(snapshot.window.duration_ns) < SHORTEST {
+                return Ok(());
+            }
+            progress.lock().unwrap_or_else(PoisonError::into_inner)(Moment::Judging);
+            let judgement = live.judge(&postcard::to_allocvec(&snapshot)?)?;
+            let mut report = Report::new(&snapshot, judgement.reports);
+            report.mark(&objectives);
+            report.rules_generation = Some(judgement.generation);
+            history.note(&mut report);
+            is_told = true;
+            if tell(report).is_break() || snapshot.window.interrupted {
+                return Ok(());
+            }
+            let passed = Duration::from_nanos(clock.monotonic_ns().saturating_sub(begun));
+            if interrupt.wait(asked.interval.saturating_sub(passed)) == Wake::Interrupted {
+                return Ok(());
+            }
         }
-        progress(Moment::Judging);
-        let judgement = live.judge(&postcard::to_allocvec(&snapshot)?)?;
-        let mut report = Report::new(&snapshot, judgement.reports);
-        report.mark(&objectives);
-        report.rules_generation = Some(judgement.generation);
-        history.note(&mut report);
-        is_told = true;
-        if tell(report).is_break() || snapshot.window.interrupted {
-            return Ok(());
-        }
-        let passed = Duration::from_nanos(clock.monotonic_ns().saturating_sub(begun));
-        if interrupt.wait(asked.interval.saturating_sub(passed)) == Wake::Interrupted {
-            return Ok(());
-        }
-    }
+    })
 }

@@ -30,6 +30,7 @@ impl Checked {
             version: entry.version.clone(),
             replaces: entry.replaces,
             parameters: entry.params.clone(),
+            expires: self.manifest.end(),
         }
     }
 }

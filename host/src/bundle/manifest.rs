@@ -158,8 +158,12 @@ impl Manifest {
     /// Whether it must not be used any more.
     #[must_use]
     pub fn is_expired(&self, now: SystemTime) -> bool {
-        let end = self.expires.as_deref().and_then(|text| humantime::parse_rfc3339(text).ok());
-        end.is_some_and(|end| end <= now)
+        self.end().is_some_and(|end| end <= now)
+    }
+
+    /// From when on it must not be used.
+    pub(super) fn end(&self) -> Option<SystemTime> {
+        self.expires.as_deref().and_then(|text| humantime::parse_rfc3339(text).ok())
     }
 }
 

@@ -36,11 +36,11 @@ struct Settings {
 
 pub(super) fn run(arguments: arguments::Doctor, environment: Environment) -> Result<u8, Failure> {
     let interval = arguments.continuous.then(|| arguments.interval.clone());
-    let mut running = Running::new(&environment);
+    let runtime = environment.runtime.clone();
     let settings = resolve(arguments, environment)?;
     if let Some(interval) = interval {
         let interval = continuous::interval(interval.as_deref(), settings.agent.duration)?;
-        return continuous::run(&settings, interval, &mut running);
+        return continuous::run(&settings, interval, &mut Running::new(runtime.as_deref(), interval));
     }
     let (mut report, recorded) = match &settings.replay {
         Some(path) => replay(path, &settings)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) pid: u32,
     /// Which set of rules is in force.
     pub(super) generation: Option<u64>,
+    /// Until when it will have said more, if it still runs then.
+    until: SystemTime,
     /// What each said last, by source and id.
     rules: Vec<Evaluated>,
 }
@@ -47,13 +49,16 @@ pub(super) struct Evaluated {
 pub(super) struct Running {
     /// `None` where there is no such directory.
     path: Option<PathBuf>,
+    /// So long after a window the next one has been judged.
+    patience: Duration,
     evaluated: BTreeMap<(String, String), String>,
 }
 
 impl Running {
-    pub(super) fn new(environment: &Environment) -> Self {
-        let path = environment.runtime.as_ref().map(|directory| directory.join(FILE));
-        Self { path, evaluated: BTreeMap::new() }
+    /// Of one that judges a window in each interval.
+    pub(super) fn new(directory: Option<&Path>, interval: Duration) -> Self {
+        let path = directory.map(|directory| directory.join(FILE));
+        Self { path, patience: interval * 2 + Duration::from_secs(60), evaluated: BTreeMap::new() }
     }
 
     /// A window was judged.
@@ -75,7 +80,8 @@ impl Running {
                 evaluated: self.evaluated.get(&key).cloned(),
             });
         }
-        let state = State { pid: std::process::id(), generation: report.rules_generation, rules };
+        let until = SystemTime::now() + self.patience;
+        let state = State { pid: std::process::id(), generation: report.rules_generation, until, rules };
         if let Err(error) = write(path, &state) {
             warn(&format!(
                 "{} cannot be written ({}): kerno rules list does not tell what runs",
@@ -115,7 +121,8 @@ pub(super) fn running(environment: &Environment) -> Option<State> {
     let process = Pid::from_raw(i32::try_from(state.pid).ok()?)?;
     // One that may not be asked is there as well.
     let is_there = test_kill_process(process).map_or_else(|error| error == rustix::io::Errno::PERM, |()| true);
-    is_there.then_some(state)
+    // After a start of the machine, or in another container, its number may be somebody else's.
+    (is_there && SystemTime::now() < state.until).then_some(state)
 }
 
 impl State {

@@ -218,6 +218,19 @@ pub const SOCK_CGROUP_WORD: &[Field] = &[
     field("KERNFS_NODE_ID", "kernfs_node", "id"),
 ];
 
+/// Of control groups as they are made, and of who starts and answers in them.
+pub const STARTS: &[Field] = &[
+    field("CGROUP_ROOT", "cgroup", "root"),
+    field("ROOT_HIERARCHY", "cgroup_root", "hierarchy_id"),
+    field("CGROUP_PARENT", "cgroup", "self.parent"),
+    field("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
+    field("TASK_NSPROXY", "task_struct", "nsproxy"),
+    field("NSPROXY_MOUNTS", "nsproxy", "mnt_ns"),
+    field("TCP_DATA_SEGS_IN", "tcp_sock", "data_segs_in"),
+    field("TCP_LAST_SENT", "tcp_sock", "lsndtime"),
+    field("TCP_LAST_RECEIVED", "tcp_sock", "inet_conn.icsk_ack.lrcvtime"),
+];
+
 /// Offsets of members on the running kernel, as globals.
 ///
 /// # Errors

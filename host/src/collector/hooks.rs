@@ -93,6 +93,9 @@ pub const HOOKS: &[Hook] = &[
     hook(oom::NAME, Kind::Entry, "oom_kill_process"),
     hook(fd::NAME, Kind::Iterator, "task"),
     hook(tcp::NAME, Kind::TypedTracepoint, "inet_sock_set_state"),
+    hook(tcp::NAME, Kind::TypedTracepoint, "cgroup_mkdir"),
+    hook(tcp::NAME, Kind::TypedTracepoint, "cgroup_notify_populated"),
+    hook(tcp::NAME, Kind::TypedTracepoint, "sched_process_exec"),
     hook(tcp::NAME, Kind::Iterator, "task_file"),
     hook(tcp::NAME, Kind::Iterator, "task"),
 ];

@@ -1,6 +1,8 @@
 //! TCP connections. Hook: `tp_btf/inet_sock_set_state`; iterators `task_file` and `task` at the window's ends; kernels from 5.9
 //! (`bpf_skc_to_tcp_sock`) with BTF.
 //!
+//! How control groups start is told beside it (`starts`), as half of that is about sockets.
+//!
 //! The iterators see the sockets of every network namespace without entering one. A connection that ends in the window tells its
 //! last counters itself, so that what it sent after its process closed it is counted too.
 
@@ -14,6 +16,7 @@ mod netlink;
 mod older;
 mod peers;
 mod records;
+mod starts;
 mod tally;
 
 use std::collections::HashSet;
@@ -42,6 +45,7 @@ use canary::Canary;
 use living::Living;
 use namespaces::Namespaces;
 use peers::Peers;
+use starts::Starts;
 
 /// The collector's name everywhere.
 pub const NAME: &str = "tcp";
@@ -58,6 +62,7 @@ pub struct TcpCollector {
     canary: Option<Canary>,
     /// Connects of the canary that had ended when the last one was made.
     sung_at: Option<u64>,
+    starts: Starts,
 }
 
 impl TcpCollector {
@@ -72,17 +77,19 @@ impl TcpCollector {
         let canary = Canary::new();
         let mut globals = globals(context)?;
         globals.push(("CANARY_PORT", canary.as_ref().map_or(0, |canary| u32::from(canary.port()))));
+        let starts = Starts::prepare(context, &mut globals);
         let mut object = Object::open(kernel, NAME, bytes, &globals, &[("COUNTERS", context.cpus)])?;
         object.load_iterator(kernel, "sockets", "task_file")?;
         object.load_iterator(kernel, "orphans", "task")?;
         object.attach_tracepoint(kernel, PROGRAM, "inet_sock_set_state")?;
+        let starts = starts.attach(context, &mut object);
         let processes = net::namespaces(&root);
         let namespaces = Namespaces::begin(&root, &processes);
         let peers = Peers::read(&root, processes.iter(), namespaces.own);
         let mut book = Book::begin(SystemClock.monotonic_ns(), peers);
         let mut note = |bytes: &[u8]| records::connections(bytes).for_each(|told| book.found(&told));
         object.walk_by("sockets", size_of::<Connection>(), &mut note)?;
-        Ok(Self { root, object, cpus: context.cpus, book, namespaces, canary, sung_at: None })
+        Ok(Self { root, object, cpus: context.cpus, book, namespaces, canary, sung_at: None, starts })
     }
 
     /// Walks over all connections that have a descriptor and tells how often one was found.
@@ -106,6 +113,12 @@ impl TcpCollector {
         Ok(self.object.ring("ENDED")?.iter().filter_map(|record| records::connection(record)).collect())
     }
 
+    fn look_at_starts(&mut self) {
+        if let Err(error) = self.starts.look(&mut self.object, self.canary.as_ref()) {
+            tracing::debug!(%error, "connections that may have been answered were not looked at");
+        }
+    }
+
     /// Settles every connection that still lives, and what the kernel kept in sums. Gives the events that the program missed, where
     /// that can be read.
     fn close(&mut self, now_ns: u64) -> Result<Option<u64>, LoadError> {
@@ -120,7 +133,7 @@ impl TcpCollector {
         self.settle_ended(&mut ended)?;
         let orphans = self.orphans(&living.seen)?;
         living.extend(orphans);
-        let missed = self.object.missed_by(|_| true);
+        let missed = self.object.missed_by(|program| !Starts::has(program));
         self.object.detach_program(PROGRAM);
         // What ended since the walk began has told its last counters itself.
         self.settle_ended(&mut ended)?;
@@ -189,6 +202,7 @@ impl Collector for TcpCollector {
             Ok(ended) => ended.into_iter().for_each(|told| self.book.event(told)),
             Err(error) => tracing::debug!(%error, "connections that ended stay in the ring"),
         }
+        self.look_at_starts();
     }
 
     fn prove(&mut self) -> Proof {
@@ -203,6 +217,11 @@ impl Collector for TcpCollector {
     }
 
     fn finish(mut self: Box<Self>, moment: &Moment<'_>, families: &mut Families) -> Result<CollectorReport, Failure> {
+        self.look_at_starts();
+        match self.starts.told(&self.object, moment) {
+            Ok(start) => families.start = Some(start),
+            Err(reason) => families.no_start = Some(reason),
+        }
         let missed = self.close(moment.now_ns)?;
         let counters = self.counters()?;
         let processes = net::namespaces(&self.root);

@@ -6,6 +6,7 @@ mod fd;
 mod memory;
 mod oom;
 mod sched;
+mod start;
 mod syscall;
 mod tcp;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -48,6 +49,8 @@ pub struct OfBundle {
     pub replaces: bool,
     /// Values of its parameters, where the configuration has no other ones.
     pub parameters: BTreeMap<String, Quantity>,
+    /// From when on the bundle is not to be used.
+    pub expires: Option<SystemTime>,
 }
 
 /// By what a file is known again.

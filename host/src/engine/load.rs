@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -16,7 +17,7 @@ pub(super) use crate::findings::BUILT_IN_SOURCE as BUILT_IN;
 
 /// The contract that is offered: `wit/v1`.
 const PACKAGE: &str = "kerno:rules";
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 const MAJOR: &str = "1";
 
 /// The extension of a file that switches off the rule with its name.
@@ -136,6 +137,18 @@ impl Candidate {
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.bytes.as_ref().ok().map(|bytes| Fingerprint::of(bytes))
+    }
+
+    /// Whether it is of a bundle that must not be used from now on.
+    #[must_use]
+    pub fn is_expired(&self, now: SystemTime) -> bool {
+        self.bundle.as_ref().and_then(|bundle| bundle.expires).is_some_and(|expires| expires <= now)
+    }
+
+    /// Whether it is the same as another one in all that counts: what it holds, and what its bundle says of it.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.stem, &self.path, &self.bytes, &self.bundle) == (&other.stem, &other.path, &other.bytes, &other.bundle)
     }
 
     /// The same with native code that was made of it by [`RuleSet::compile`](super::RuleSet::compile), or with why there can be none.
@@ -299,7 +312,21 @@ fn check_world(sandbox: &Sandbox, component: &Component) -> Result<(), String> {
             name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')).and_then(|rest| rest.split('@').next());
         if !matches!(
             interface,
-            Some("types" | "host" | "params" | "log" | "block" | "cpu" | "fd" | "memory" | "oom" | "sched" | "syscall" | "tcp")
+            Some(
+                "types"
+                    | "host"
+                    | "params"
+                    | "log"
+                    | "block"
+                    | "cpu"
+                    | "fd"
+                    | "memory"
+                    | "oom"
+                    | "sched"
+                    | "start"
+                    | "syscall"
+                    | "tcp"
+            )
         ) {
             let instead = match newer(name) {
                 Some(_) => "use a newer kerno, or build it with the SDK of this one",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kerno_signals::Snapshot;
+use kerno_signals::{Snapshot, collector_of};
 
 use super::bindings::RulePre;
 use super::bindings::exports::kerno::rules::guest::{Description, Verdict};
@@ -117,7 +117,7 @@ impl LoadedRule {
 
     /// The report of what it said.
     fn judged(&self, sandbox: &Sandbox, snapshot: &Snapshot, verdict: Result<Result<Verdict, String>, String>) -> RuleReport {
-        let collector = self.about.families.first().map_or("", String::as_str);
+        let collector = self.about.families.first().map_or("", |family| collector_of(family));
         let coverage = snapshot.collector(collector).and_then(|report| report.coverage);
         let origin = Origin { rule: &self.id, collector, coverage, limits: &sandbox.limits };
         match verdict {
@@ -153,7 +153,8 @@ fn why_missing(snapshot: &Snapshot, family: &str) -> Option<String> {
         Some(false) => {}
         None => return Some(format!("{family} was not measured: this kerno has no such family")),
     }
-    let reason = snapshot.collector(family).and_then(|report| report.reason.clone());
+    let own = snapshot.families.no_start.clone().filter(|_| family == "start");
+    let reason = own.or_else(|| snapshot.collector(collector_of(family)).and_then(|report| report.reason.clone()));
     Some(format!("{family} was not measured: {}", reason.unwrap_or_else(|| "its collector is off".to_owned())))
 }
 

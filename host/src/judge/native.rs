@@ -18,18 +18,31 @@ const TRIES: u32 = 2;
 pub struct Native {
     code: BTreeMap<String, Result<Bytes, String>>,
     precedence: Precedence,
+    /// Something was left out that might be compiled at another time.
+    left_out: bool,
 }
 
 impl Native {
     /// Nothing is compiled yet; `precedence` says whether anybody waits for it.
     pub(super) const fn new(precedence: Precedence) -> Self {
-        Self { code: BTreeMap::new(), precedence }
+        Self { code: BTreeMap::new(), precedence, left_out: false }
     }
 
-    /// Of rules that are loaded while others judge: nobody waits for a CPU because of it.
+    /// Somebody waits for it.
     #[must_use]
-    pub const fn in_the_background() -> Self {
-        Self::new(Precedence::Behind)
+    pub const fn awaited() -> Self {
+        Self::new(Precedence::Same)
+    }
+
+    /// From now on rules are loaded while others judge: nobody waits for a CPU because of it.
+    pub const fn step_back(&mut self) {
+        self.precedence = Precedence::Behind;
+    }
+
+    /// Whether something was left out, since this was asked last, that might be compiled at another time: whoever had no time or memory for
+    /// it then may have it later.
+    pub const fn left_out(&mut self) -> bool {
+        std::mem::replace(&mut self.left_out, false)
     }
 
     /// Forgets what none of these files holds.
@@ -59,24 +72,34 @@ impl Native {
                 Some(code) => code.clone(),
                 None if begun.elapsed() > ENOUGH => {
                     let reason = format!("not tried: compiling others took {} s, remove some", ENOUGH.as_secs());
+                    self.left_out = true;
                     compiled.push(candidate.compiled(Err(reason)));
                     continue;
                 }
-                None => self.make(&candidate, &mut process, program, limits)?,
+                None => match self.make(&candidate, &mut process, program, limits)? {
+                    Ok(code) => {
+                        self.code.insert(file.sha256, code.clone());
+                        code
+                    }
+                    Err(ended) => {
+                        self.left_out = true;
+                        Err(ended)
+                    }
+                },
             };
-            self.code.insert(file.sha256, code.clone());
             compiled.push(candidate.compiled(code));
         }
         Ok(compiled)
     }
 
+    /// What the compiler says; or how its process ended.
     fn make(
         &self,
         candidate: &Candidate,
         process: &mut Option<Process>,
         program: &Path,
         limits: &Limits,
-    ) -> Result<Result<Bytes, String>, JudgeError> {
+    ) -> Result<Result<Result<Bytes, String>, String>, JudgeError> {
         let mut ended = String::new();
         for _ in 0..TRIES {
             let mut one = match process.take() {
@@ -87,7 +110,7 @@ impl Native {
             let error = match asked {
                 Ok(Reply::Compiled(code)) => {
                     *process = Some(one);
-                    return Ok(code.map_err(printable));
+                    return Ok(Ok(code.map_err(printable)));
                 }
                 Ok(other) => unexpected(&other),
                 Err(error) => error,

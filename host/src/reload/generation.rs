@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::reading::{Directory, Stamp, read_all, switched_off};
 use crate::bundle::{Accepted, Policy};
@@ -34,24 +35,31 @@ pub(super) trait Loads {
 
     /// Judges a window by those that were loaded; the rules that trap or are stopped, and why.
     fn try_out(&mut self) -> Result<BTreeMap<usize, String>, Self::Error>;
+
+    /// Whether something did not load for want of time or memory: it may at another time.
+    fn left_out(&mut self) -> bool;
 }
+
+/// After so long what was left out is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// Follows directories, from one generation to the next.
 pub(super) struct Follower {
     rules: Rules,
-    /// What was read last.
+    /// By what it is known whether something has changed since the directories were read last.
     seen: Option<Stamp>,
+    /// What was read last.
+    read: Option<(Vec<Directory>, BTreeMap<String, String>)>,
+    /// When that is to be tried again.
+    again: Option<Instant>,
     /// Rules of the last generation that loaded, by their files.
     good: BTreeMap<PathBuf, Candidate>,
-    /// By what the last generation is known.
-    last: Option<Identity>,
+    /// The last generation: its rules, whether each failed, and what is switched off.
+    last: Option<(Vec<(Candidate, bool)>, BTreeMap<String, String>)>,
     /// Bundles that were in force: none that is older may follow.
     accepted: Vec<Accepted>,
     number: u64,
 }
-
-/// Files, what they hold, and what is switched off.
-type Identity = (Vec<(Option<PathBuf>, Option<String>)>, BTreeMap<String, String>);
 
 /// What lies in the directories, and what of it is in force.
 pub(super) struct Settled {
@@ -74,11 +82,13 @@ type Slot = (Candidate, Option<String>);
 struct Group<'a> {
     directory: &'a Directory,
     rules: Vec<Slot>,
+    /// It is a bundle of which a part does not load, and there was none before it: none of it is used.
+    broken: bool,
 }
 
 impl Follower {
     pub(super) const fn new(rules: Rules) -> Self {
-        Self { rules, seen: None, good: BTreeMap::new(), last: None, accepted: Vec::new(), number: 0 }
+        Self { rules, seen: None, read: None, again: None, good: BTreeMap::new(), last: None, accepted: Vec::new(), number: 0 }
     }
 
     pub(super) const fn rules(&self) -> &Rules {
@@ -87,16 +97,31 @@ impl Follower {
 
     /// Whether something may have changed since the directories were read last.
     pub(super) fn is_behind(&self) -> bool {
-        self.seen.as_ref() != Some(&Stamp::of(&self.rules.directories))
+        let now = SystemTime::now();
+        let is_due = self.again.is_some_and(|again| again <= Instant::now());
+        is_due
+            || self.good.values().any(|rule| rule.is_expired(now))
+            || self.seen.as_ref() != Some(&Stamp::of(&self.rules.directories))
     }
 
-    /// Loads what lies there now; `None` while that changes under the reader's eyes.
+    /// Loads what lies there now; `None` where that is what lay there before, or changes under the reader's eyes.
     pub(super) fn look<L: Loads>(&mut self, loads: &mut L) -> Result<Option<Settled>, L::Error> {
+        let now = SystemTime::now();
+        self.good.retain(|_, rule| !rule.is_expired(now));
         let Some((directories, stamp)) = read_all(&self.rules, &self.accepted) else { return Ok(None) };
         let off = switched_off(&self.rules);
+        // What changes once more within the same moment may look the same.
+        let seen = (!stamp.is_fresh()).then_some(stamp);
+        let is_due = self.again.is_some_and(|again| again <= Instant::now());
+        let is_known = |(read, was_off): &(Vec<Directory>, _)| *was_off == off && same(read, &directories, Directory::is_same);
+        if !is_due && self.read.as_ref().is_some_and(is_known) {
+            self.seen = seen;
+            return Ok(None);
+        }
         let (groups, failed) = self.settle(&directories, &off, loads)?;
-        let accepted = groups.iter().filter(|group| group.rules.iter().all(|(_, note)| note.is_none()));
-        for accepted in accepted.filter_map(|group| group.directory.bundle.clone()) {
+        self.again = loads.left_out().then(|| Instant::now() + AGAIN);
+        let is_whole = |group: &&Group<'_>| !group.broken && group.rules.iter().all(|(_, note)| note.is_none());
+        for accepted in groups.iter().filter(is_whole).filter_map(|group| group.directory.bundle.clone()) {
             accepted.keep(&mut self.accepted);
         }
         let (candidates, notes): (Vec<Candidate>, Vec<Option<String>>) = self.flat(groups).into_iter().unzip();
@@ -104,12 +129,13 @@ impl Follower {
         let files: Vec<Option<String>> = candidates.iter().map(hash).collect();
         let read = directories.iter().flat_map(|directory| &directory.rules);
         let held = read.filter_map(hash).chain(files.iter().flatten().cloned()).collect();
-        let identity = (candidates.iter().map(|one| one.path().cloned()).zip(files.iter().cloned()).collect(), off);
-        let loaded = candidates.into_iter().zip(failed).filter(|(_, failed)| failed.is_none());
-        self.good = loaded.filter_map(|(candidate, _)| Some((candidate.path()?.clone(), candidate))).collect();
-        self.seen = Some(stamp);
-        let is_new = self.last.as_ref() != Some(&identity);
-        (self.last, self.number) = (Some(identity), self.number + u64::from(is_new));
+        let rules: Vec<(Candidate, bool)> = candidates.into_iter().zip(failed.iter().map(Option::is_some)).collect();
+        let loaded = rules.iter().filter(|(_, failed)| !failed);
+        self.good = loaded.filter_map(|(candidate, _)| Some((candidate.path()?.clone(), candidate.clone()))).collect();
+        let is_same = |a: &(Candidate, bool), b: &(Candidate, bool)| a.0.is_same(&b.0) && a.1 == b.1;
+        let is_new = self.last.as_ref().is_none_or(|(last, was_off)| *was_off != off || !same(last, &rules, is_same));
+        (self.seen, self.read, self.number) = (seen, Some((directories, off.clone())), self.number + u64::from(is_new));
+        self.last = Some((rules, off));
         let notes = (0..).zip(notes).filter_map(|(index, note)| Some((index, note?))).collect();
         Ok(Some(Settled { number: self.number, is_new, files, notes, held }))
     }
@@ -140,7 +166,7 @@ impl Follower {
             rules.extend(self.good_of(directory).map(|last| (last.clone(), Some(kept(last, reason)))));
         }
         rules.extend(directory.rules.iter().map(|rule| (rule.clone(), None)));
-        Group { directory, rules }
+        Group { directory, rules, broken: false }
     }
 
     fn flat_of<'a>(&'a self, groups: &'a [Group<'_>]) -> impl Iterator<Item = &'a Candidate> {
@@ -167,7 +193,7 @@ impl Follower {
             for (index, reason) in bad {
                 let (candidate, note) = &mut group.rules[index];
                 let last = candidate.path().and_then(|path| self.good.get(path));
-                let other = last.filter(|last| note.is_none() && last.fingerprint() != candidate.fingerprint());
+                let other = last.filter(|last| note.is_none() && !last.is_same(candidate));
                 if let Some(last) = other {
                     (*candidate, *note) = (last.clone(), Some(kept(last, reason)));
                     any = true;
@@ -180,14 +206,18 @@ impl Follower {
     /// A bundle is used as a whole or not at all.
     fn whole_replaced(&self, bad: &[(usize, &String)], group: &mut Group<'_>) -> bool {
         let [(index, reason), ..] = bad else { return false };
-        let last: Vec<&Candidate> = self.good_of(group.directory).collect();
-        let hashes = |rules: &mut dyn Iterator<Item = &Candidate>| -> Vec<_> { rules.map(Candidate::fingerprint).collect() };
-        let is_other = hashes(&mut last.iter().copied()) != hashes(&mut group.rules.iter().map(|(candidate, _)| candidate));
-        if last.is_empty() || !is_other || group.rules.iter().any(|(_, note)| note.is_some()) {
+        if group.broken || group.rules.iter().any(|(_, note)| note.is_some()) {
             return false;
         }
         let reason = format!("of its bundle {} cannot be used: {reason}", group.rules[*index].0.shown());
-        group.rules = last.into_iter().map(|last| (last.clone(), Some(kept(last, &reason)))).collect();
+        let last: Vec<Candidate> = self.good_of(group.directory).cloned().collect();
+        if !last.is_empty() && !same(&last, &group.rules, |last, (rule, _)| last.is_same(rule)) {
+            group.rules = last.into_iter().map(|last| (last.clone(), Some(kept(&last, &reason)))).collect();
+            return true;
+        }
+        group.broken = true;
+        let others = group.rules.iter_mut().enumerate().filter(|(other, _)| other != index);
+        others.for_each(|(_, (rule, _))| rule.refuse(format!("the bundle is not used: {reason}")));
         true
     }
 
@@ -196,6 +226,11 @@ impl Follower {
         let is_of = |path: &PathBuf| path.parent() == Some(&directory.path) || *path == directory.path;
         self.good.iter().filter(move |(path, _)| is_of(path)).map(|(_, candidate)| candidate)
     }
+}
+
+/// Whether two lists are the same, one by one.
+fn same<A, B>(a: &[A], b: &[B], is_same: impl Fn(&A, &B) -> bool) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
 }
 
 fn kept(last: &Candidate, reason: &str) -> String {

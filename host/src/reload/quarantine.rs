@@ -35,20 +35,18 @@ impl Quarantine {
         (0..).zip(files).filter_map(rests).collect()
     }
 
-    /// What came of those that were judged. What is not in force any more is forgotten.
+    /// What came of those that ran: some said something, some were stopped. What is not in force any more is forgotten.
     pub(super) fn note(
         &mut self,
         files: &[Option<String>],
-        judged: impl Iterator<Item = usize>,
+        said: impl Iterator<Item = usize>,
         stopped: &BTreeSet<usize>,
         now: Instant,
     ) {
-        for index in judged {
-            let Some(Some(file)) = files.get(index) else { continue };
-            if !stopped.contains(&index) {
-                self.0.remove(file);
-                continue;
-            }
+        for file in said.filter_map(|index| files.get(index)?.as_ref()) {
+            self.0.remove(file);
+        }
+        for file in stopped.iter().filter_map(|index| files.get(*index)?.as_ref()) {
             let record = self.0.entry(file.clone()).or_insert(Record { strikes: 0, until: None });
             record.strikes = record.strikes.saturating_add(1);
             let times = record.strikes.checked_sub(STRIKES);
@@ -81,21 +79,21 @@ mod tests {
         let (mut quarantine, begun) = (Quarantine::default(), Instant::now());
         let (all, first) = (files(&["a", "b"]), BTreeSet::from([0]));
         let after = |seconds| begun + Duration::from_secs(seconds);
-        quarantine.note(&all, 0..2, &first, begun);
-        quarantine.note(&all, 0..2, &first, begun);
+        quarantine.note(&all, 1..2, &first, begun);
+        quarantine.note(&all, 1..2, &first, begun);
         assert!(quarantine.rest(&all, begun).is_empty(), "two are not three");
         quarantine.note(&all, 0..2, &BTreeSet::new(), begun);
-        quarantine.note(&all, 0..2, &first, begun);
-        quarantine.note(&all, 0..2, &first, begun);
+        quarantine.note(&all, 1..2, &first, begun);
+        quarantine.note(&all, 1..2, &first, begun);
         assert!(quarantine.rest(&all, begun).is_empty(), "not in a row");
-        quarantine.note(&all, 0..2, &first, begun);
+        quarantine.note(&all, 1..2, &first, begun);
         assert_eq!(quarantine.rest(&all, after(59)).into_keys().collect::<Vec<_>>(), [0]);
         assert!(quarantine.rest(&all, after(60)).is_empty(), "it is tried again");
-        quarantine.note(&all, 0..2, &first, after(60));
+        quarantine.note(&all, 1..2, &first, after(60));
         assert!(quarantine.rest(&all, after(179))[&0].contains("for 1 s more"));
         assert!(quarantine.rest(&all, after(180)).is_empty());
         for _ in 0..40 {
-            quarantine.note(&all, 0..2, &first, after(180));
+            quarantine.note(&all, 1..2, &first, after(180));
         }
         assert!(quarantine.rest(&all, after(180 + 3599)).contains_key(&0) && quarantine.rest(&all, after(180 + 3600)).is_empty());
         let newer = files(&["c", "b"]);

@@ -34,6 +34,13 @@ pub(super) struct Directory {
     pub(super) bundle: Option<Accepted>,
 }
 
+impl Directory {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let rules = self.rules.len() == other.rules.len() && self.rules.iter().zip(&other.rules).all(|(a, b)| a.is_same(b));
+        rules && (&self.path, &self.refused, &self.bundle) == (&other.path, &other.refused, &other.bundle)
+    }
+}
+
 /// By what it is known that something has changed: names, inodes, sizes and times. Whether a clock was set meanwhile does not matter:
 /// stamps are the same or they are not.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +72,22 @@ impl Identity {
     }
 }
 
+/// Times of files are not finer than this: a change may hide behind the one before.
+const TICK: Duration = Duration::from_millis(50);
+
 impl Stamp {
+    /// Whether something changed so short a time ago that the next change might look the same.
+    pub(super) fn is_fresh(&self) -> bool {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.0.iter().any(|stamped| {
+            let (Stamped::Directory(_, identity) | Stamped::File(_, identity)) = stamped;
+            identity.as_ref().is_some_and(|Identity { times: [_, (seconds, ns)], .. }| {
+                let changed = Duration::new(u64::try_from(*seconds).unwrap_or(0), u32::try_from(*ns).unwrap_or(0));
+                now.saturating_sub(changed) < TICK
+            })
+        })
+    }
+
     /// Of directories as they are now.
     pub(super) fn of(directories: &[PathBuf]) -> Self {
         let mut all = Vec::new();

@@ -44,8 +44,15 @@ pub struct Past {
 #[derive(Debug, Default)]
 pub struct History {
     known: BTreeMap<String, Past>,
-    /// What became of the rules: generation, and those that could not be judged.
-    rules: Option<(Option<u64>, Vec<(String, RuleStatus)>)>,
+    rules: Option<Rules>,
+}
+
+/// What became of the rules of a window.
+#[derive(Debug, PartialEq, Eq)]
+struct Rules {
+    generation: Option<u64>,
+    /// Those that could not be judged.
+    doubtful: Vec<(String, RuleStatus)>,
 }
 
 impl History {
@@ -87,8 +94,9 @@ impl History {
         self.known = known;
         let doubtful =
             |status: RuleStatus| matches!(status, RuleStatus::Failed | RuleStatus::NotEvaluated | RuleStatus::Disabled);
-        let rules = report.rules.iter().filter(|rule| doubtful(rule.status)).map(|rule| (rule.id.clone(), rule.status)).collect();
-        let rules = Some((report.rules_generation, rules));
+        let doubtful =
+            report.rules.iter().filter(|rule| doubtful(rule.status)).map(|rule| (rule.id.clone(), rule.status)).collect();
+        let rules = Some(Rules { generation: report.rules_generation, doubtful });
         changes.rules = self.rules.is_some() && self.rules != rules;
         self.rules = rules;
         report.changes = Some(changes);

@@ -33,7 +33,7 @@ fn all_rules_are_listed_with_what_they_are() {
         assert_eq!((rule["source"].as_str(), rule["reason"].as_str()), (Some("builtin"), None), "{rule}");
         assert_eq!(rule["component"]["sha256"].as_str().unwrap().len(), 64);
         assert!(!about["families"].as_array().unwrap().is_empty(), "{rule}");
-        assert!(about["imports"].as_array().unwrap().contains(&"kerno:rules/types@1.0.0".into()), "{rule}");
+        assert!(about["imports"].as_array().unwrap().contains(&"kerno:rules/types@1.1.0".into()), "{rule}");
     }
     let (code, stdout, _) = rules(&["list"]);
     assert_eq!((code, stdout.lines().count()), (Some(0), 13));

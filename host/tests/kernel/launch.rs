@@ -92,6 +92,16 @@ fn become_nobody(mask: u64, locked_memory: Option<u64>) -> io::Result<()> {
     Ok(())
 }
 
+/// What each thread of a process may do: its permitted capabilities.
+pub fn capabilities_of(process: u32) -> Vec<u64> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let permitted = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    threads.map(|thread| permitted(fs::read_to_string(thread.unwrap().path().join("status")).unwrap())).collect()
+}
+
 /// A collector's entry in a report.
 pub fn collector<'a>(report: &'a Value, name: &str) -> &'a Value {
     let all = report["collectors"].as_array().unwrap_or_else(|| panic!("no collectors: {report}"));

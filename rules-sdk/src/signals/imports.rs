@@ -3,12 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, syscall, tcp};
+use crate::bindings::kerno::rules::{block, cpu, fd, host, log, memory, oom, params, sched, start, syscall, tcp};
 use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
     ClassTraffic, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, FailingCall, FailureFilter, FamilyInfo,
-    FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo, MemoryOrder,
-    NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
+    FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, GroupStart, HostCpu, HostMemory, Latency, LatencyKind, MachineInfo,
+    MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source;
@@ -214,5 +214,13 @@ impl Source {
 
     pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
         tcp::full_accept_queues(limit)
+    }
+
+    pub(crate) fn starts(&self, min_seconds: f64, limit: u32) -> Vec<GroupStart> {
+        start::starts(min_seconds, limit)
+    }
+
+    pub(crate) fn groups_made(&self) -> Option<u64> {
+        start::made()
     }
 }

@@ -9,9 +9,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     CallCounts, CallInFlight, CallTime, CallerSync, CgroupCpu, CgroupDelay, CgroupMemory, CgroupSegments, CgroupTraffic,
     ClassTraffic, DescriptorsMade, Destination, DestinationTraffic, DeviceLatency, ErrorsOf, FailingCall, FailureFilter,
-    FailureThreshold, FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, HostCpu, HostMemory, Latency,
-    LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments, SlowCaller,
-    Traffic, Victim, WaitingTask,
+    FailureThreshold, FamilyInfo, FdProcess, FdTotals, FileSystemSync, Flow, GroupKills, GroupStart, HostCpu, HostMemory,
+    Latency, LatencyKind, MachineInfo, MemoryOrder, NetworkNamespace, OpenFiles, Operation, PeerClass, Runner, Segments,
+    SlowCaller, Traffic, Victim, WaitingTask,
 };
 
 pub(crate) struct Source {
@@ -278,6 +278,15 @@ impl Source {
 
     pub(crate) fn full_accept_queues(&self, limit: u32) -> Vec<NetworkNamespace> {
         same(self.snapshot.families.tcp.as_ref().map_or_else(Vec::new, |tcp| query::tcp::full_accept_queues(tcp, limit)))
+    }
+
+    pub(crate) fn starts(&self, min_seconds: f64, limit: u32) -> Vec<GroupStart> {
+        let start = self.snapshot.families.start.as_ref();
+        same(start.map_or_else(Vec::new, |start| query::starts(start, min_seconds, limit)))
+    }
+
+    pub(crate) fn groups_made(&self) -> Option<u64> {
+        self.snapshot.families.start.as_ref().map(|start| start.made)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{env, fs};
 use anyhow::Result;
 
 use super::tools::{self, Tool};
+use crate::clang::Clang;
 use crate::command;
 use crate::toolchain::{self, Compiler, Linker};
 
@@ -20,6 +21,8 @@ pub struct Facts {
     pub linkers: Vec<Linker>,
     /// The first compiler is rustup's: components can be added to it.
     pub rustup: bool,
+    /// A compiler for rules in C.
+    pub clang: Option<Clang>,
     /// LLVM's development files, by major version.
     pub llvm: Vec<Llvm>,
     /// The release's code name, on Debian and what derives from it; `None` elsewhere.
@@ -51,6 +54,7 @@ impl Facts {
         let version = command::ask(Command::new("qemu-system-x86_64").arg("--version"));
         Ok(Self {
             linkers: toolchain::linkers()?,
+            clang: Clang::find(),
             rustup: env::var_os("RUSTUP_TOOLCHAIN").is_some() && has(&"rustup"),
             llvm: llvm(&path),
             debian: if has(&"apt-get") {

@@ -96,6 +96,14 @@ fn linker_ways(facts: &Facts, compiler: &Compiler) -> Vec<Vec<Step>> {
     ways
 }
 
+/// The step that installs a compiler for rules in C; none when one is there, or when none can be had here.
+pub fn c_steps(facts: &Facts) -> Vec<Step> {
+    if facts.clang.is_some() || facts.debian.is_none() {
+        return Vec::new();
+    }
+    vec![Step::Packages(if bookworm(facts) { tools::C_BOOKWORM } else { tools::C }.to_vec())]
+}
+
 /// The step that installs the tools guests need; none when they are there, or when they cannot be had here.
 pub fn guest_steps(facts: &Facts) -> Vec<Step> {
     let Some(suite) = &facts.debian else { return Vec::new() };
@@ -135,6 +143,12 @@ pub fn requirements(facts: &Facts) -> Vec<Requirement> {
             "links the kernel programs; its LLVM must be as new as the compiler's",
         ),
     ];
+    all.push(Requirement {
+        name: "clang and wasm-ld".into(),
+        present: facts.clang.is_some(),
+        purpose: "build rules in C".into(),
+        how: c_steps(facts).first().map(Step::to_string).unwrap_or_default(),
+    });
     let steps = guest_steps(facts);
     for tool in &tools::GUESTS {
         let step = steps.iter().find(|step| match step {

@@ -22,6 +22,11 @@ pub const LLVM: [&str; 6] = ["llvm-22-dev", "clang-22", "libzstd-dev", "zlib1g-d
 /// The major version of the LLVM in [`LLVM`].
 pub const LLVM_MAJOR: u32 = 22;
 
+/// Debian's packages of a compiler for rules in C. Debian 12's are those that [`TOOLCHAIN`] and [`LLVM`] have anyway.
+pub const C: [&str; 2] = ["clang", "lld"];
+/// The same on Debian 12.
+pub const C_BOOKWORM: [&str; 2] = ["clang-22", "lld-22"];
+
 /// What guests are made and run with: needed by `test`, `vm`, `lab` and `bench` only.
 pub const GUESTS: [Tool; 10] = [
     Tool { package: QEMU, programs: &["qemu-system-x86_64"], purpose: "runs the kernels under test; 9.0 or newer" },

@@ -8,7 +8,7 @@ pub const WHOLE: &str = "6.12";
 pub const ONCE: &str = "ramps";
 
 /// Parts of the names of those that run on all.
-pub const WORDS: [&str; 17] = [
+pub const WORDS: [&str; 18] = [
     "every_object_loads",
     "without_ebpf_the_same_families",
     "offsets::",
@@ -26,6 +26,7 @@ pub const WORDS: [&str; 17] = [
     "a_groups_own_limit",
     "a_leaks_rate",
     "one_busy_thread",
+    "each_stage_of_a_start",
     // What fools naive tools
     "a_thousand_sleeping_threads",
     "hang_through_the_window",

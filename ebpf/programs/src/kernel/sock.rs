@@ -50,6 +50,12 @@ globals! {
     TCP_SRTT tcp_srtt;
     /// `tcp_sock.rtt_min`, the value of its best sample.
     TCP_MIN_RTT tcp_min_rtt;
+    /// `tcp_sock.data_segs_in`.
+    TCP_DATA_SEGS_IN tcp_data_segs_in;
+    /// `tcp_sock.lsndtime`.
+    TCP_LAST_SENT tcp_last_sent;
+    /// `tcp_sock.inet_conn.icsk_ack.lrcvtime`.
+    TCP_LAST_RECEIVED tcp_last_received;
 }
 
 const AF_INET: u16 = 2;
@@ -208,6 +214,30 @@ impl TcpSock {
     pub fn data_sent<A: Access>(self) -> u32 {
         // SAFETY: as in `sent`.
         unsafe { A::read(self.0, tcp_data_segs_out()) }
+    }
+
+    /// Segments with data received.
+    #[inline(always)]
+    #[must_use]
+    pub fn data_received<A: Access>(self) -> u32 {
+        // SAFETY: as in `sent`.
+        unsafe { A::read(self.0, tcp_data_segs_in()) }
+    }
+
+    /// When it last received data, ticks of the kernel's clock; meant where [`data_received`](Self::data_received) is not 0.
+    #[inline(always)]
+    #[must_use]
+    pub fn last_received<A: Access>(self) -> u32 {
+        // SAFETY: as in `sent`.
+        unsafe { A::read(self.0, tcp_last_received()) }
+    }
+
+    /// When it last sent data, ticks of the kernel's clock; meant where [`data_sent`](Self::data_sent) is not 0.
+    #[inline(always)]
+    #[must_use]
+    pub fn last_sent<A: Access>(self) -> u32 {
+        // SAFETY: as in `sent`.
+        unsafe { A::read(self.0, tcp_last_sent()) }
     }
 
     /// Segments retransmitted, SYNs and SYN-ACKs too.

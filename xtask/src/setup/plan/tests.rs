@@ -1,6 +1,7 @@
 //! Facts in, plan out: what set-up decides on machines of every kind.
 
 use super::*;
+use crate::clang::Clang;
 use crate::toolchain::Linker;
 
 /// rustup's stable compiler, freshly installed.
@@ -112,7 +113,7 @@ fn debian_12_takes_qemu_from_backports_and_later_releases_do_not() {
 fn requirements_list_everything_and_say_how() {
     let facts = bookworm_with_rustup();
     let requirements = requirements(&facts);
-    assert_eq!(requirements.len(), 3 + tools::GUESTS.len());
+    assert_eq!(requirements.len(), 4 + tools::GUESTS.len());
     assert!(requirements.iter().all(|requirement| !requirement.present && !requirement.how.is_empty()));
     let qemu = requirements.iter().find(|requirement| requirement.name == tools::QEMU).unwrap();
     assert_eq!(qemu.how, "apt-get install -t bookworm-backports qemu-system-x86");
@@ -124,4 +125,15 @@ fn a_linker_that_does_not_fit_is_reported_missing() {
     let requirements = requirements(&Facts { compilers: vec![complete], linkers: vec![linker()], ..bookworm_with_rustup() });
     let state: Vec<_> = requirements.iter().take(3).map(|requirement| requirement.present).collect();
     assert_eq!(state, [true, true, false]);
+}
+
+#[test]
+fn a_compiler_for_c_is_taken_from_debian_where_there_is_none() {
+    let bookworm = bookworm_with_rustup();
+    assert_eq!(c_steps(&bookworm), [Step::Packages(vec!["clang-22", "lld-22"])]);
+    let trixie = Facts { debian: Some("trixie".into()), ..bookworm.clone() };
+    assert_eq!(c_steps(&trixie), [Step::Packages(vec!["clang", "lld"])]);
+    assert_eq!(c_steps(&Facts { debian: None, ..bookworm.clone() }), [], "no packages are known there");
+    let clang = Clang { path: "/usr/bin/clang".into(), linker: "/usr/bin/wasm-ld".into() };
+    assert_eq!(c_steps(&Facts { clang: Some(clang), ..bookworm }), []);
 }
