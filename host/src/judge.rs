@@ -4,6 +4,7 @@
 mod confine;
 mod native;
 mod process;
+mod said;
 mod serve;
 mod shown;
 mod wire;
@@ -18,6 +19,8 @@ use std::time::Duration;
 pub use confine::{enclose, seal};
 pub use native::Native;
 pub use process::JudgeError;
+#[doc(hidden)]
+pub use said::{replies_of, requests_of};
 pub use serve::serve;
 
 use process::{PATIENCE, Process, unexpected};

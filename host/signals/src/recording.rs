@@ -69,6 +69,9 @@ pub enum RecordingError {
     /// It is not JSON, or not the JSON of a snapshot.
     #[error("it is no snapshot in JSON")]
     Json(#[source] serde_json::Error),
+    /// The snapshot holds a number that JSON has none for.
+    #[error("the snapshot holds a number that JSON cannot write")]
+    Number,
     /// The snapshot holds what the form cannot.
     #[error("the snapshot cannot be packed")]
     Pack(#[source] postcard::Error),
@@ -88,6 +91,7 @@ impl RecordingError {
                 "copy it again from the machine that recorded it"
             }
             Self::Json(_) => "mend it where the error says, or record again",
+            Self::Number => "record to a file with another name than *.json",
             Self::Pack(_) => "record to a file named *.json",
         }
     }
@@ -106,9 +110,8 @@ pub fn write(snapshot: &Snapshot, form: Form) -> Result<Vec<u8>, RecordingError>
         Form::Json => {
             let mut bytes = serde_json::to_vec(&Document { kerno_recording: VERSION, snapshot }).map_err(RecordingError::Json)?;
             bytes.push(b'\n');
-            // What JSON has no number for is null by now, and would be seen only when it is needed.
-            read_json(&bytes)?;
-            Ok(bytes)
+            // What JSON has no number for is null by now: nothing at all, or what may be absent.
+            if read_json(&bytes).is_ok_and(|read| read == *snapshot) { Ok(bytes) } else { Err(RecordingError::Number) }
         }
     }
 }

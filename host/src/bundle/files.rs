@@ -15,6 +15,8 @@ use crate::engine::{self, Limits, SWITCH};
 const MOST: u64 = 256 << 20;
 /// What an archive adds to each file, bytes.
 const FRAME: u64 = 2048;
+/// No file system has longer names, bytes: neither has a bundle.
+const LONGEST_NAME: usize = 255;
 /// Files that are looked at: the rules, the manifest, its signature, and what a directory may have besides.
 const MOST_FILES: usize = 4 * MOST_RULES;
 
@@ -137,6 +139,10 @@ impl Files {
                 return Err(format!("it has more than {MOST_FILES} files: make it with `kerno rules bundle`"));
             }
             let path = entry.path_bytes().into_owned();
+            if path.len() > LONGEST_NAME {
+                let length = path.len();
+                return Err(format!("it holds a file whose name has {length} bytes: make it with `kerno rules bundle`"));
+            }
             let name = engine::printable(String::from_utf8_lossy(&path).into_owned());
             let kind = entry.header().entry_type();
             if kind == EntryType::XGlobalHeader || kind == EntryType::Directory && matches!(&*path, b"." | b"./") {

@@ -1,13 +1,19 @@
 //! What cargo builds of a rule is a core module, with a section that says what the component is to be: here it is made one.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
-use wasmparser::Validator;
+use wasmparser::{Parser, Payload, Validator};
 use wit_component::ComponentEncoder;
+use wit_parser::Resolve;
+use wit_parser::decoding::decode_world;
 
 /// Where a core module begins, by its first bytes.
 const CORE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// Names of the sections that say what the component is to be begin with this.
+const SECTION: &str = "component-type";
 
 /// Of what is wrong so many characters are told.
 const LONGEST: usize = 300;
@@ -39,6 +45,10 @@ pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
     })?;
     let encode = AssertUnwindSafe(|| ComponentEncoder::default().validate(true).module(&bytes)?.encode());
     let damaged = || NoComponent { why: "is a damaged module".to_owned(), help: DAMAGED.to_owned() };
+    if catch_unwind(|| goes_in_circles(&bytes)).map_err(|_| damaged())? {
+        let why = "is a damaged module (its packages of interfaces need each other)".to_owned();
+        return Err(NoComponent { why, help: DAMAGED.to_owned() });
+    }
     catch_unwind(encode).map_err(|_| damaged())?.map_err(|error| {
         let text = in_one_line(&format!("{error:#}"));
         let help = if text.contains("wasi_snapshot_preview1") {
@@ -49,6 +59,30 @@ pub fn component_of(bytes: Vec<u8>) -> Result<Vec<u8>, NoComponent> {
         let help = help.to_owned();
         NoComponent { why: format!("is a module that cannot be made a component ({text})"), help }
     })
+}
+
+/// Whether packages of interfaces need each other in what the component is to be, as they do where one version is wrong: the encoder would
+/// follow them until its stack ends. One that was made for it can still do that to the reader here: it ends the process that judges, which
+/// is told.
+fn goes_in_circles(module: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(module).filter_map(|part| match part {
+        Ok(Payload::CustomSection(section)) if section.name().starts_with(SECTION) => Some(section.data()),
+        _ => None,
+    });
+    sections.filter_map(|section| decode_world(section).ok()).any(|(resolve, _)| is_circular(&resolve))
+}
+
+fn is_circular(resolve: &Resolve) -> bool {
+    let mut left: HashSet<_> = resolve.packages.iter().map(|(id, _)| id).collect();
+    loop {
+        // One that needs none of those that are left is in no circle.
+        let needs_others = |id: &_| resolve.package_direct_deps(*id).any(|other| left.contains(&other));
+        let next: HashSet<_> = left.iter().copied().filter(needs_others).collect();
+        if next.len() == left.len() {
+            return !left.is_empty();
+        }
+        left = next;
+    }
 }
 
 /// Names in it may be as long as their givers like.
@@ -93,5 +127,11 @@ mod tests {
         });
         assert!(damaged.count() >= whole.len() - 9 - 3);
         assert!(refused([whole.as_slice(), b"\x7f\x05garbage"].concat()).0.contains("damaged"));
+    }
+    #[test]
+    fn packages_that_need_each_other_are_told() {
+        // What a rule's module is with one wrong digit: `memory` is of version 2.
+        let (why, help) = refused(include_bytes!("../../../fuzz/faults/module/packages-need-each-other").to_vec());
+        assert!(why.contains("its packages of interfaces need each other") && help == DAMAGED, "{why}");
     }
 }

@@ -294,6 +294,10 @@ fn an_archive_holds_files_beside_each_other_and_nothing_else() {
     assert!(of("./healthy.wasm", Kind::Regular, b"x").unwrap().components().contains_key("healthy.wasm"));
     assert!(of("./", Kind::Directory, b"").is_ok());
     assert!(of("\u{1b}[2J", Kind::Symlink, b"").unwrap_err().chars().all(|c| !c.is_control()));
+    let name = vec![b'x'; 100_000];
+    let long = archive(&[("././@LongLink", Kind::GNULongName, &name), ("x", Kind::Symlink, b"")]);
+    let long = Files::of_tar(&long, &limits).unwrap_err();
+    assert!(long.contains("a file whose name has 100000 bytes"), "{} bytes", long.len());
     let wide = check(&of("extra.txt", Kind::Regular, b"x").unwrap(), &Policy::default()).unwrap_err();
     assert!(wide.contains("it holds extra.txt, which is not in its bundle.yaml"), "{wide}");
 }

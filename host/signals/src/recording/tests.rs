@@ -72,10 +72,13 @@ proptest! {
 
 #[test]
 fn a_number_that_json_has_not_is_refused_when_it_is_written() {
-    let mut snapshot = sample();
-    snapshot.collectors[0].blind_ratio = f64::NAN;
-    assert!(matches!(write(&snapshot, Form::Json), Err(RecordingError::Json(_))));
-    assert!(write(&snapshot, Form::Packed).is_ok());
+    let (mut needed, mut optional) = (sample(), sample());
+    needed.collectors[0].blind_ratio = f64::NAN;
+    optional.host.steal_ratio = Some(f64::INFINITY);
+    for snapshot in [needed, optional] {
+        assert!(matches!(write(&snapshot, Form::Json), Err(RecordingError::Number)));
+        assert!(write(&snapshot, Form::Packed).is_ok());
+    }
 }
 
 #[test]

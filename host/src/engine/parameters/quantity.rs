@@ -28,7 +28,7 @@ pub fn read(text: &str) -> Option<Quantity> {
         return Some(Quantity { value: number(share.trim_end())? / 100.0, unit: Some(Unit::Ratio) });
     }
     let size = SIZES.iter().find_map(|(unit, size)| Some(number(text.strip_suffix(unit)?.trim_end())? * size));
-    if let Some(value) = size {
+    if let Some(value) = size.filter(|size| size.is_finite()) {
         return Some(Quantity { value, unit: Some(Unit::Bytes) });
     }
     let value = humantime::parse_duration(text).ok()?.as_secs_f64();
@@ -49,8 +49,12 @@ pub fn write(value: f64, unit: Unit) -> String {
         Unit::Count => value.to_string(),
         // Hundredths are not exact: 0.07 is 7.000000000000001 %.
         Unit::Ratio => {
-            let share = format!("{}%", (value * 1e8).round() / 1e6);
-            if read(&share).is_some_and(|read| read.value == value) || value >= 1.0 { share } else { value.to_string() }
+            let hundredths = value * 100.0;
+            let exact = [hundredths, hundredths.next_up(), hundredths.next_down()];
+            let rounded = format!("{}%", (value * 1e8).round() / 1e6);
+            let mut shares = std::iter::once(rounded.clone()).chain(exact.map(|share| format!("{share}%")));
+            let fits = shares.find(|share| read(share).is_some_and(|read| read.value == value));
+            fits.unwrap_or_else(|| if value >= 1.0 { rounded } else { value.to_string() })
         }
         Unit::Seconds => {
             let duration = Duration::try_from_secs_f64(value).unwrap_or(Duration::MAX);
@@ -93,6 +97,7 @@ mod tests {
         for text in ["", "soon", "-5ms", "-1", "+1", "1e9", "inf", "nan", "%", "5 %%", "ms", "1.2.3", "5 apples", ".5", "true"] {
             assert_eq!(read(text), None, "{text}");
         }
+        assert_eq!(read(&format!("1{}TiB", "0".repeat(308))), None, "more than any number");
     }
 
     #[test]
@@ -115,5 +120,10 @@ mod tests {
         }
         let third = write(1.0 / 3.0, Unit::Ratio);
         assert_eq!(read(&third).and_then(|quantity| quantity.in_unit(Unit::Ratio).ok()), Some(1.0 / 3.0), "{third}");
+        // What was a share stays one, to its last digit.
+        for share in ["133.3333333333%", "100.0000001%", "0.1234567891%", "0.07%", "1234567.1234567%"] {
+            let quantity = read(share).unwrap();
+            assert_eq!(read(&write(quantity.value, Unit::Ratio)), Some(quantity), "{share}");
+        }
     }
 }
