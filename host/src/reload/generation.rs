@@ -31,7 +31,7 @@ pub(super) trait Loads {
     type Error;
 
     /// Loads them, and tells of each why it does not load.
-    fn load(&mut self, candidates: &[Candidate], off: &BTreeMap<String, String>) -> Result<Vec<Option<String>>, Self::Error>;
+    fn load(&mut self, candidates: &[Candidate], off: &Off) -> Result<Failed, Self::Error>;
 
     /// Judges a window by those that were loaded; the rules that trap or are stopped, and why.
     fn try_out(&mut self) -> Result<BTreeMap<usize, String>, Self::Error>;
@@ -49,17 +49,23 @@ pub(super) struct Follower {
     /// By what it is known whether something has changed since the directories were read last.
     seen: Option<Stamp>,
     /// What was read last.
-    read: Option<(Vec<Directory>, BTreeMap<String, String>)>,
+    read: Option<(Vec<Directory>, Off)>,
     /// When that is to be tried again.
     again: Option<Instant>,
     /// Rules of the last generation that loaded, by their files.
     good: BTreeMap<PathBuf, Candidate>,
     /// The last generation: its rules, whether each failed, and what is switched off.
-    last: Option<(Vec<(Candidate, bool)>, BTreeMap<String, String>)>,
+    last: Option<(Vec<(Candidate, bool)>, Off)>,
     /// Bundles that were in force: none that is older may follow.
     accepted: Vec<Accepted>,
     number: u64,
 }
+
+/// Rules that are not used, and why not.
+type Off = BTreeMap<String, String>;
+
+/// Of each rule, in the order of loading, why it does not load.
+type Failed = Vec<Option<String>>;
 
 /// What lies in the directories, and what of it is in force.
 pub(super) struct Settled {
@@ -144,9 +150,9 @@ impl Follower {
     fn settle<'a, L: Loads>(
         &self,
         directories: &'a [Directory],
-        off: &BTreeMap<String, String>,
+        off: &Off,
         loads: &mut L,
-    ) -> Result<(Vec<Group<'a>>, Vec<Option<String>>), L::Error> {
+    ) -> Result<(Vec<Group<'a>>, Failed), L::Error> {
         let mut groups: Vec<Group<'_>> = directories.iter().map(|directory| self.group(directory)).collect();
         // Each round puts at least one of the last versions in, and none of those is replaced.
         loop {
