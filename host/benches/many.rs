@@ -209,8 +209,10 @@ fn memory(component: &[u8]) {
             |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse::<u64>().ok());
         (of("VmRSS:").unwrap_or(0) >> 10, of("VmHWM:").unwrap_or(0) >> 10)
     };
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", kerno.id())).unwrap_or_default();
-    let judge: u32 = children.split_whitespace().next_back().and_then(|pid| pid.parse().ok()).unwrap_or(0);
+    // Whichever thread started it.
+    let threads = fs::read_dir(format!("/proc/{}/task", kerno.id())).unwrap();
+    let children = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    let judge = children.collect::<String>().split_whitespace().next_back().and_then(|pid| pid.parse().ok()).unwrap();
     let ((own, own_most), (judging, judging_most)) = (resident(kerno.id()), resident(judge));
     println!(
         "resident with 112 rules, without eBPF: {own} MiB (most {own_most}) and the process that judges {judging} MiB (most \
