@@ -23,7 +23,7 @@ use crate::bundle::{self, Policy};
 use crate::collector::{self, Collectors, Progress};
 use crate::engine::{self, Bench, Candidate, Described, Limits, LoadError, NoComponent, RuntimeError, Settings};
 use crate::findings::{Objective, RuleReport};
-use crate::judge::{Judge, JudgeError};
+use crate::judge::{Judge, JudgeError, Native};
 use crate::platform::{self, clock::Clock};
 use crate::report::Report;
 
@@ -257,7 +257,14 @@ fn load_into(judge: &mut Judge, judging: &Judging) -> Result<(), AgentError> {
     let Judging { rules, settings, limits, policy, .. } = judging;
     // Nothing was accepted before: this process judges once.
     let found = bundle::find(rules, limits, policy, SystemTime::now(), &[])?.candidates;
-    judge.load(built_in().into_iter().chain(found).collect(), settings.clone(), switched_off(judging))?;
+    let mut all: Vec<Candidate> = built_in().into_iter().chain(found).collect();
+    let (off, mut native) = (switched_off(judging), Native::awaited());
+    // What is named stands for what a bundle has of its id, and is no fault of that.
+    let is_named = all.iter().any(Candidate::is_named);
+    while {
+        let described = judge.load_with(all.clone(), settings.clone(), off.clone(), &mut native)?;
+        !is_named && bundle::refuse_broken(&mut all, described)
+    } {}
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{Checked, check};
 pub use files::{Files, is_tar};
-pub use find::{Found, find, installed, is_bundle};
+pub use find::{Found, NOT_USED, find, installed, is_bundle, not_whole, refuse_broken};
 pub use manifest::{Draft, DraftRule, Entry, Manifest, is_name};
 pub use pack::{config_map, tar};
 pub use secret::{SecretKey, new_pair};

@@ -69,6 +69,16 @@ impl Limits {
     pub fn longest(&self) -> Duration {
         self.deadline + (self.deadline * 19).min(Duration::from_secs(10))
     }
+
+    /// What is said of a component that is larger than it may be, after its name.
+    #[must_use]
+    pub fn too_large(&self) -> String {
+        format!(
+            "has more than the {} KiB that a rule may have (rules.limits.module): build it with `--release`, or raise that limit for a \
+             language that brings a runtime of its own",
+            self.module >> 10
+        )
+    }
 }
 
 impl Default for Limits {

@@ -88,7 +88,7 @@ impl Judge {
         settings: Settings,
         off: BTreeMap<String, String>,
     ) -> Result<&[Described], JudgeError> {
-        self.load_with(candidates, settings, off, &mut Native::new(Precedence::Same))
+        self.load_with(candidates, settings, off, &mut Native::awaited())
     }
 
     /// The same with native code that was made before, which is made for what is new.
@@ -235,7 +235,11 @@ impl Judge {
         match asked {
             Ok(Reply::Component(component)) => Ok(component.map_err(shown::no_component)),
             Ok(other) => Err(JudgeError::Ended(unexpected(&other).to_string())),
-            Err(error) => Err(JudgeError::Ended(self.ended(&error))),
+            // Nothing else runs there.
+            Err(error) => Ok(Err(NoComponent {
+                why: format!("is a module at which the process that reads it {}", self.ended(&error)),
+                help: "copy it again, or build it again".to_owned(),
+            })),
         }
     }
 

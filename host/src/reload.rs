@@ -28,7 +28,7 @@ pub struct Judgement {
     pub generation: u64,
     /// One a rule.
     pub reports: Vec<RuleReport>,
-    /// Why a rule is not what its file is now, by its id.
+    /// Why a rule is not what its file is now, by its source.
     pub kept: BTreeMap<String, String>,
 }
 
@@ -45,7 +45,7 @@ pub struct Live {
 struct Generation {
     number: u64,
     judge: Judge,
-    /// Of each rule what it holds, by which a new version is known.
+    /// Of each rule that by which a new version is known.
     files: Vec<Option<String>>,
     /// Why a rule is not what its file is now.
     notes: BTreeMap<usize, String>,
@@ -132,7 +132,7 @@ impl Live {
                 report.reason = Some(report.reason.take().map_or_else(|| note.clone(), |reason| format!("{reason}; {note}")));
             }
         }
-        let kept = notes.iter().filter_map(|(index, note)| Some((reports.get(*index)?.id.clone(), note.clone()))).collect();
+        let kept = notes.iter().filter_map(|(index, note)| Some((reports.get(*index)?.source.clone(), note.clone()))).collect();
         Ok(Judgement { generation: *number, reports, kept })
     }
 

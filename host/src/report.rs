@@ -53,7 +53,7 @@ pub struct Report {
     pub rules_generation: Option<u64>,
     /// Of a window that others came before, what has changed.
     pub changes: Option<Changes>,
-    /// Rules whose last good version judged, by id, and why.
+    /// Rules whose last good version judged, by source, and why.
     #[serde(skip)]
     pub kept: BTreeMap<String, String>,
     /// Why findings follow from others.

@@ -201,11 +201,12 @@ fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
     publish_bundle(directory.path(), 0, 5, 100, None);
     let mut live = live(&[directory.path()]);
     assert_eq!(versions(&live.judge(&window()).unwrap()), ["1.0.0", "1.0.0"]);
-    let refused = |live: &mut Live, what: &str, why: &str| {
+    let refused_at = |live: &mut Live, what: &str, why: &str, kept: [&str; 2]| {
         let says = |report: &RuleReport| report.reason.as_deref().is_some_and(|reason| reason.contains(why));
         let all_say = |judgement: &Judgement| judgement.reports.len() == 3 && judgement.reports.iter().all(says);
-        assert_eq!(versions(&until(live, what, all_say))[..2], ["1.0.0", "1.0.0"], "{what}");
+        assert_eq!(versions(&until(live, what, all_say))[..2], kept, "{what}");
     };
+    let refused = |live: &mut Live, what: &str, why: &str| refused_at(live, what, why, ["1.0.0", "1.0.0"]);
     publish_bundle(directory.path(), 1, 4, 200, None);
     refused(&mut live, "an older one", "it is older than what was accepted before");
     publish_bundle(directory.path(), 2, 5, 200, None);
@@ -223,6 +224,12 @@ fn a_bundle_is_in_force_as_a_whole_or_as_it_was() {
         judgement.reports.len() == 1 && judgement.reports.iter().all(says)
     };
     until(&mut live, "one whose time is over", expired);
+    // Nor does it stay because what follows it is damaged.
+    publish_bundle(directory.path(), 6, 8, 400, Some(SystemTime::now() + Duration::from_secs(8)));
+    until(&mut live, "one for a while", |judgement| versions(judgement) == ["4.0.0", "4.0.0"]);
+    publish(directory.path(), 7, &[("a.wasm", rule("healthy", 400)), ("bundle.yaml", b"name: site\n".to_vec())]);
+    refused_at(&mut live, "the damaged one", "bundle.yaml", ["4.0.0", "4.0.0"]);
+    until(&mut live, "what was kept has had its time", |judgement| judgement.reports.len() == 1);
 }
 
 #[test]

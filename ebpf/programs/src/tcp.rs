@@ -207,6 +207,7 @@ fn ended<A: Access>(counters: &mut Counters, tcp: TcpSock, old: u8) {
         if kind == FAILED && told.owner.tgid == own_tgid() && u32::from(told.remote_port) == canary_port() {
             // There was no room to remember it.
             counters.own += 1;
+            starts::look_at_asked();
             return;
         }
         // It was refused before it was a connection.

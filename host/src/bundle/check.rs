@@ -96,10 +96,7 @@ fn whole(manifest: &Manifest, files: &Files, limits: &Limits) -> Result<(), Stri
             return Err(format!("the file {file} of its rule {id} is missing: install the bundle again"));
         };
         if component.len() as u64 > limits.module {
-            let limit = limits.module >> 10;
-            return Err(format!(
-                "{file} has more than the {limit} KiB that a rule may have (rules.limits.module): build it with `--release`"
-            ));
+            return Err(format!("{file} {}", limits.too_large()));
         }
         let found = Fingerprint::of(component).sha256;
         if found != *sha256 {

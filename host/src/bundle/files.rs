@@ -115,6 +115,21 @@ impl Files {
         Ok(files)
     }
 
+    /// Of a directory that may be damaged: manifest and signature as far as they can be read, and the names of all else.
+    #[must_use]
+    pub fn named_in(directory: &Path, limits: &Limits) -> Self {
+        let mut files = Self::only_texts(directory, limits);
+        let names = fs::read_dir(directory).into_iter().flatten().flatten();
+        for name in names.map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+            if name.ends_with(".wasm") && !is_aside(&name) {
+                files.components.insert(name, Vec::new());
+            } else if !is_text(&name) && !is_aside(&name) {
+                files.others.push(name);
+            }
+        }
+        files
+    }
+
     /// Manifest and signature of a directory, as far as they are there and can be read.
     pub(super) fn only_texts(directory: &Path, limits: &Limits) -> Self {
         let read = |name: &str| Some((name.to_owned(), read_file(name, &directory.join(name), limits).ok()?));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Accepted, Checked, Files, MANIFEST, Manifest, Policy, SIGNATURE, check, is_tar, signature};
-use crate::engine::{self, Candidate, Fingerprint, Limits, LoadError};
+use crate::engine::{self, Candidate, Described, Fingerprint, Limits, LoadError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -72,6 +72,31 @@ pub fn is_bundle(path: &Path) -> bool {
     [MANIFEST, SIGNATURE].iter().any(|name| fs::symlink_metadata(path.join(name)).is_ok()) || is_tar(path)
 }
 
+/// Refuses the first bundle of which a rule does not load, all of it: it is used as a whole or not at all. Whether there was one: others
+/// may load now that did not.
+#[must_use]
+pub fn refuse_broken(candidates: &mut [Candidate], described: &[Described]) -> bool {
+    let is_culprit = |(candidate, rule): &(&Candidate, &Described)| {
+        rule.bundle.is_some() && rule.about.is_none() && !rule.disabled && !candidate.is_refused()
+    };
+    let Some((_, culprit)) = candidates.iter().zip(described).find(is_culprit) else { return false };
+    let (name, reason) = (culprit.bundle.as_ref().map(|bundle| &bundle.name), culprit.reason.clone().unwrap_or_default());
+    let of_bundle = candidates.iter_mut().zip(described).filter(|(_, rule)| rule.bundle.as_ref().map(|of| &of.name) == name);
+    for (candidate, rule) in of_bundle {
+        let is_culprit = rule.path == culprit.path && rule.id == culprit.id;
+        candidate.refuse(if is_culprit { reason.clone() } else { format!("{NOT_USED}{}", not_whole(&culprit.source, &reason)) });
+    }
+    true
+}
+
+/// What begins the reason of a rule that is not used because of its bundle.
+pub const NOT_USED: &str = "the bundle is not used: ";
+
+/// Why a bundle is not used of which one rule does not load.
+pub fn not_whole(rule: &str, reason: &str) -> String {
+    format!("of its bundle {rule} cannot be used: {reason}")
+}
+
 /// The revision that a directory holds, as far as it may be believed: whatever became of its rules, an older one must not follow.
 #[must_use]
 pub fn installed(directory: &Path, limits: &Limits, policy: &Policy) -> Option<Accepted> {
@@ -98,7 +123,7 @@ fn bundle(
 fn refused(path: &Path, reason: String) -> Candidate {
     let name = path.file_stem().filter(|_| path.is_file()).or_else(|| path.file_name()).unwrap_or_default();
     let place = if path.is_dir() { path.join(MANIFEST) } else { path.to_path_buf() };
-    Candidate::refused(&name.to_string_lossy(), place, format!("the bundle is not used: {reason}"))
+    Candidate::refused(&name.to_string_lossy(), place, format!("{NOT_USED}{reason}"))
 }
 
 /// Where only what is signed counts, whoever may write to a directory must not switch off what finds faults.

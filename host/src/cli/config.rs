@@ -102,6 +102,18 @@ impl Config {
         if dirs.is_empty() { self.usual.clone() } else { dirs }
     }
 
+    /// Forgets those of `rules.dirs` that cannot be read, and tells which and why.
+    pub(super) fn leave_out_unreadable(&mut self) -> Vec<(PathBuf, std::io::Error)> {
+        let why = |(path, _): &(PathBuf, usize)| Some((path.clone(), std::fs::read_dir(path).err()?));
+        let unreadable: Vec<_> = self.settings.dirs.iter().filter_map(why).collect();
+        if !unreadable.is_empty() {
+            // The usual ones are not used in their place.
+            self.usual.clear();
+            self.settings.dirs.retain(|(path, _)| unreadable.iter().all(|(gone, _)| gone != path));
+        }
+        unreadable
+    }
+
     /// Where this configuration switches a rule off: file and line.
     pub(super) fn switches_off(&self, rule: &str) -> Option<String> {
         self.settings.disabled.get(rule).map(|line| self.at(*line))

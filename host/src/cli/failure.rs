@@ -40,6 +40,13 @@ impl Failure {
         Self { more, ..Self::usage(what, help) }
     }
 
+    /// Both of two.
+    pub(super) fn beside(mut self, other: Self) -> Self {
+        self.more.push((other.what, other.help));
+        self.more.extend(other.more);
+        self
+    }
+
     /// With something that is worth knowing beside it.
     pub(super) fn and(mut self, more: impl AsRef<str>) -> Self {
         self.what = format!("{}; {}", self.what, more.as_ref());

@@ -50,9 +50,16 @@ struct Listed<'a> {
 }
 
 fn list(rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
-    let judging = judging(rules, &[], environment)?;
-    let all = described(&judging)?;
     let state = running::running(environment);
+    let mut config = Config::load(rules.config.as_deref(), true, environment)?;
+    if state.is_some() && rules.dir.is_empty() {
+        // What runs goes on with the last good rules of it.
+        for (directory, error) in config.leave_out_unreadable() {
+            warn(&format!("the rules directory {} is left out, it cannot be read: {error}", directory.display()));
+        }
+    }
+    let judging = judging_with(config, rules, &[])?;
+    let all = described(&judging)?;
     let of = |rule: &Described| state.as_ref().and_then(|state| state.of(&rule.id, &rule.source)).cloned();
     let listed: Vec<Listed<'_>> = all.iter().map(|rule| Listed { rule, running: of(rule) }).collect();
     tell(rules.output, &listed, |listed| text::list(listed, state.as_ref()))?;
@@ -78,8 +85,25 @@ fn inspect(rule: &str, rules: &Rules, environment: &Environment) -> Result<u8, F
 
 fn verify(named: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
     let of = |path: &PathBuf| if is_bundle(path) { Ok(vec![path.clone()]) } else { change::files(path) };
-    let files: Vec<PathBuf> = named.iter().map(of).collect::<Result<Vec<_>, _>>()?.concat();
-    let judging = judging(rules, &files, environment)?;
+    let (mut files, mut failures) = (Vec::new(), Vec::new());
+    for found in named.iter().map(of) {
+        match found {
+            Ok(found) => files.extend(found),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    // One that is not there keeps nobody from hearing of the others.
+    let unread = failures.into_iter().reduce(Failure::beside);
+    let judged = if files.is_empty() { Ok(exit::DONE) } else { verify_files(&files, rules, environment) };
+    match (unread, judged) {
+        (None, judged) => judged,
+        (Some(unread), Ok(_)) => Err(unread),
+        (Some(unread), Err(failure)) => Err(unread.beside(failure)),
+    }
+}
+
+fn verify_files(files: &[PathBuf], rules: &Rules, environment: &Environment) -> Result<u8, Failure> {
+    let judging = judging(rules, files, environment)?;
     let all = described(&judging)?;
     // What is found once more in a directory comes after them.
     let mut seen = BTreeSet::new();
@@ -123,7 +147,10 @@ fn bench(named: &[String], snapshot: &Path, rules: &Rules, environment: &Environ
 /// What loads the rules: the built-in ones, these files, and those of the directories. A file stands for what a directory has of its
 /// id: it may be the next version.
 fn judging(rules: &Rules, files: &[PathBuf], environment: &Environment) -> Result<Judging, Failure> {
-    let config = Config::load(rules.config.as_deref(), true, environment)?;
+    judging_with(Config::load(rules.config.as_deref(), true, environment)?, rules, files)
+}
+
+fn judging_with(config: Config, rules: &Rules, files: &[PathBuf]) -> Result<Judging, Failure> {
     let directories = doctor::rules(rules.dir.clone(), "--dir", &config)?;
     for file in files {
         std::fs::metadata(file).map_err(|error| {

@@ -79,7 +79,7 @@ impl Running {
                 version: rule.version.clone(),
                 status: rule.status,
                 reason: rule.reason.clone(),
-                kept: report.kept.get(&rule.id).cloned(),
+                kept: report.kept.get(&rule.source).cloned(),
                 evaluated: self.evaluated.get(&key).cloned(),
             });
         }

@@ -116,6 +116,12 @@ impl Candidate {
         self.source == BUILT_IN
     }
 
+    /// Whether it was named, not found in a directory.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        self.named
+    }
+
     /// Whether it is not to be tried.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
@@ -230,10 +236,7 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     fs::File::open(path).and_then(|file| file.take(limits.module + 1).read_to_end(&mut bytes)).map_err(cannot)?;
     if bytes.len() as u64 > limits.module {
-        let limit = limits.module >> 10;
-        return Err(format!(
-            "it has more than the {limit} KiB that a rule may have (rules.limits.module): build it with `--release`, for wasm32-unknown-unknown"
-        ));
+        return Err(format!("it {}", limits.too_large()));
     }
     Ok(bytes)
 }

@@ -169,3 +169,53 @@ pub(super) fn unexpected(reply: &Reply) -> io::Error {
     };
     io::Error::new(io::ErrorKind::InvalidData, format!("it answered with {name} out of turn"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// What comes of an answer for which nobody waits longer than this.
+    const SHORT: Duration = Duration::from_millis(200);
+
+    fn answered(answer: impl FnOnce(UnixStream) + Send) -> (io::Result<Option<Reply>>, Duration) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let begun = Instant::now();
+        let mut connection = BufReader::with_capacity(BUFFER, Connection { stream: ours, until: begun + SHORT });
+        thread::scope(|scope| {
+            scope.spawn(|| answer(theirs));
+            let answer = receive(&mut connection, 1 << 20);
+            // Who answers is told by it that nobody listens.
+            drop(connection);
+            (answer, begun.elapsed())
+        })
+    }
+
+    /// Writes until nobody listens.
+    fn without_end(mut stream: UnixStream, part: &[u8], pause: Duration) {
+        while stream.write_all(part).is_ok() {
+            thread::sleep(pause);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_drips_is_waited_for_no_longer_than_one_that_does_not_come() {
+        let (answer, took) = answered(|stream| {
+            let mut stream = stream;
+            stream.write_all(&1_000_000_u64.to_le_bytes()).unwrap();
+            without_end(stream, b".", SHORT / 20);
+        });
+        let kind = answer.unwrap_err().kind();
+        assert!(matches!(kind, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{kind:?}");
+        assert!(took >= SHORT, "{took:?}");
+        let (answer, _) = answered(|stream| drop((stream.try_clone(), thread::sleep(SHORT * 2))));
+        assert!(matches!(answer.unwrap_err().kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn an_answer_that_never_ends_is_not_taken_in() {
+        let (answer, _) = answered(|stream| without_end(stream, &[0xff; 4096], Duration::ZERO));
+        assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

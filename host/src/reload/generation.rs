@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::reading::{Directory, Stamp, read_all, switched_off};
-use crate::bundle::{Accepted, Policy};
+use crate::bundle::{self, Accepted, Policy};
 use crate::engine::{Candidate, Limits, Settings};
 
 /// Which rules there are, and what they may do.
@@ -73,7 +73,7 @@ pub(super) struct Settled {
     pub(super) number: u64,
     /// Whether that is another one than before.
     pub(super) is_new: bool,
-    /// Of each rule, in the order of loading, what it holds.
+    /// Of each rule, in the order of loading, by what its version is known.
     pub(super) files: Vec<Option<String>>,
     /// Why a rule is not what its file is now.
     pub(super) notes: BTreeMap<usize, String>,
@@ -88,8 +88,23 @@ type Slot = (Candidate, Option<String>);
 struct Group<'a> {
     directory: &'a Directory,
     rules: Vec<Slot>,
-    /// It is a bundle of which a part does not load, and there was none before it: none of it is used.
-    broken: bool,
+    /// A part of the bundle that it is does not load, nor did one before it: none of it is used.
+    refused: bool,
+}
+
+impl Group<'_> {
+    /// Whether its rules are used together or not at all.
+    fn is_bundle(&self) -> bool {
+        self.rules.iter().any(|(rule, _)| rule.bundle().is_some())
+    }
+}
+
+/// When a rule was found to fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    Loading,
+    /// On the last window.
+    Judging,
 }
 
 impl Follower {
@@ -113,31 +128,31 @@ impl Follower {
     /// Loads what lies there now; `None` where that is what lay there before, or changes under the reader's eyes.
     pub(super) fn look<L: Loads>(&mut self, loads: &mut L) -> Result<Option<Settled>, L::Error> {
         let now = SystemTime::now();
-        self.good.retain(|_, rule| !rule.is_expired(now));
         let Some((directories, stamp)) = read_all(&self.rules, &self.accepted) else { return Ok(None) };
         let off = switched_off(&self.rules);
         // What changes once more within the same moment may look the same.
         let seen = (!stamp.is_fresh()).then_some(stamp);
-        let is_due = self.again.is_some_and(|again| again <= Instant::now());
+        // What is kept may have to go though nothing has changed.
+        let is_due =
+            self.again.is_some_and(|again| again <= Instant::now()) || self.good.values().any(|rule| rule.is_expired(now));
         let is_known = |(read, was_off): &(Vec<Directory>, _)| *was_off == off && same(read, &directories, Directory::is_same);
         if !is_due && self.read.as_ref().is_some_and(is_known) {
             self.seen = seen;
             return Ok(None);
         }
-        let (groups, failed) = self.settle(&directories, &off, loads)?;
+        let (groups, failed) = self.settle(&directories, &off, now, loads)?;
         self.again = loads.left_out().then(|| Instant::now() + AGAIN);
-        let is_whole = |group: &&Group<'_>| !group.broken && group.rules.iter().all(|(_, note)| note.is_none());
+        let is_whole = |group: &&Group<'_>| !group.refused && group.rules.iter().all(|(_, note)| note.is_none());
         for accepted in groups.iter().filter(is_whole).filter_map(|group| group.directory.bundle.clone()) {
             accepted.keep(&mut self.accepted);
         }
         let (candidates, notes): (Vec<Candidate>, Vec<Option<String>>) = self.flat(groups).into_iter().unzip();
         let hash = |candidate: &Candidate| candidate.fingerprint().map(|file| file.sha256);
-        let files: Vec<Option<String>> = candidates.iter().map(hash).collect();
+        let files = candidates.iter().map(version).collect();
         let read = directories.iter().flat_map(|directory| &directory.rules);
-        let held = read.filter_map(hash).chain(files.iter().flatten().cloned()).collect();
+        let held = read.chain(&candidates).filter_map(hash).collect();
         let rules: Vec<(Candidate, bool)> = candidates.into_iter().zip(failed.iter().map(Option::is_some)).collect();
-        let loaded = rules.iter().filter(|(_, failed)| !failed);
-        self.good = loaded.filter_map(|(candidate, _)| Some((candidate.path()?.clone(), candidate.clone()))).collect();
+        self.good = self.good_among(&rules, now);
         let is_same = |a: &(Candidate, bool), b: &(Candidate, bool)| a.0.is_same(&b.0) && a.1 == b.1;
         let is_new = self.last.as_ref().is_none_or(|(last, was_off)| *was_off != off || !same(last, &rules, is_same));
         (self.seen, self.read, self.number) = (seen, Some((directories, off.clone())), self.number + u64::from(is_new));
@@ -146,33 +161,48 @@ impl Follower {
         Ok(Some(Settled { number: self.number, is_new, files, notes, held }))
     }
 
+    /// Of each file the last version that loaded, as long as there is something in its place.
+    fn good_among(&self, rules: &[(Candidate, bool)], now: SystemTime) -> BTreeMap<PathBuf, Candidate> {
+        let mut good = BTreeMap::new();
+        for (rule, failed) in rules {
+            let Some(path) = rule.path() else { continue };
+            let last = if *failed { self.good.get(path) } else { Some(rule) };
+            let fits = |last: &&Candidate| !last.is_expired(now) && last.bundle().is_some() == rule.bundle().is_some();
+            good.extend(last.filter(fits).map(|last| (path.clone(), last.clone())));
+        }
+        good
+    }
+
     /// Loads what was read, with the last good versions in the place of what does not load; why some do not load all the same.
     fn settle<'a, L: Loads>(
         &self,
         directories: &'a [Directory],
         off: &Off,
+        now: SystemTime,
         loads: &mut L,
     ) -> Result<(Vec<Group<'a>>, Failed), L::Error> {
-        let mut groups: Vec<Group<'_>> = directories.iter().map(|directory| self.group(directory)).collect();
-        // Each round puts at least one of the last versions in, and none of those is replaced.
+        let mut groups: Vec<Group<'_>> = directories.iter().map(|directory| self.group(directory, now)).collect();
+        // Each round puts at least one of the last versions in, which none replaces, or refuses what is there.
         loop {
             let flat: Vec<Candidate> = self.flat_of(&groups).cloned().collect();
             let failed = loads.load(&flat, off)?;
             let of_load = failed.iter().enumerate().filter_map(|(index, why)| Some((index, why.clone()?)));
-            if !self.replaced(of_load.collect(), &mut groups) && !self.replaced(loads.try_out()?, &mut groups) {
+            if !self.replaced(of_load.collect(), When::Loading, now, &mut groups)
+                && !self.replaced(loads.try_out()?, When::Judging, now, &mut groups)
+            {
                 return Ok((groups, failed));
             }
         }
     }
 
     /// What was read of a directory; of one that is refused as a whole the rules that are in force.
-    fn group<'a>(&self, directory: &'a Directory) -> Group<'a> {
+    fn group<'a>(&self, directory: &'a Directory, now: SystemTime) -> Group<'a> {
         let mut rules = Vec::new();
         if let Some(reason) = &directory.refused {
-            rules.extend(self.good_of(directory).map(|last| (last.clone(), Some(kept(last, reason)))));
+            rules.extend(self.good_of(directory, now).map(|last| (last.clone(), Some(kept(last, reason)))));
         }
         rules.extend(directory.rules.iter().map(|rule| (rule.clone(), None)));
-        Group { directory, rules, broken: false }
+        Group { directory, rules, refused: false }
     }
 
     fn flat_of<'a>(&'a self, groups: &'a [Group<'_>]) -> impl Iterator<Item = &'a Candidate> {
@@ -185,20 +215,23 @@ impl Follower {
         built_in.chain(groups.into_iter().flat_map(|group| group.rules)).collect()
     }
 
-    /// Puts the last good versions in the place of these, as far as there are others than they.
-    fn replaced(&self, bad: BTreeMap<usize, String>, groups: &mut [Group<'_>]) -> bool {
+    /// Puts the last good versions in the place of these, as far as there are others than they; refuses what is left of bundles.
+    fn replaced(&self, bad: BTreeMap<usize, String>, when: When, now: SystemTime, groups: &mut [Group<'_>]) -> bool {
         let (mut any, mut first) = (false, self.rules.built_in.len());
         for group in groups {
             let next = first + group.rules.len();
             let bad: Vec<(usize, &String)> = bad.range(first..next).map(|(index, reason)| (index - first, reason)).collect();
             first = next;
-            if group.directory.bundle.is_some() {
-                any |= self.whole_replaced(&bad, group);
+            if group.is_bundle() {
+                // What it makes room for may load.
+                if self.whole_replaced(&bad, when, now, group) {
+                    return true;
+                }
                 continue;
             }
             for (index, reason) in bad {
                 let (candidate, note) = &mut group.rules[index];
-                let last = candidate.path().and_then(|path| self.good.get(path));
+                let last = candidate.path().and_then(|path| self.good.get(path)).filter(|last| last.bundle().is_none());
                 let other = last.filter(|last| note.is_none() && !last.is_same(candidate));
                 if let Some(last) = other {
                     (*candidate, *note) = (last.clone(), Some(kept(last, reason)));
@@ -209,29 +242,42 @@ impl Follower {
         any
     }
 
-    /// A bundle is used as a whole or not at all.
-    fn whole_replaced(&self, bad: &[(usize, &String)], group: &mut Group<'_>) -> bool {
-        let [(index, reason), ..] = bad else { return false };
-        if group.broken || group.rules.iter().any(|(_, note)| note.is_some()) {
-            return false;
-        }
-        let reason = format!("of its bundle {} cannot be used: {reason}", group.rules[*index].0.shown());
-        let last: Vec<Candidate> = self.good_of(group.directory).cloned().collect();
-        if !last.is_empty() && !same(&last, &group.rules, |last, (rule, _)| last.is_same(rule)) {
-            group.rules = last.into_iter().map(|last| (last.clone(), Some(kept(&last, &reason)))).collect();
+    /// A bundle is used as a whole or not at all. What only fails as it judges goes before nothing but an earlier version.
+    fn whole_replaced(&self, bad: &[(usize, &String)], when: When, now: SystemTime, group: &mut Group<'_>) -> bool {
+        let is_tried = |(index, _): &&(usize, &String)| !group.rules[*index].0.is_refused();
+        let Some((index, reason)) = bad.iter().find(is_tried).copied() else { return false };
+        let why = bundle::not_whole(group.rules[index].0.shown(), reason);
+        let is_kept = group.rules.iter().any(|(_, note)| note.is_some());
+        let last: Vec<Candidate> = self.good_of(group.directory, now).filter(|last| last.bundle().is_some()).cloned().collect();
+        let is_there = |last: &Candidate| group.rules.iter().any(|(rule, _)| last.is_same(rule));
+        let is_other = last.len() != group.rules.len() || !last.iter().all(is_there);
+        if !is_kept && !last.is_empty() && is_other {
+            group.rules = last.into_iter().map(|last| (last.clone(), Some(kept(&last, &why)))).collect();
             return true;
         }
-        group.broken = true;
-        let others = group.rules.iter_mut().enumerate().filter(|(other, _)| other != index);
-        others.for_each(|(_, (rule, _))| rule.refuse(format!("the bundle is not used: {reason}")));
+        if when == When::Judging {
+            return false;
+        }
+        for (other, (rule, note)) in group.rules.iter_mut().enumerate().filter(|(_, (rule, _))| !rule.is_refused()) {
+            *note = None;
+            rule.refuse(if other == index { reason.clone() } else { format!("{}{why}", bundle::NOT_USED) });
+        }
+        group.refused = true;
         true
     }
 
-    /// Rules of a directory that were in force.
-    fn good_of(&self, directory: &Directory) -> impl Iterator<Item = &Candidate> {
+    /// Rules of a directory that were in force, and may be.
+    fn good_of(&self, directory: &Directory, now: SystemTime) -> impl Iterator<Item = &Candidate> {
         let is_of = |path: &PathBuf| path.parent() == Some(&directory.path) || *path == directory.path;
-        self.good.iter().filter(move |(path, _)| is_of(path)).map(|(_, candidate)| candidate)
+        self.good.iter().filter(move |(path, rule)| is_of(path) && !rule.is_expired(now)).map(|(_, candidate)| candidate)
     }
+}
+
+/// By what a version of a rule is known: what it holds, and the parameters that its bundle gives it.
+fn version(rule: &Candidate) -> Option<String> {
+    let held = rule.fingerprint()?.sha256;
+    let given = rule.bundle().map(|bundle| bundle.parameters).filter(|parameters| !parameters.is_empty());
+    Some(given.map_or(held.clone(), |parameters| format!("{held} {parameters:?}")))
 }
 
 /// Whether two lists are the same, one by one.

@@ -163,8 +163,9 @@ fn read(path: &Path, rules: &Rules, known: &[Accepted], names: &mut BTreeSet<Str
     let refused = match &bundle {
         Some(bundle) if !names.insert(bundle.name.clone()) => {
             let reason = format!("the bundle {} is there twice: remove one of the two", bundle.name);
-            candidates = vec![Candidate::refused(&bundle.name, path.join(bundle::MANIFEST), reason.clone())];
-            Some(reason)
+            candidates = vec![Candidate::refused(&bundle.name, path.join(bundle::MANIFEST), reason)];
+            // Nor is what was there before: the other one is the newer.
+            return Directory { path: path.to_path_buf(), rules: candidates, refused: None, bundle: None };
         }
         Some(_) => None,
         None if is_bundle => {

@@ -47,18 +47,25 @@ pub struct History {
     rules: Option<Rules>,
 }
 
+/// Id and source: another rule may be there in the place of one.
+type Key = (String, String);
+
+fn key(rule: &super::Rule) -> Key {
+    (rule.id.clone(), rule.source.clone())
+}
+
 /// What became of the rules of a window.
 #[derive(Debug, Default)]
 struct Rules {
     generation: Option<u64>,
     /// Whether each was judged, and why it is not what its file is now.
-    all: BTreeMap<String, (bool, Option<String>)>,
+    all: BTreeMap<Key, (bool, Option<String>)>,
 }
 
 impl Rules {
     fn of(report: &Report) -> Self {
         let is_judged = |status| matches!(status, RuleStatus::Fired | RuleStatus::Quiet);
-        let rule = |rule: &super::Rule| (rule.id.clone(), (is_judged(rule.status), report.kept.get(&rule.id).cloned()));
+        let rule = |rule: &super::Rule| (key(rule), (is_judged(rule.status), report.kept.get(&rule.source).cloned()));
         Self { generation: report.rules_generation, all: report.rules.iter().map(rule).collect() }
     }
 
@@ -69,9 +76,9 @@ impl Rules {
             lines.push(format!("generation {number} of the rules is in force"));
         }
         for rule in &report.rules {
-            let Some((is_judged, kept)) = self.all.get(&rule.id) else { continue };
+            let Some((is_judged, kept)) = self.all.get(&key(rule)) else { continue };
             let (status, reason) = (rule.status.as_str(), rule.reason.as_deref().unwrap_or("no reason given"));
-            let what = match (before.all.get(&rule.id), kept) {
+            let what = match (before.all.get(&key(rule)), kept) {
                 (Some((_, Some(was))), Some(kept)) if was == kept => continue,
                 (_, Some(kept)) => kept.clone(),
                 (Some((_, Some(_))), None) if *is_judged => "its file is in force again".to_owned(),
@@ -82,8 +89,8 @@ impl Rules {
             };
             lines.push(format!("{}: {what}", rule.id));
         }
-        let gone = before.all.keys().filter(|id| !self.all.contains_key(*id));
-        lines.extend(gone.map(|id| format!("{id}: gone")));
+        let gone = before.all.keys().filter(|key| !self.all.contains_key(*key));
+        lines.extend(gone.map(|(id, _)| format!("{id}: gone")));
         lines
     }
 }

@@ -186,7 +186,7 @@ fn what_a_bundle_cannot_be_made_of_is_told() {
     place.refused(&format!("bundle src {all} --format configmap -o json"), "standard output is taken", "--into FILE");
     place.refused(&format!("bundle nowhere {all} --into out"), "nowhere cannot be read", "name a rule's component");
     place.refused(&format!("bundle src {all} --format zip --into out"), "zip", "kerno rules bundle --help");
-    place.refused(&format!("bundle src {all} --into out --expires 2020-01-01T00:00:00Z"), "it expired at 2020", "mend that");
+    place.refused(&format!("bundle src {all} --into out --expires 2020-01-01T00:00:00Z"), "expired at 2020", "a time to come");
     assert!(!place.path("out").exists());
     for (text, what, help) in [
         ("nmae: x\n", "bundle.yaml: line 1: nmae is no key of a bundle: did you mean name?", "mend it there"),
@@ -415,13 +415,14 @@ fn a_bundle_follows_its_own_and_has_its_directory_for_itself() {
     place.done("disable healthy --dir rules");
     let (_, stdout, _) = place.rules("install two --dir rules");
     assert!(
-        stdout.contains("healthy 1.0.0: installed: ") && stdout.contains(", in place of 1.0.0; not used: switched off by"),
+        stdout.contains("healthy 1.0.0: installed: ") && stdout.contains(", in place of 1.0.0 (site-rules revision 2); not used: switched off by"),
         "{stdout}"
     );
     assert!(stdout.contains("another 1.0.0: removed: "), "{stdout}");
     assert_eq!(place.names("rules"), ["bundle.yaml", "healthy.disabled", "healthy.wasm"], "the older signature is gone");
     place.done("enable healthy --dir rules");
 
+    place.refused("install nowhere.wasm --dir rules", "nowhere.wasm cannot be read", "name a rule's component");
     place.refused("install src/a.wasm --dir rules", "rules is a bundle, which is used as a whole", "make the bundle again");
     place.refused("remove healthy --dir rules", "healthy is a rule of the bundle site-rules", "kerno rules remove site-rules");
     place.done("bundle src --name other --revision 1 --into other");
@@ -449,6 +450,11 @@ fn an_id_that_another_directory_has_is_not_installed() {
     place.write("config.yaml", "rules: {dirs: [rules, mine]}\n");
     fs::create_dir(place.path("rules")).unwrap();
     place.refused("install one --config config.yaml", "the id of its rule healthy is already taken by", "remove that file first");
+    // Where it lies there all the same nothing of it is used, also by who judges once.
+    let report = doctor(&place, "rules: {dirs: [mine, one]}\n");
+    let (first, second) = (status(&report, "another", false), status(&report, "healthy", false));
+    assert_eq!((first.0.as_str(), second.0.as_str()), ("failed", "fired"));
+    assert!(first.1.contains("the bundle is not used: of its bundle") && first.1.contains("is already taken by"), "{}", first.1);
 }
 
 /// The report of a recording, as doctor writes it.

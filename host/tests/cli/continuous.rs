@@ -79,6 +79,44 @@ fn each_window_is_a_line_and_a_rule_that_comes_is_judged_by_the_next() {
 }
 
 #[test]
+fn a_directory_that_goes_away_is_told_and_the_others_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (rules, moved) = (directory.path().join("rules"), directory.path().join("moved"));
+    fs::create_dir(&rules).unwrap();
+    fs::write(rules.join("a.wasm"), components::rule("healthy")).unwrap();
+    let config = directory.path().join("config.yaml");
+    fs::write(&config, "rules: {dirs: [rules]}\n").unwrap();
+    let list = || {
+        let mut list = kerno();
+        list.args(["rules", "list", "--config", config.to_str().unwrap()]);
+        list.env("RUNTIME_DIRECTORY", directory.path());
+        run(list)
+    };
+    let mut child = kerno();
+    child.args(["doctor", "--continuous", "-d", "1s", "--interval", "1s", "-q", "-o", "json", "--config", config.to_str().unwrap()]);
+    child.env("KERNO_EBPF", "off").env("RUNTIME_DIRECTORY", directory.path()).stdout(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    fs::rename(&rules, &moved).unwrap();
+    let is_kept = |report: &Value| {
+        rule(report, "healthy").unwrap()["reason"].as_str().is_some_and(|reason| reason.contains("its last good version is in force"))
+    };
+    let report: Value = (0..60).map(|_| validate(&lines.next().unwrap().unwrap())).find(is_kept).unwrap();
+    assert_eq!(rule(&report, "healthy").unwrap()["status"], "fired");
+    let (code, told, warned) = list();
+    assert_eq!(code, Some(0), "{warned}");
+    assert!(warned.contains("rules is left out, it cannot be read"), "{warned}");
+    assert!(told.contains("its last good version is in force") && told.contains("oom-kill"), "{told}");
+    interrupt(&child);
+    while lines.next().is_some() {}
+    child.wait().unwrap();
+    // Nobody goes on with it now.
+    let (code, told, error) = list();
+    assert_eq!((code, told.as_str()), (Some(2), ""), "{error}");
+}
+
+#[test]
 fn it_ends_when_nobody_reads_and_between_two_windows() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = continuous(&["--interval", "1s", "-o", "plain"], directory.path());

@@ -35,8 +35,17 @@ pub(super) struct Change {
     pub(super) path: String,
     /// The version that was there before.
     pub(super) replaced: Option<String>,
+    /// The bundle that it is of.
+    pub(super) bundle: Option<Revision>,
     /// What keeps it from being used.
     pub(super) off: Option<String>,
+}
+
+/// A bundle at one of its revisions.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Revision {
+    pub(super) name: String,
+    pub(super) revision: u64,
 }
 
 /// Directories of rules, the one of them that is changed, and what is in them.
@@ -124,13 +133,13 @@ pub(super) fn install(from: &[PathBuf], rules: &Rules, environment: &Environment
         }
         return whole_bundle::install(bundle, rules, environment);
     }
+    let files: Vec<PathBuf> = from.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat();
     let directories = Directories::open(rules, environment)?;
     if is_bundle(&directories.changed) {
         let what = format!("{} is a bundle, which is used as a whole", shown(&directories.changed));
         let help = "make the bundle again with the rule in it, or name another directory with --dir; nothing was installed";
         return Err(Failure::usage(what, help));
     }
-    let files: Vec<PathBuf> = from.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat();
     let limits = &directories.config.settings.limits;
     let read: Vec<(PathBuf, Vec<u8>)> =
         files.into_iter().map(|file| read(&file, limits).map(|bytes| (file, bytes))).collect::<Result<_, Failure>>()?;
@@ -185,6 +194,7 @@ fn stage(file: &Path, bytes: &[u8], directories: &Directories) -> Result<(Staged
         change: "unchanged",
         path: shown(&path),
         replaced: None,
+        bundle: None,
         off: directories.off(&rule.id),
     };
     if let Some(same) = directories.own_of_id(&rule.id).find(|known| known.component == rule.component) {
@@ -346,7 +356,7 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 fn changed(rules: &Rules, id: &str, version: Option<String>, change: &'static str, path: String) -> Result<u8, Failure> {
-    done(rules, &[Change { id: id.to_owned(), version, change, path, replaced: None, off: None }])
+    done(rules, &[Change { id: id.to_owned(), version, change, path, replaced: None, bundle: None, off: None }])
 }
 
 pub(super) fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
@@ -355,11 +365,14 @@ pub(super) fn done(rules: &Rules, changes: &[Change]) -> Result<u8, Failure> {
 }
 
 fn text(change: &Change) -> String {
-    let Change { id, version, change, path, replaced, off } = change;
+    let Change { id, version, change, path, replaced, bundle, off } = change;
     let mut text = version.as_ref().map_or_else(|| id.clone(), |version| format!("{id} {version}"));
     text += &format!(": {change}: {path}");
     if let Some(before) = replaced {
         text += &format!(", in place of {before}");
+    }
+    if let Some(Revision { name, revision }) = bundle {
+        text += &format!(" ({name} revision {revision})");
     }
     if let Some(off) = off {
         text += &format!("; not used: switched off by {off} (kerno rules enable {id})");

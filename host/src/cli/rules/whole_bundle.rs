@@ -1,14 +1,16 @@
-//! `kerno rules install` and `remove` of a bundle: all of its files, the manifest last. Until that is there, nothing of it is used.
+//! `kerno rules install` and `remove` of a bundle: all of its files, the manifest last. Until that is there, nothing of it is used; where
+//! no bundle was before, the manifest is the first, so that no rule is used without it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::change::{Change, Directories, FILE, done, refused, shown};
+use super::change::{Change, Directories, FILE, Revision, done, refused, shown};
 use crate::bundle::{self, Accepted, Checked, Files, MANIFEST, Manifest, SIGNATURE};
 use crate::cli::arguments::Rules;
 use crate::cli::whole::{self, Staged};
 use crate::cli::{Environment, Failure};
+use crate::engine::Described;
 
 const NOTHING: &str = "nothing was installed";
 
@@ -46,7 +48,7 @@ impl There {
         let files = match Files::read(place, &directories.config.settings.limits) {
             Ok(files) => files,
             // What is damaged is written anew.
-            Err(_) if bundle::is_bundle(place) => nothing.files,
+            Err(_) if bundle::is_bundle(place) => Files::named_in(place, &directories.config.settings.limits),
             Err(reason) => return Err(told(format!("cannot be used: {reason}"))),
         };
         let manifest = files.manifest().and_then(|bytes| Manifest::parse(bytes).ok());
@@ -68,7 +70,11 @@ impl There {
 /// As it will be loaded, beside what other directories hold.
 fn check_loads(from: &Path, directories: &Directories) -> Result<(), Failure> {
     let loaded = directories.load(vec![from.to_path_buf()])?;
-    for rule in loaded.iter().filter(|rule| rule.path.is_some()) {
+    // Where one does not load the others are not even tried.
+    let of_file = || loaded.iter().filter(|rule| rule.path.is_some());
+    let is_culprit = |rule: &&Described| !rule.reason.as_ref().is_none_or(|reason| reason.starts_with(bundle::NOT_USED));
+    let culprit = of_file().find(is_culprit);
+    for rule in culprit.into_iter().chain(of_file()) {
         if rule.about.is_none() {
             let reason = rule.reason.as_deref().unwrap_or_default();
             return Err(Failure::usage(format!("{}: {} does not load: {reason}", shown(from), rule.id), NOTHING));
@@ -95,6 +101,7 @@ fn changes(directories: &Directories, checked: &Checked, files: &Files, there: &
             change: if is_there && before(&rule.id).is_some() { "unchanged" } else { "installed" },
             path: shown(&directories.changed.join(&rule.file)),
             replaced: before(&rule.id).filter(|_| !is_there).map(|before| before.version.clone()),
+            bundle: Some(revision(&checked.manifest)),
             off: directories.off(&rule.id),
         });
     }
@@ -106,10 +113,15 @@ fn changes(directories: &Directories, checked: &Checked, files: &Files, there: &
             change: "removed",
             path: shown(&directories.changed.join(&rule.file)),
             replaced: None,
+            bundle: Some(revision(&checked.manifest)),
             off: None,
         });
     }
     changes
+}
+
+fn revision(Manifest { name, revision, .. }: &Manifest) -> Revision {
+    Revision { name: name.clone(), revision: *revision }
 }
 
 /// Everything is written beside its place before anything is put there.
@@ -122,12 +134,13 @@ fn put(directories: &Directories, checked: &Checked, files: &Files, there: &Ther
     let is_new = |name: &str, bytes: &[u8]| there.files.components().get(name).is_none_or(|there| there != bytes);
     let components = files.components().iter().filter(|(name, bytes)| is_new(name, bytes));
     let mut ready: Vec<(Staged, PathBuf)> = Vec::new();
-    for (name, bytes) in components.map(|(name, bytes)| (name.as_str(), bytes.as_slice())).chain(
-        [(SIGNATURE, files.signature()), (MANIFEST, files.manifest())]
-            .into_iter()
-            .filter_map(|(name, bytes)| Some((name, bytes?))),
-    ) {
+    let components = components.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    let texts = [(SIGNATURE, files.signature()), (MANIFEST, files.manifest())].into_iter();
+    for (name, bytes) in components.chain(texts.filter_map(|(name, bytes)| Some((name, bytes?)))) {
         ready.push(stage(name, bytes).map_err(|error| refused(place, &error))?);
+    }
+    if !bundle::is_bundle(place) {
+        ready.reverse();
     }
     let signature = place.join(SIGNATURE);
     if files.signature().is_none() && fs::symlink_metadata(&signature).is_ok() {
@@ -150,7 +163,7 @@ pub(super) fn remove(meant: &str, directories: &Directories, rules: &Rules) -> O
         return None;
     }
     let limits = &directories.config.settings.limits;
-    let manifest = Files::read(place, limits).ok().and_then(|files| Manifest::parse(files.manifest()?).ok());
+    let manifest = Files::named_in(place, limits).manifest().and_then(|bytes| Manifest::parse(bytes).ok());
     let same = |path: &Path| fs::canonicalize(path).ok() == fs::canonicalize(place).ok();
     let path = Path::new(meant);
     let is_meant = manifest.as_ref().is_some_and(|manifest| manifest.name == meant)
@@ -192,6 +205,7 @@ fn remove_all(manifest: Option<&Manifest>, directories: &Directories, rules: &Ru
             change: "removed",
             path: shown(&place.join(&rule.file)),
             replaced: None,
+            bundle: Some(revision(manifest)),
             off: None,
         });
     }

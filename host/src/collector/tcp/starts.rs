@@ -21,32 +21,39 @@ const PROGRAMS: [(&str, &str); 3] =
 /// The maps of this part of the object.
 const COUNTERS: &str = "START_COUNTERS";
 
-/// Whether starts are followed, or why not.
-pub(super) struct Starts(Result<(), String>);
+/// Starts as they are followed.
+pub(super) struct Starts {
+    /// Or why they are not.
+    followed: Result<(), String>,
+    /// Groups with a socket that could not be looked at when that was tried last; `None` when all could not.
+    unseen: Option<HashSet<u64>>,
+}
 
 impl Starts {
+    fn new(followed: Result<(), String>) -> Self {
+        Self { followed, unseen: Some(HashSet::new()) }
+    }
+
     /// What the programs need to know; without it they follow nothing.
     pub fn prepare(context: &Context, globals: &mut Vec<(&'static str, u32)>) -> Self {
         if context.cgroup_v1 {
-            return Self(Err("control groups are on cgroup v1, where each controller has groups of its own".to_owned()));
+            return Self::new(Err("control groups are on cgroup v1, where each controller has groups of its own".to_owned()));
         }
         match context.globals(fields::STARTS) {
             Ok(more) => {
                 globals.extend(more);
                 globals.push(("STARTS_FOLLOWED", 1));
-                Self(Ok(()))
+                Self::new(Ok(()))
             }
-            Err(error) => Self(Err(explained(&error).reason)),
+            Err(error) => Self::new(Err(explained(&error).reason)),
         }
     }
 
     /// Attaches the programs; TCP is measured without them as well.
     pub fn attach(self, context: &Context, object: &mut Object) -> Self {
         let attach = |&(program, tracepoint)| object.attach_tracepoint(&context.kernel, program, tracepoint);
-        Self(
-            self.0
-                .and_then(|()| PROGRAMS.iter().try_for_each(attach).map_err(|error| explained(&StartError::from(error)).reason)),
-        )
+        let attached = || PROGRAMS.iter().try_for_each(attach).map_err(|error| explained(&StartError::from(error)).reason);
+        Self::new(self.followed.and_then(|()| attached()))
     }
 
     /// Whether a program is one of these.
@@ -55,39 +62,61 @@ impl Starts {
     }
 
     /// Has the sockets looked at that are yet to be answered on. While nobody listens that was not there before, that is one look.
-    pub fn look(&self, object: &mut Object, canary: Option<&Canary>) -> Result<(), LoadError> {
-        let (Ok(()), Some(canary)) = (&self.0, canary) else { return Ok(()) };
-        let counters: StartCounters = object.get(COUNTERS, 0)?;
-        if counters.listened == 0 {
+    pub fn look(&mut self, object: &mut Object, canary: Option<&Canary>) -> Result<(), LoadError> {
+        if self.followed.is_err() {
             return Ok(());
         }
-        let watched = object.entries::<u64, u64>("WATCHED")?;
-        if watched.is_empty() {
-            return Ok(());
-        }
-        let records = object.entries::<u64, Record>("STARTS")?.into_iter();
-        let answered: HashSet<u64> = records.filter(|(_, record)| record.answered != 0).map(|(group, _)| group).collect();
-        for (socket, group) in watched {
-            if answered.contains(&group) {
-                object.remove::<u64, u64>("WATCHED", &socket)?;
-            } else {
-                object.set("LOOK", 0, socket)?;
-                canary.sing();
-            }
-        }
+        self.unseen = None;
+        self.unseen = Some(unseen(object, canary)?);
         Ok(())
     }
 
     /// What was seen, or why nothing was.
     pub fn told(&self, object: &Object, moment: &Moment<'_>) -> Result<Start, String> {
-        self.0.clone()?;
+        self.followed.clone()?;
         let read = || -> Result<Start, LoadError> {
             let counters: StartCounters = object.get(COUNTERS, 0)?;
             let records = object.entries::<u64, Record>("STARTS")?;
-            Ok(family(&counters, records, object.missed_by(Self::has), moment))
+            let mut told = family(&counters, records, object.missed_by(Self::has), moment);
+            self.mark_unknown(&mut told);
+            Ok(told)
         };
         read().map_err(|error| explained(&StartError::from(error)).reason)
     }
+
+    /// Where a socket was not looked at nobody knows whether there was an answer on it.
+    fn mark_unknown(&self, told: &mut Start) {
+        let is_unseen = |group: &GroupStart| self.unseen.as_ref().is_none_or(|unseen| unseen.contains(&group.cgroup.id));
+        for group in told.groups.iter_mut().filter(|group| group.connected_ns.is_some() && group.answered_ns.is_none()) {
+            group.answer_unknown |= is_unseen(group);
+        }
+    }
+}
+
+/// Looks at all sockets that are yet to be answered on. Groups of those that could not be looked at.
+fn unseen(object: &mut Object, canary: Option<&Canary>) -> Result<HashSet<u64>, LoadError> {
+    let mut unseen = HashSet::new();
+    let counters: StartCounters = object.get(COUNTERS, 0)?;
+    if counters.listened == 0 {
+        return Ok(unseen);
+    }
+    let watched = object.entries::<u64, u64>("WATCHED")?;
+    if watched.is_empty() {
+        return Ok(unseen);
+    }
+    let records = object.entries::<u64, Record>("STARTS")?.into_iter();
+    let answered: HashSet<u64> = records.filter(|(_, record)| record.answered != 0).map(|(group, _)| group).collect();
+    for (socket, group) in watched {
+        if answered.contains(&group) {
+            object.remove::<u64, u64>("WATCHED", &socket)?;
+            continue;
+        }
+        object.set("LOOK", 0, socket)?;
+        if !canary.is_some_and(Canary::sing) {
+            unseen.insert(group);
+        }
+    }
+    Ok(unseen)
 }
 
 /// Groups in which something ran, in the order in which they were made.
@@ -169,6 +198,20 @@ mod tests {
         };
         assert!(waits(1, 0) && !waits(0, 0) && !waits(1, 4));
         assert!(!waits(u64::MAX, 0), "one more ended than began");
+    }
+
+    #[test]
+    fn no_answer_is_not_known_where_a_socket_could_not_be_looked_at() {
+        let record = |made: u64, connected: u64, answered: u64| Record { made, populated: 4, connected, answered, ..Record::default() };
+        let told = |unseen: Option<HashSet<u64>>| {
+            let records = vec![(7, record(1, 5, 0)), (8, record(2, 5, 6)), (9, record(3, 0, 0))];
+            let mut told = family(&StartCounters::default(), records, Some(0), &MOMENT);
+            Starts { followed: Ok(()), unseen }.mark_unknown(&mut told);
+            told.groups.iter().map(|group| group.answer_unknown).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Some(HashSet::new())), [false; 3]);
+        assert_eq!(told(Some(HashSet::from([7, 8]))), [true, false, false]);
+        assert_eq!(told(None), [true, false, false]);
     }
 
     #[test]

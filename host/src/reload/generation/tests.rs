@@ -1,6 +1,8 @@
 //! Histories of directories at random, each looked at now and then, against a model of what is to be in force.
 //! `PROPTEST_CASES=10000` makes more of them.
 
+mod bundles;
+
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fs::{self, File, FileTimes};
