@@ -157,7 +157,7 @@ impl Author {
         ensure!(text.contains(GROWS.0), "the rule does not read its budget any more");
         fs::write(&source, text.replace(GROWS.0, GROWS.1))?;
         let [build, try_it] = commands;
-        for memory in ["262144", "131072"] {
+        for memory in ["196608", "131072"] {
             let flags = format!("-Clink-arg=-zstack-size=65536\x1f-Clink-arg=--initial-memory={memory}");
             command::run(self.shell(build).env("CARGO_ENCODED_RUSTFLAGS", flags))?;
             let text = command::output(&mut self.shell(&format!("{try_it} --output json")))?;

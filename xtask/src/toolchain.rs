@@ -57,7 +57,7 @@ pub struct Toolchain {
 /// the start: as much as busy windows take, because growing costs the host a change of its mappings each time. And a panic is a trap:
 /// nobody would see its message.
 const RULE_FLAGS: [&str; 4] =
-    ["-Clink-arg=-zstack-size=65536", "-Clink-arg=--initial-memory=262144", "-Zunstable-options", "-Cpanic=immediate-abort"];
+    ["-Clink-arg=-zstack-size=65536", "-Clink-arg=--initial-memory=196608", "-Zunstable-options", "-Cpanic=immediate-abort"];
 
 impl Compiler {
     /// Asks the compiler what it is; `None` when it is not there.

@@ -104,7 +104,7 @@ impl Config {
 
     /// Forgets those of `rules.dirs` that cannot be read, and tells which and why.
     pub(super) fn leave_out_unreadable(&mut self) -> Vec<(PathBuf, std::io::Error)> {
-        let why = |(path, _): &(PathBuf, usize)| Some((path.clone(), std::fs::read_dir(path).err()?));
+        let why = |(path, _): &(PathBuf, usize)| Some((path.clone(), place::why_unreadable(path)?));
         let unreadable: Vec<_> = self.settings.dirs.iter().filter_map(why).collect();
         if !unreadable.is_empty() {
             // The usual ones are not used in their place.

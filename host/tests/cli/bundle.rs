@@ -415,7 +415,8 @@ fn a_bundle_follows_its_own_and_has_its_directory_for_itself() {
     place.done("disable healthy --dir rules");
     let (_, stdout, _) = place.rules("install two --dir rules");
     assert!(
-        stdout.contains("healthy 1.0.0: installed: ") && stdout.contains(", in place of 1.0.0 (site-rules revision 2); not used: switched off by"),
+        stdout.contains("healthy 1.0.0: installed: ")
+            && stdout.contains(", in place of 1.0.0 (site-rules revision 2); not used: switched off by"),
         "{stdout}"
     );
     assert!(stdout.contains("another 1.0.0: removed: "), "{stdout}");
@@ -439,6 +440,49 @@ fn a_bundle_follows_its_own_and_has_its_directory_for_itself() {
     fs::remove_file(place.path("rules/healthy.wasm")).unwrap();
     assert_eq!(place.changed("remove rules --dir rules"), [pair("healthy", "removed")]);
     assert_eq!(place.names("rules"), Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_bundle_is_replaced_or_removed_as_a_whole() {
+    let place = Place::two();
+    place.done("bundle src --name site-rules --revision 1 --into one");
+    fs::remove_file(place.path("src/b.wasm")).unwrap();
+    place.done("bundle src --name site-rules --revision 2 --into two");
+    place.done("bundle src --name other --revision 1 --into other");
+    place.done("install one --dir rules");
+    let damage = || place.write("rules/another.wasm", vec![0; (1 << 20) + 1]);
+    damage();
+    assert!(place.own("list --dir rules")[0].1.as_ref().unwrap().contains("another.wasm: it has more than the 1024 KiB"));
+    place.refused("install other --dir rules", "rules holds another bundle, site-rules", "kerno rules remove site-rules");
+    place.done("install two --dir rules");
+    assert_eq!(place.names("rules"), ["bundle.yaml", "healthy.wasm"]);
+    assert_eq!(place.own("list --dir rules"), [("healthy".to_owned(), None)]);
+    place.done("install one --dir again");
+    place.write("again/another.wasm", vec![0; (1 << 20) + 1]);
+    place.done("remove site-rules --dir again");
+    assert_eq!(place.names("again"), Vec::<String>::new());
+}
+
+#[test]
+fn of_two_bundles_with_one_id_the_first_that_is_whole_is_used() {
+    let place = Place::two();
+    place.done("bundle src --name first --revision 1 --into first");
+    fs::remove_file(place.path("src/b.wasm")).unwrap();
+    place.done("bundle src --name second --revision 1 --into second");
+    let used = |config: &str| {
+        let report = doctor(&place, config);
+        let of = |directory: &str| {
+            let rules = report["rules"].as_array().unwrap().iter();
+            let of = rules.filter(|rule| rule["source"].as_str().unwrap().contains(directory));
+            of.map(|rule| rule["status"] != "failed").collect::<Vec<_>>()
+        };
+        [of("first/"), of("second/")]
+    };
+    assert_eq!(used("rules: {dirs: [first, second]}\n"), [vec![true, true], vec![false]]);
+    // A rule that goes before them makes the first one broken, whose other rule then stands in nobody's way.
+    fs::create_dir(place.path("mine")).unwrap();
+    place.write("mine/another.wasm", rule("second"));
+    assert_eq!(used("rules: {dirs: [mine, first, second]}\n"), [vec![false, false], vec![true]]);
 }
 
 #[test]

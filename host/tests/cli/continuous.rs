@@ -93,14 +93,28 @@ fn a_directory_that_goes_away_is_told_and_the_others_are_listed() {
         run(list)
     };
     let mut child = kerno();
-    child.args(["doctor", "--continuous", "-d", "1s", "--interval", "1s", "-q", "-o", "json", "--config", config.to_str().unwrap()]);
+    child.args([
+        "doctor",
+        "--continuous",
+        "-d",
+        "1s",
+        "--interval",
+        "1s",
+        "-q",
+        "-o",
+        "json",
+        "--config",
+        config.to_str().unwrap(),
+    ]);
     child.env("KERNO_EBPF", "off").env("RUNTIME_DIRECTORY", directory.path()).stdout(Stdio::piped());
     let mut child = child.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     fs::rename(&rules, &moved).unwrap();
     let is_kept = |report: &Value| {
-        rule(report, "healthy").unwrap()["reason"].as_str().is_some_and(|reason| reason.contains("its last good version is in force"))
+        rule(report, "healthy").unwrap()["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("its last good version is in force"))
     };
     let report: Value = (0..60).map(|_| validate(&lines.next().unwrap().unwrap())).find(is_kept).unwrap();
     assert_eq!(rule(&report, "healthy").unwrap()["status"], "fired");

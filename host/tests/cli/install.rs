@@ -145,6 +145,29 @@ fn what_can_be_no_rule_is_refused() {
     place.refused(&["install", large.to_str().unwrap()], "more than the 1024 KiB", "nothing was installed");
 }
 
+/// A module that says of what it is to be that interfaces of two packages need each other in turn: who reads it never ends.
+fn in_a_circle() -> Vec<u8> {
+    let told = wat::parse_str(include_str!("../hostile/packages-in-a-circle.wat")).unwrap();
+    let name = "component-type";
+    let content = [&[name.len() as u8], name.as_bytes(), &told].concat();
+    let length = [(content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8];
+    [b"\0asm\x01\0\0\0\0".as_slice(), &length, &content].concat()
+}
+
+#[test]
+fn what_ends_the_process_that_reads_it_is_told() {
+    let place = Place::new();
+    let file = place.file("circle.wasm", &in_a_circle());
+    place.refused(
+        &["install", file.to_str().unwrap()],
+        "circle.wasm is a module at which the process that reads it ended",
+        "nothing was done",
+    );
+    let (code, stdout, _) = place.told(&["verify", file.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(stdout.contains("does not load: "), "{stdout}");
+}
+
 #[test]
 fn the_next_version_is_verified_and_tested_beside_the_one_in_force() {
     let place = Place::new();

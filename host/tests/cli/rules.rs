@@ -121,6 +121,13 @@ fn a_file_is_verified_with_the_reason_why_it_would_not_load() {
     let (code, _, stderr) = rules(&["verify", "/no/such.wasm"]);
     assert_eq!(code, Some(2));
     assert_told(&stderr, "/no/such.wasm cannot be read", "name a rule's component");
+    // Beside one that is there, that one is verified all the same.
+    let (code, stdout, stderr) = rules(&["verify", "/no/such.wasm", path]);
+    assert_eq!(code, Some(2));
+    assert!(stdout.starts_with(&format!("{path}: does not load: ")), "{stdout}");
+    assert_told(&stderr, "/no/such.wasm cannot be read", "name a rule's component");
+    let (_, _, stderr) = rules(&["verify", "/no/such.wasm", path, "--dir", "/no/where"]);
+    assert!(stderr.contains("/no/such.wasm cannot be read") && stderr.contains("/no/where"), "{stderr}");
 }
 
 #[test]

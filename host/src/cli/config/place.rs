@@ -46,6 +46,11 @@ pub(in crate::cli) fn usual_directory(environment: &Environment) -> Option<PathB
     rules(environment).pop().filter(|_| is_root() || environment.config_home.is_some())
 }
 
+/// Why a directory cannot be read, if it cannot.
+pub(super) fn why_unreadable(directory: &Path) -> Option<io::Error> {
+    fs::read_dir(directory).err()
+}
+
 /// Whether a directory has rules or switches of rules; one that cannot be read has none.
 pub(in crate::cli) fn has_rules(directory: &Path) -> bool {
     let is_of_rules = |path: &Path| path.extension().is_some_and(|extension| extension == "wasm" || extension == SWITCH);

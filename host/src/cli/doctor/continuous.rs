@@ -46,8 +46,9 @@ pub(super) fn run(settings: &Settings, interval: Duration, running: &mut Running
     };
     let (mut last, mut is_first) = (Ok(exit::DONE), true);
     let mut tell = |mut report: Report| {
-        let told = tell(&mut report, std::mem::take(&mut is_first), settings);
+        // Who has read it may ask at once.
         running.note(&report);
+        let told = tell(&mut report, std::mem::take(&mut is_first), settings);
         last = told.as_ref().map_or(Ok(exit::DONE), |_| Ok(code(&report, settings)));
         match told {
             Ok(true) => ControlFlow::Continue(()),

@@ -148,7 +148,10 @@ fn made(asked: &Bundle, limits: &Limits) -> Result<Files, Failure> {
     let manifest = Manifest { name, revision, expires: draft.expires, rules };
     if let Some(expires) = manifest.expires.as_ref().filter(|_| manifest.is_expired(SystemTime::now())) {
         let what = format!("the bundle would have expired at {expires}, before it was made");
-        return Err(Failure::usage(what, "give --expires a time to come, or mend `expires:` in its bundle.yaml; nothing was made"));
+        return Err(Failure::usage(
+            what,
+            "give --expires a time to come, or mend `expires:` in its bundle.yaml; nothing was made",
+        ));
     }
     let files = Files::new(manifest.write().into_bytes(), None, named);
     check_loads(asked, &files, limits)?;

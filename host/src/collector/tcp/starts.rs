@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn no_answer_is_not_known_where_a_socket_could_not_be_looked_at() {
-        let record = |made: u64, connected: u64, answered: u64| Record { made, populated: 4, connected, answered, ..Record::default() };
+        let record =
+            |made: u64, connected: u64, answered: u64| Record { made, populated: 4, connected, answered, ..Record::default() };
         let told = |unseen: Option<HashSet<u64>>| {
             let records = vec![(7, record(1, 5, 0)), (8, record(2, 5, 6)), (9, record(3, 0, 0))];
             let mut told = family(&StartCounters::default(), records, Some(0), &MOMENT);
