@@ -24,7 +24,7 @@ use crate::collector::{self, Collectors, Progress};
 use crate::engine::{self, Bench, Candidate, Described, Limits, LoadError, NoComponent, RuntimeError, Settings};
 use crate::findings::{Objective, RuleReport};
 use crate::judge::{Judge, JudgeError, Native};
-use crate::platform::{self, clock::Clock};
+use crate::platform::{self, clock::Clock, memory};
 use crate::report::Report;
 
 /// How often collectors are looked after and progress is told.
@@ -132,6 +132,8 @@ fn measure(
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
     let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
+    // Loading programs takes much more than keeping them.
+    memory::give_back();
     progress(Moment::Started(&collectors.tick()));
 
     let mut elapsed = Duration::ZERO;

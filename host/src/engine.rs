@@ -35,7 +35,7 @@ pub use described::{About, Described, Fingerprint, OfBundle};
 pub use load::{Candidate, SWITCH, candidates, read, switches};
 pub use module::{NoComponent, component_of};
 pub use output::printable;
-pub use replaced::{settle, tell_replaced};
+pub use replaced::{settle, tell_replaced, without_place};
 
 use crate::findings::{RuleReport, RuleStatus};
 

@@ -47,6 +47,8 @@ pub struct Judge {
     described: Arc<Vec<Described>>,
     /// Rules that trapped, or were stopped, when they judged last.
     stopped: BTreeSet<usize>,
+    /// How those processes ended in whose place another one was started when it judged last.
+    restarts: Vec<String>,
     process: Option<Process>,
 }
 
@@ -66,8 +68,8 @@ impl Judge {
     pub fn start_as(program: PathBuf, limits: Limits) -> Result<Self, JudgeError> {
         let (settings, off) = (Settings::default(), BTreeMap::new());
         let (candidates, described) = (Vec::new(), Arc::default());
-        let (stopped, process) = (BTreeSet::new(), None);
-        let mut judge = Self { program, limits, settings, off, candidates, described, stopped, process };
+        let (stopped, restarts, process) = (BTreeSet::new(), Vec::new(), None);
+        let mut judge = Self { program, limits, settings, off, candidates, described, stopped, restarts, process };
         judge.process()?;
         Ok(judge)
     }
@@ -149,6 +151,7 @@ impl Judge {
             return Err(JudgeError::Ended("has no rules: they were not loaded".to_owned()));
         }
         self.stopped.clear();
+        self.restarts.clear();
         let not_judged = |(index, rule): (usize, &Described)| Some((index, failed(rule, rest.get(&index)?.clone())));
         let mut said: BTreeMap<usize, RuleReport> = (0..).zip(self.described.iter()).filter_map(not_judged).collect();
         let (mut again, mut telling) = (Again::default(), Telling::Together);
@@ -174,6 +177,7 @@ impl Judge {
                 }
             };
             tracing::warn!("the process that judges {ended}");
+            self.restarts.push(ended.clone());
             if !again.after() {
                 let reason = format!("not judged: the process that judges {ended}, and {RESTARTS} others before it");
                 for (index, rule) in (0..).zip(self.described.iter()) {
@@ -190,6 +194,12 @@ impl Judge {
     #[must_use]
     pub const fn stopped(&self) -> &BTreeSet<usize> {
         &self.stopped
+    }
+
+    /// How those processes ended in whose place another one was started when it judged last: after "the process that judges".
+    #[must_use]
+    pub fn restarts(&self) -> &[String] {
+        &self.restarts
     }
 
     /// Measures one of the rules on a snapshot.
@@ -235,6 +245,7 @@ impl Judge {
         match asked {
             Ok(Reply::Component(component)) => Ok(component.map_err(shown::no_component)),
             Ok(other) => Err(JudgeError::Ended(unexpected(&other).to_string())),
+            Err(error) if process::is_late(&error) => Err(JudgeError::Ended(self.ended(&error))),
             // Nothing else runs there.
             Err(error) => Ok(Err(NoComponent {
                 why: format!("is a module at which the process that reads it {}", self.ended(&error)),

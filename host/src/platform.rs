@@ -15,6 +15,7 @@ pub mod host;
 pub mod kernel;
 pub mod kmsg;
 pub mod meminfo;
+pub mod memory;
 pub mod mounts;
 pub mod net;
 pub mod oom;

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder};
 use std::time::Instant;
 
-use crate::engine::{Candidate, Described};
+use crate::engine::{Candidate, Described, without_place};
 use crate::findings::{RuleReport, RuleStatus};
 use crate::judge::{Judge, JudgeError, Native};
+use crate::platform::memory;
 pub use generation::Rules;
 use generation::{Follower, Loads, Settled};
 use quarantine::Quarantine;
@@ -30,6 +31,8 @@ pub struct Judgement {
     pub reports: Vec<RuleReport>,
     /// Why a rule is not what its file is now, by its source.
     pub kept: BTreeMap<String, String>,
+    /// How processes ended that were started again to judge it.
+    pub restarts: Vec<String>,
 }
 
 /// Rules in force, and the thread that makes the next ones ready.
@@ -133,7 +136,7 @@ impl Live {
             }
         }
         let kept = notes.iter().filter_map(|(index, note)| Some((reports.get(*index)?.source.clone(), note.clone()))).collect();
-        Ok(Judgement { generation: *number, reports, kept })
+        Ok(Judgement { generation: *number, reports, kept, restarts: judge.restarts().to_vec() })
     }
 
     /// Which generation judges next.
@@ -179,6 +182,9 @@ impl Maker {
         let Settled { number, is_new, files, notes, .. } = settled;
         if is_new {
             tracing::info!("rules: generation {number} is in force");
+            for rule in judge.described().iter().filter(|rule| rule.about.is_none() && !rule.disabled) {
+                tracing::warn!("rules: {}: {}", rule.source, rule.reason.as_deref().unwrap_or_default());
+            }
         }
         notes.values().for_each(|note| tracing::warn!("rules: {note}"));
         let mut next = lock(&self.shared.next);
@@ -199,6 +205,7 @@ impl Maker {
         let Some(judge) = loader.judge else { return Ok(None) };
         // What does not load is not compiled over and over.
         self.native.keep(&settled.held);
+        memory::give_back();
         tracing::debug!("rules: generation {} was made ready in {:?}", settled.number, begun.elapsed());
         Ok(Some((settled, judge)))
     }
@@ -222,14 +229,19 @@ impl Loads for Loader<'_> {
             none => none.insert(Judge::start_as(self.rules.program.clone(), self.rules.limits.clone())?),
         };
         let described = judge.load_with(candidates.to_vec(), self.rules.settings.clone(), off.clone(), self.native)?;
-        let failed = |rule: &Described| rule.reason.clone().filter(|_| rule.about.is_none() && !rule.disabled);
+        let failed = |rule: &Described| {
+            rule.reason
+                .as_deref()
+                .filter(|_| rule.about.is_none() && !rule.disabled)
+                .map(|reason| without_place(reason).to_owned())
+        };
         Ok(described.iter().map(failed).collect())
     }
 
     fn try_out(&mut self) -> Result<BTreeMap<usize, String>, JudgeError> {
         let (Some(window), Some(judge)) = (&self.window, &mut self.judge) else { return Ok(BTreeMap::new()) };
         let reports = judge.judge(window)?;
-        let why = |index: &usize| Some((*index, reports.get(*index)?.reason.clone()?));
+        let why = |index: &usize| Some((*index, without_place(reports.get(*index)?.reason.as_deref()?).to_owned()));
         Ok(judge.stopped().iter().filter_map(why).collect())
     }
 

@@ -51,6 +51,8 @@ pub struct Report {
     pub collectors: Vec<Collector>,
     /// Where rules follow their directories, which set of them judged: one more each time that another one takes its place.
     pub rules_generation: Option<u64>,
+    /// How processes ended that another one was started in the place of to judge this window, after "the process that judges".
+    pub judge_restarts: Vec<String>,
     /// Of a window that others came before, what has changed.
     pub changes: Option<Changes>,
     /// Rules whose last good version judged, by source, and why.
@@ -154,6 +156,7 @@ impl Report {
             rules: rules.into_iter().map(Rule::from).collect(),
             collectors: snapshot.collectors.iter().map(Collector::from).collect(),
             rules_generation: None,
+            judge_restarts: Vec::new(),
             changes: None,
             kept: BTreeMap::new(),
             burned: Vec::new(),

@@ -76,7 +76,7 @@ unsafe impl GlobalAlloc for Arena {
 }
 
 unsafe extern "C" {
-    static __heap_base: u8;
+    static mut __heap_base: u8;
 }
 
 #[panic_handler]

@@ -74,7 +74,7 @@ pub fn continuous(
             let mut report = Report::new(&snapshot, judgement.reports);
             report.mark(&objectives);
             report.rules_generation = Some(judgement.generation);
-            report.kept = judgement.kept;
+            (report.kept, report.judge_restarts) = (judgement.kept, judgement.restarts);
             history.note(&mut report);
             is_told = true;
             if tell(report).is_break() || snapshot.window.interrupted {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Accepted, Checked, Files, MANIFEST, Manifest, Policy, SIGNATURE, check, is_tar, signature};
-use crate::engine::{self, Candidate, Described, Fingerprint, Limits, LoadError};
+use crate::engine::{self, Candidate, Described, Fingerprint, Limits, LoadError, without_place};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -80,11 +80,16 @@ pub fn refuse_broken(candidates: &mut [Candidate], described: &[Described]) -> b
         rule.bundle.is_some() && rule.about.is_none() && !rule.disabled && !candidate.is_refused()
     };
     let Some((_, culprit)) = candidates.iter().zip(described).find(is_culprit) else { return false };
-    let (name, reason) = (culprit.bundle.as_ref().map(|bundle| &bundle.name), culprit.reason.clone().unwrap_or_default());
+    let (name, reason) =
+        (culprit.bundle.as_ref().map(|bundle| &bundle.name), without_place(culprit.reason.as_deref().unwrap_or_default()));
     let of_bundle = candidates.iter_mut().zip(described).filter(|(_, rule)| rule.bundle.as_ref().map(|of| &of.name) == name);
     for (candidate, rule) in of_bundle {
         let is_culprit = rule.path == culprit.path && rule.id == culprit.id;
-        candidate.refuse(if is_culprit { reason.clone() } else { format!("{NOT_USED}{}", not_whole(&culprit.source, &reason)) });
+        candidate.refuse(if is_culprit {
+            reason.to_owned()
+        } else {
+            format!("{NOT_USED}{}", not_whole(&culprit.source, reason))
+        });
     }
     true
 }

@@ -43,7 +43,7 @@ impl Progress {
             return Self::Lines { next: EVERY, total };
         }
         let bar = ProgressBar::with_draw_target(Some(total.as_secs()), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{wide_msg}}")) {
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{msg}}")) {
             bar.set_style(style.progress_chars("━━─"));
         }
         Self::Live { bar, total }
@@ -83,9 +83,12 @@ impl Progress {
     }
 }
 
+/// What a terminal shows of Ctrl-C: it must not begin another row, which would leave this one behind.
+const INTERRUPT: usize = "^C".len();
+
 /// Columns that are left beside the bar.
 fn beside_the_bar() -> usize {
-    output::columns_of_stderr().saturating_sub(BAR + 1)
+    output::columns_of_stderr().saturating_sub(BAR + 1 + INTERRUPT + 1)
 }
 
 /// What has passed and what was counted, in so many columns: collectors that have no room are left out, their numbers never cut.

@@ -134,6 +134,15 @@ impl State {
         self.rules.iter().filter_map(|rule| Some((rule.id.as_str(), rule.kept.as_deref()?)))
     }
 
+    /// What it does not use, by id, and why: besides what is listed.
+    pub(super) fn failed_besides<'a>(
+        &'a self,
+        listed: &'a dyn Fn(&str, &str) -> bool,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let failed = self.rules.iter().filter(move |rule| rule.status == RuleStatus::Failed && !listed(&rule.id, &rule.source));
+        failed.filter_map(|rule| Some((rule.id.as_str(), rule.reason.as_deref()?)))
+    }
+
     /// What it says of one rule.
     pub(super) fn of(&self, id: &str, source: &str) -> Option<&Evaluated> {
         self.rules.iter().find(|rule| rule.id == id && rule.source == source)

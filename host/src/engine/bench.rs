@@ -109,7 +109,7 @@ fn measure(
         return Err(report.reason.unwrap_or_default());
     }
     let cost = Cost {
-        compile: time(|| load::compile(sandbox, bytes)).as_secs_f64(),
+        compile: time(|| load::native_code(sandbox, bytes)).as_secs_f64(),
         instantiate: Times::of(|| rule.instantiate(sandbox)),
         evaluate: Times::of(|| rule.judge(sandbox, snapshot)),
         memory,

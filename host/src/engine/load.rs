@@ -261,7 +261,7 @@ fn check_kind(bytes: &[u8]) -> Result<(), String> {
 /// Native code of a component, to be loaded in another process of this program.
 pub(super) fn native_code(sandbox: &Sandbox, bytes: &[u8]) -> Result<Vec<u8>, String> {
     check_kind(bytes)?;
-    compile(sandbox, bytes)?.serialize().map_err(|error| format!("its native code cannot be told ({error:#}): remove it"))
+    compiled(sandbox, || sandbox.native_code(bytes))
 }
 
 /// Compiles a component, unless the build or another process already did, and links it to the contract.
@@ -285,9 +285,12 @@ pub(super) fn prepare(sandbox: &Sandbox, bytes: &[u8], code: Option<&[u8]>) -> R
 }
 
 /// Compiles a component, whether its native code is there or not.
-pub(super) fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
-    let compile = AssertUnwindSafe(|| Component::new(sandbox.engine(), bytes));
-    let compiled = catch_unwind(compile)
+fn compile(sandbox: &Sandbox, bytes: &[u8]) -> Result<Component, String> {
+    compiled(sandbox, || Component::new(sandbox.engine(), bytes))
+}
+
+fn compiled<T>(sandbox: &Sandbox, compile: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
+    let compiled = catch_unwind(AssertUnwindSafe(compile))
         .map_err(|_| "the compiler gave up on it, by a fault of its own: build it again with the SDK, or remove it".to_owned())?;
     compiled.map_err(|error| {
         let text = format!("{:#}", error.root_cause());

@@ -54,7 +54,17 @@ fn by(source: &str) -> String {
     format!("replaced by {source}")
 }
 
+const IN_ITS_PLACE: &str = "; the built-in rule is used in its place";
+
 fn in_its_place(reason: &mut Option<String>) {
     let text = reason.get_or_insert_default();
-    text.push_str("; the built-in rule is used in its place");
+    if !text.ends_with(IN_ITS_PLACE) {
+        text.push_str(IN_ITS_PLACE);
+    }
+}
+
+/// A reason without what is used in the place of the rule: that may be another version of it.
+#[must_use]
+pub fn without_place(reason: &str) -> &str {
+    reason.strip_suffix(IN_ITS_PLACE).unwrap_or(reason)
 }

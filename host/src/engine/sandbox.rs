@@ -1,6 +1,6 @@
 //! The walls around a rule: memory, tables, time and size of results; and the words for running into one.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use kerno_signals::Snapshot;
@@ -26,6 +26,8 @@ pub(super) const ADDRESSES: u64 = 4 << 30;
 pub(super) const GUARD: u64 = 32 << 20;
 /// What is cleared by writing zeroes after an evaluation, bytes: cheaper than giving it back and having it faulted in again.
 const KEPT: usize = 512 << 10;
+/// Components up to this size are compiled with care, bytes: those of most rules.
+const SMALL: usize = 96 << 10;
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 8;
 const TABLE_ELEMENTS: usize = 10_000;
@@ -42,6 +44,8 @@ pub(super) fn address_space_is_limited() -> bool {
 /// The one engine, what it offers to components, and the limits.
 pub(super) struct Sandbox {
     engine: Engine,
+    /// Compiles small rules, made for the first of them.
+    careful: OnceLock<Engine>,
     linker: Linker<State>,
     clock: Clock,
     pub(super) limits: Limits,
@@ -146,11 +150,28 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         Rule::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
         let clock = Clock::of(engine.clone());
-        Ok(Self { engine, linker, clock, limits: limits.clone() })
+        Ok(Self { engine, careful: OnceLock::new(), linker, clock, limits: limits.clone() })
     }
 
     pub(super) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Native code of a component. Of a small one it is made with care, which takes half as long again: there it hardly matters, and the
+    /// code is little more than half as large.
+    pub(super) fn native_code(&self, component: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        if component.len() > SMALL {
+            return self.engine.precompile_component(component);
+        }
+        if self.careful.get().is_none() {
+            let mut config = config(&self.limits);
+            // Nothing runs in it.
+            config
+                .cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking)
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            let _ = self.careful.set(Engine::new(&config)?);
+        }
+        self.careful.get().unwrap_or(&self.engine).precompile_component(component)
     }
 
     /// Links a component once for all its evaluations.

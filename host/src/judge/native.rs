@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::process::{JudgeError, Process, unexpected};
+use super::process::{JudgeError, Process, is_late, unexpected};
 use super::wire::{Precedence, Reply, Request};
 use crate::engine::{Bytes, Candidate, Limits, printable};
 
@@ -115,10 +115,10 @@ impl Native {
                 Ok(other) => unexpected(&other),
                 Err(error) => error,
             };
-            let is_late = error.kind() == std::io::ErrorKind::TimedOut || error.kind() == std::io::ErrorKind::WouldBlock;
+            let took_too_long = is_late(&error);
             ended = one.end(&error);
             tracing::warn!("the process that compiles {} {ended}", candidate.shown());
-            if is_late {
+            if took_too_long {
                 let most = limits.compile.as_secs_f64();
                 ended = format!("did not finish within {most} s (rules.limits.compile)");
                 break;

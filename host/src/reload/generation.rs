@@ -182,15 +182,20 @@ impl Follower {
         loads: &mut L,
     ) -> Result<(Vec<Group<'a>>, Failed), L::Error> {
         let mut groups: Vec<Group<'_>> = directories.iter().map(|directory| self.group(directory, now)).collect();
-        // Each round puts at least one of the last versions in, which none replaces, or refuses what is there.
+        // Each round changes one group, those before it stay as they are, and each can be changed but twice.
         loop {
             let flat: Vec<Candidate> = self.flat_of(&groups).cloned().collect();
             let failed = loads.load(&flat, off)?;
             let of_load = failed.iter().enumerate().filter_map(|(index, why)| Some((index, why.clone()?)));
-            if !self.replaced(of_load.collect(), When::Loading, now, &mut groups)
-                && !self.replaced(loads.try_out()?, When::Judging, now, &mut groups)
-            {
+            if self.replaced(of_load.collect(), When::Loading, now, &mut groups).is_some() {
+                continue;
+            }
+            let Some(changed) = self.replaced(loads.try_out()?, When::Judging, now, &mut groups) else {
                 return Ok((groups, failed));
+            };
+            // What goes may have had an id of theirs.
+            for group in &mut groups[changed + 1..] {
+                *group = self.group(group.directory, now);
             }
         }
     }
@@ -215,28 +220,28 @@ impl Follower {
         built_in.chain(groups.into_iter().flat_map(|group| group.rules)).collect()
     }
 
-    /// Puts the last good versions in the place of these, as far as there are others than they; refuses what is left of bundles.
-    fn replaced(&self, bad: BTreeMap<usize, String>, when: When, now: SystemTime, groups: &mut [Group<'_>]) -> bool {
-        let (mut any, mut first) = (false, self.rules.built_in.len());
-        for group in groups {
+    /// Puts the last good versions in the place of these, as far as there are others than they, or refuses what is left of a bundle: of
+    /// the first group of which there is something to change.
+    fn replaced(&self, bad: BTreeMap<usize, String>, when: When, now: SystemTime, groups: &mut [Group<'_>]) -> Option<usize> {
+        let mut first = self.rules.built_in.len();
+        groups.iter_mut().position(|group| {
             let next = first + group.rules.len();
             let bad: Vec<(usize, &String)> = bad.range(first..next).map(|(index, reason)| (index - first, reason)).collect();
             first = next;
-            if group.is_bundle() {
-                // What it makes room for may load.
-                if self.whole_replaced(&bad, when, now, group) {
-                    return true;
-                }
-                continue;
-            }
-            for (index, reason) in bad {
-                let (candidate, note) = &mut group.rules[index];
-                let last = candidate.path().and_then(|path| self.good.get(path)).filter(|last| last.bundle().is_none());
-                let other = last.filter(|last| note.is_none() && !last.is_same(candidate));
-                if let Some(last) = other {
-                    (*candidate, *note) = (last.clone(), Some(kept(last, reason)));
-                    any = true;
-                }
+            if group.is_bundle() { self.whole_replaced(&bad, when, now, group) } else { self.each_replaced(&bad, group) }
+        })
+    }
+
+    /// Every rule for itself.
+    fn each_replaced(&self, bad: &[(usize, &String)], group: &mut Group<'_>) -> bool {
+        let mut any = false;
+        for (index, reason) in bad {
+            let (candidate, note) = &mut group.rules[*index];
+            let last = candidate.path().and_then(|path| self.good.get(path)).filter(|last| last.bundle().is_none());
+            let other = last.filter(|last| note.is_none() && !last.is_same(candidate));
+            if let Some(last) = other {
+                (*candidate, *note) = (last.clone(), Some(kept(last, reason)));
+                any = true;
             }
         }
         any
@@ -249,10 +254,13 @@ impl Follower {
         let why = bundle::not_whole(group.rules[index].0.shown(), reason);
         let is_kept = group.rules.iter().any(|(_, note)| note.is_some());
         let last: Vec<Candidate> = self.good_of(group.directory, now).filter(|last| last.bundle().is_some()).cloned().collect();
+        let is_of_bundle = |(rule, _): &&Slot| rule.bundle().is_some();
         let is_there = |last: &Candidate| group.rules.iter().any(|(rule, _)| last.is_same(rule));
-        let is_other = last.len() != group.rules.len() || !last.iter().all(is_there);
+        let is_other = last.len() != group.rules.iter().filter(is_of_bundle).count() || !last.iter().all(is_there);
         if !is_kept && !last.is_empty() && is_other {
-            group.rules = last.into_iter().map(|last| (last.clone(), Some(kept(&last, &why)))).collect();
+            // What lies beside it and is told stays.
+            group.rules.retain(|slot| !is_of_bundle(&slot));
+            group.rules.extend(last.into_iter().map(|last| (last.clone(), Some(kept(&last, &why)))));
             return true;
         }
         if when == When::Judging {
@@ -266,10 +274,13 @@ impl Follower {
         true
     }
 
-    /// Rules of a directory that were in force, and may be.
+    /// Rules of a directory that were in force, and may be; of a bundle those of its name, wherever it was.
     fn good_of(&self, directory: &Directory, now: SystemTime) -> impl Iterator<Item = &Candidate> {
-        let is_of = |path: &PathBuf| path.parent() == Some(&directory.path) || *path == directory.path;
-        self.good.iter().filter(move |(path, rule)| is_of(path) && !rule.is_expired(now)).map(|(_, candidate)| candidate)
+        let is_of = |path: &PathBuf, rule: &Candidate| match &directory.bundle {
+            Some(bundle) => rule.bundle().is_some_and(|of| of.name == bundle.name),
+            None => path.parent() == Some(&directory.path) || *path == directory.path,
+        };
+        self.good.iter().filter(move |(path, rule)| is_of(path, rule) && !rule.is_expired(now)).map(|(_, candidate)| candidate)
     }
 }
 

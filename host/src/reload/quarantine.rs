@@ -9,7 +9,7 @@ const STRIKES: u32 = 3;
 const FIRST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// By what a rule holds, its SHA-256.
+/// By what a version of a rule is known.
 #[derive(Default)]
 pub(super) struct Quarantine(BTreeMap<String, Record>);
 

@@ -72,6 +72,12 @@ impl Rules {
     /// What is other than it was.
     fn since(&self, before: &Self, report: &Report) -> Vec<String> {
         let mut lines = Vec::new();
+        if let Some(how) = report.judge_restarts.first() {
+            let times = Some(report.judge_restarts.len())
+                .filter(|times| *times > 1)
+                .map_or_else(String::new, |times| format!(" {times} times"));
+            lines.push(format!("the process that judges {how} and was started again{times}"));
+        }
         if let (Some(number), true) = (self.generation, self.generation != before.generation) {
             lines.push(format!("generation {number} of the rules is in force"));
         }

@@ -131,6 +131,26 @@ fn a_directory_that_goes_away_is_told_and_the_others_are_listed() {
 }
 
 #[test]
+fn a_judge_that_ends_is_started_again_and_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = continuous(&["--interval", "1s", "-o", "json"], directory.path());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { validate(&lines.next().unwrap().unwrap()) };
+    let first = next();
+    let threads = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let children = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default());
+    let judge: i32 = children.collect::<String>().split_whitespace().next_back().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(judge).unwrap(), Signal::KILL).unwrap();
+    let told = |report: &Value| report["judge_restarts"][0] == "ended (signal: 9 (SIGKILL))";
+    let second = (0..5).map(|_| next()).find(told).expect("it is told");
+    let statuses =
+        |report: &Value| report["rules"].as_array().unwrap().iter().map(|rule| rule["status"].clone()).collect::<Vec<_>>();
+    assert!(!statuses(&second).contains(&"failed".into()) && statuses(&second).len() == statuses(&first).len());
+    interrupt(&child);
+    child.wait().unwrap();
+}
+
+#[test]
 fn it_ends_when_nobody_reads_and_between_two_windows() {
     let directory = tempfile::tempdir().unwrap();
     let mut child = continuous(&["--interval", "1s", "-o", "plain"], directory.path());

@@ -28,6 +28,9 @@ pub(super) fn list(all: &[Listed<'_>], state: Option<&State>) -> String {
     if let Some(state) = state {
         let generation = state.generation.map_or_else(String::new, |number| format!(", generation {number} of its rules"));
         text += &format!("\nkerno runs as process {}{generation}.\n", state.pid);
+        let is_listed = |id: &str, source: &str| all.iter().any(|listed| listed.rule.id == id && listed.rule.source == source);
+        let failed = state.failed_besides(&is_listed).map(|(id, why)| format!("\n{}: failed there: {}\n", clean(id), clean(why)));
+        text.extend(failed);
         text.extend(state.kept().map(|(id, why)| format!("\n{}: {}\n", clean(id), clean(why))));
         for (rule, running) in all.iter().filter_map(|listed| Some((listed.rule, listed.running.as_ref()?))) {
             let fails = running.status == RuleStatus::Failed && rule.about.is_some();

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use super::change::{Change, Directories, FILE, Revision, done, refused, shown};
 use crate::bundle::{self, Accepted, Checked, Files, MANIFEST, Manifest, SIGNATURE};
 use crate::cli::arguments::Rules;
+use crate::cli::failure::warn;
 use crate::cli::whole::{self, Staged};
 use crate::cli::{Environment, Failure};
 use crate::engine::Described;
@@ -52,6 +53,9 @@ impl There {
             Err(reason) => return Err(told(format!("cannot be used: {reason}"))),
         };
         let manifest = files.manifest().and_then(|bytes| Manifest::parse(bytes).ok());
+        if manifest.is_none() && bundle::is_bundle(place) {
+            warn(&format!("{} is damaged: whether what is installed is older cannot be told", shown(&place.join(MANIFEST))));
+        }
         if let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.name != checked.manifest.name) {
             let help = format!("remove it first (kerno rules remove {}), or {other}", manifest.name);
             return Err(Failure::usage(format!("{} holds another bundle, {}", shown(place), manifest.name), help));
@@ -139,12 +143,8 @@ fn put(directories: &Directories, checked: &Checked, files: &Files, there: &Ther
     for (name, bytes) in components.chain(texts.filter_map(|(name, bytes)| Some((name, bytes?)))) {
         ready.push(stage(name, bytes).map_err(|error| refused(place, &error))?);
     }
-    if !bundle::is_bundle(place) {
+    if there.files.manifest().is_none() {
         ready.reverse();
-    }
-    let signature = place.join(SIGNATURE);
-    if files.signature().is_none() && fs::symlink_metadata(&signature).is_ok() {
-        whole::remove(&signature).map_err(|error| failed(&signature, &error))?;
     }
     for name in there.files.components().keys().filter(|name| !checked.manifest.rules.iter().any(|rule| rule.file == **name)) {
         let path = place.join(name);
@@ -152,6 +152,11 @@ fn put(directories: &Directories, checked: &Checked, files: &Files, there: &Ther
     }
     for (staged, path) in ready {
         staged.put(&path).map_err(|error| failed(&path, &error))?;
+    }
+    // One that does not fit is refused, and what is no bundle is not.
+    let signature = place.join(SIGNATURE);
+    if files.signature().is_none() && fs::symlink_metadata(&signature).is_ok() {
+        whole::remove(&signature).map_err(|error| failed(&signature, &error))?;
     }
     Ok(())
 }
@@ -208,6 +213,9 @@ fn remove_all(manifest: Option<&Manifest>, directories: &Directories, rules: &Ru
             bundle: Some(revision(manifest)),
             off: None,
         });
+    }
+    for left in Files::named_in(place, &directories.config.settings.limits).components().keys() {
+        warn(&format!("{} is left there, and counts from now on", shown(&place.join(left))));
     }
     done(rules, &changes)
 }

@@ -19,6 +19,8 @@ enum Event {
     Damage(usize),
     /// A rule with the id of its first comes into the directory before it, or goes.
     Squat(bool),
+    /// A rule of another id lies there, of which the next version takes that id: it is stopped when it judges, or it is not.
+    Turn(Option<bool>),
     /// Something that is nobody's changes.
     Touch,
     Look,
@@ -36,9 +38,19 @@ fn event() -> impl Strategy<Value = Event> {
         1 => set.prop_map(Event::PublishOld),
         2 => (0..3_usize).prop_map(Event::Damage),
         2 => any::<bool>().prop_map(Event::Squat),
+        2 => any::<Option<bool>>().prop_map(Event::Turn),
         1 => Just(Event::Touch),
         8 => Just(Event::Look),
     ]
+}
+
+/// The file whose versions have different ids: those of an odd number have the id of the bundle's first rule.
+const TURNS: &str = "turns.wasm";
+
+fn id(path: &Path, content: Content) -> String {
+    let (Content::Good(version) | Content::Traps(version) | Content::Torn(version)) = content;
+    let name = path.file_name().unwrap().to_str().unwrap();
+    if name == TURNS && version % 2 == 1 { FILES[0].to_owned() } else { name.to_owned() }
 }
 
 /// Loads as [`Fake`] does, each id once.
@@ -56,9 +68,9 @@ impl Loads for Loader {
         let mut ids = BTreeSet::new();
         self.loaded.clear();
         for (candidate, failed) in candidates.iter().zip(&mut failed).filter(|(_, failed)| failed.is_none()) {
-            let path = candidate.path().unwrap();
-            if ids.insert(path.file_name().unwrap().to_owned()) {
-                self.loaded.insert(path.clone(), Content::of(candidate).unwrap());
+            let (path, content) = (candidate.path().unwrap(), Content::of(candidate).unwrap());
+            if ids.insert(id(path, content)) {
+                self.loaded.insert(path.clone(), content);
             } else {
                 *failed = Some("its id is taken".to_owned());
             }
@@ -67,7 +79,10 @@ impl Loads for Loader {
     }
 
     fn try_out(&mut self) -> Result<BTreeMap<usize, String>, Infallible> {
-        self.fake.try_out()
+        let mut traps = self.fake.try_out()?;
+        // What does not load does not judge.
+        traps.retain(|index, _| self.fake.0[*index].path().is_some_and(|path| self.loaded.contains_key(path)));
+        Ok(traps)
     }
 
     fn left_out(&mut self) -> bool {
@@ -84,6 +99,9 @@ struct World {
     revision: u64,
     accepted: u64,
     is_squatted: bool,
+    /// What lies there that turns, and the version of it that was in force last.
+    turns: Option<Content>,
+    turned: Option<Content>,
     touched: u32,
     /// What was in force last.
     last: Option<(u64, Set)>,
@@ -94,8 +112,8 @@ impl World {
         let (plain, site) = (root.join("plain"), root.join("site"));
         fs::create_dir(&plain).unwrap();
         fs::create_dir(&site).unwrap();
-        let (published, last) = (None, None);
-        Self { plain, site, published, revision: 0, accepted: 0, is_squatted: false, touched: 0, last }
+        let (published, last, turns, turned) = (None, None, None, None);
+        Self { plain, site, published, revision: 0, accepted: 0, is_squatted: false, turns, turned, touched: 0, last }
     }
 
     fn publish(&self, revision: u64, set: &Set) {
@@ -140,6 +158,17 @@ impl World {
                 remove(&self.plain.join(FILES[0]));
                 self.is_squatted = false;
             }
+            Event::Turn(to) => {
+                self.touched += 1;
+                let version = (self.touched as u8 * 2) % VERSIONS;
+                let content = match to {
+                    None => Content::Good(version),
+                    Some(true) => Content::Traps(version | 1),
+                    Some(false) => Content::Good(version | 1),
+                };
+                fs::write(self.plain.join(TURNS), content.bytes()).unwrap();
+                self.turns = Some(content);
+            }
             Event::Touch => {
                 self.touched += 1;
                 fs::write(self.plain.join("z.wasm"), Content::Torn(self.touched as u8 % VERSIONS).bytes()).unwrap();
@@ -148,10 +177,20 @@ impl World {
         }
     }
 
+    /// Which version of what turns is to be in force: what does not load, for its id is taken, or traps, goes before nothing.
+    fn turning(&self) -> Option<Content> {
+        let now = self.turns?;
+        let is_taken = |content: &Content| self.is_squatted && id(Path::new(TURNS), *content) == FILES[0];
+        let other = self.turned.filter(|last| *last != now);
+        let goes_back = is_taken(&now) || matches!(now, Content::Traps(_));
+        if goes_back && other.is_some() { other.filter(|last| !is_taken(last)) } else { Some(now).filter(|now| !is_taken(now)) }
+    }
+
     /// What of the bundle is to be in force, if anything.
     fn expected(&self) -> Option<(u64, Set)> {
         let (revision, set, is_whole) = self.published?;
-        if self.is_squatted {
+        let has_id = self.turning().is_some_and(|content| id(Path::new(TURNS), content) == FILES[0]);
+        if self.is_squatted || has_id {
             return None;
         }
         let has = |bad: fn(&Content) -> bool| set.iter().any(bad);
@@ -164,6 +203,7 @@ impl World {
     }
 
     fn is_in_force(&mut self, expected: Option<(u64, Set)>) {
+        self.turned = self.turning().or(self.turned);
         if let Some((revision, _)) = expected {
             self.accepted = self.accepted.max(revision);
             self.last = expected;
