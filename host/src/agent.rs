@@ -132,7 +132,7 @@ fn measure(
     let host = host::Start::read(options)?;
     let (start_unix_ns, start_ns) = (clock.unix_ns(), clock.monotonic_ns());
     let passed = || Duration::from_nanos(clock.monotonic_ns().saturating_sub(start_ns));
-    // Loading programs takes much more than keeping them.
+    // Loading programs, and rules, takes much more than keeping them.
     memory::give_back();
     progress(Moment::Started(&collectors.tick()));
 

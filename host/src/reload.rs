@@ -16,7 +16,6 @@ use std::time::Instant;
 use crate::engine::{Candidate, Described, without_place};
 use crate::findings::{RuleReport, RuleStatus};
 use crate::judge::{Judge, JudgeError, Native};
-use crate::platform::memory;
 pub use generation::Rules;
 use generation::{Follower, Loads, Settled};
 use quarantine::Quarantine;
@@ -205,7 +204,6 @@ impl Maker {
         let Some(judge) = loader.judge else { return Ok(None) };
         // What does not load is not compiled over and over.
         self.native.keep(&settled.held);
-        memory::give_back();
         tracing::debug!("rules: generation {} was made ready in {:?}", settled.number, begun.elapsed());
         Ok(Some((settled, judge)))
     }
