@@ -122,7 +122,7 @@ fn a_directory_that_goes_away_is_told_and_the_others_are_listed() {
     assert_eq!(code, Some(0), "{warned}");
     assert!(warned.contains("rules is left out, it cannot be read"), "{warned}");
     assert!(told.contains("its last good version is in force") && told.contains("oom-kill"), "{told}");
-    assert!(told.contains("rules: failed there: the rules directory"), "what it does not use is told: {told}");
+    assert!(told.contains("rules: failed there: cannot read the rules in"), "what it does not use is told: {told}");
     interrupt(&child);
     while lines.next().is_some() {}
     child.wait().unwrap();
