@@ -175,8 +175,8 @@ fn large(bytes: usize, number: usize) -> Vec<u8> {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(name).with_extension("wat")).unwrap()
     };
     let mut functions = String::new();
-    // A function like this one has some fifty bytes.
-    for function in 0..bytes / 50 + 1 {
+    // A function like this one has some sixty bytes.
+    for function in 0..bytes / 60 + 1 {
         functions += &format!(
             "(func (param i32 i32) (result i32) (local i32)
                (local.set 2 (i32.add (i32.mul (local.get 0) (i32.const {})) (i32.xor (local.get 1) (i32.const {number}))))
