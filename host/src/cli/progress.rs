@@ -1,5 +1,7 @@
 //! Progress on standard error: one live line on a terminal; elsewhere a line at the start, one every ten seconds and one at the end.
 
+mod row;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use super::output;
 use crate::agent::Moment;
 use crate::collector;
 use crate::report::{count, human_seconds};
+use row::Row;
 
 /// Takes a live line away, for who quits without an end: what comes next begins at the left.
 pub(super) fn leave() {
@@ -19,6 +22,9 @@ pub(super) fn leave() {
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// So often a second it is drawn at most.
+const HERTZ: u8 = 20;
 
 /// Columns of the bar.
 const BAR: usize = 16;
@@ -42,8 +48,9 @@ impl Progress {
         if !output::live_stderr() {
             return Self::Lines { next: EVERY, total };
         }
-        let bar = ProgressBar::with_draw_target(Some(total.as_secs()), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{msg}}")) {
+        let bar =
+            ProgressBar::with_draw_target(Some(total.as_secs()), ProgressDrawTarget::term_like_with_hz(Box::new(Row), HERTZ));
+        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{BAR}}} {{wide_msg}}")) {
             bar.set_style(style.progress_chars("━━─"));
         }
         Self::Live { bar, total }
@@ -83,12 +90,9 @@ impl Progress {
     }
 }
 
-/// What a terminal shows of Ctrl-C: it must not begin another row, which would leave this one behind.
-const INTERRUPT: usize = "^C".len();
-
 /// Columns that are left beside the bar.
 fn beside_the_bar() -> usize {
-    output::columns_of_stderr().saturating_sub(BAR + 1 + INTERRUPT + 1)
+    row::columns().saturating_sub(BAR + 1)
 }
 
 /// What has passed and what was counted, in so many columns: collectors that have no room are left out, their numbers never cut.
