@@ -13,14 +13,16 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kerno::artifacts::BUILT_IN_RULES;
 use kerno::bundle::Policy;
-use kerno::engine::{Candidate, Limits, Quantity, Settings};
+use kerno::engine::{Candidate, Limits, Quantity, Runtime, Settings};
 use kerno::findings::RuleStatus;
 use kerno::reload::{Live, Rules};
+use kerno_signals::Snapshot;
 
 /// Of a user's own.
 const CUSTOM: usize = 100;
@@ -54,6 +56,7 @@ fn main() {
     for (name, times) in [("built-in", &built_in), ("top 20", &top), ("all records", &whole)] {
         println!("  {name:<12} {}", Times(beyond(times, &nothing)));
     }
+    println!("  top 20, in this process by itself: {}", alone(&snapshot, &component));
     let overhead = beyond(&empty, &built_in)[1] / CUSTOM as u32;
     println!("of a rule that asks for nothing {overhead:.1?} (target: at most 25 us)");
     reloads(&component);
@@ -92,7 +95,7 @@ fn fill(directory: &Path, component: &[u8], number: usize) {
     }
 }
 
-fn live(directory: &Path, judging: &Judging) -> Live {
+fn settings(judging: &Judging) -> Settings {
     let number = |value| Quantity { value, unit: None };
     let mut parameters = BTreeMap::new();
     for custom in 0..judging.custom {
@@ -102,12 +105,44 @@ fn live(directory: &Path, judging: &Judging) -> Live {
         }
         parameters.insert(id(custom), set);
     }
+    Settings { parameters, ..Settings::default() }
+}
+
+/// What the process that judges does, without sending and decoding.
+fn alone(snapshot: &[u8], component: &[u8]) -> Times {
+    let judging = Judging { custom: CUSTOM, records: 20.0, ..Judging::default() };
+    let runtime = Runtime::new(&Limits::default()).unwrap();
+    runtime.start_threads().unwrap();
+    let mut rules = runtime.without_rules(settings(&judging), BTreeMap::new());
+    for (id, component) in BUILT_IN_RULES {
+        rules.add(Candidate::built_in(id, *component));
+    }
+    for number in 0..CUSTOM {
+        let candidate = Candidate::in_memory(PathBuf::from(format!("{}.wasm", id(number))), copy(component, number));
+        let code = rules.compile(candidate.clone());
+        rules.add(candidate.compiled(code));
+    }
+    let snapshot = Arc::new(Snapshot::from_postcard(snapshot).unwrap());
+    let all = BUILT_IN_RULES.len() + CUSTOM;
+    let judge = || {
+        let (begun, mut fired) = (Instant::now(), 0);
+        let each = rules.judge_each(0..all, &snapshot, |report, _| {
+            fired += usize::from(report.status == RuleStatus::Fired);
+            if report.status == RuleStatus::Failed { Err(report) } else { Ok(()) }
+        });
+        assert!(each.is_ok() && fired > CUSTOM / 10, "{each:?}");
+        begun.elapsed()
+    };
+    Times::of((0..WARM_UP + RUNS).map(|_| judge()).skip(WARM_UP).collect())
+}
+
+fn live(directory: &Path, judging: &Judging) -> Live {
     let built_in = BUILT_IN_RULES.iter().filter(|_| judging.built_in);
     let rules = Rules {
         program: PathBuf::from(env!("CARGO_BIN_EXE_kerno")),
         built_in: built_in.map(|(id, component)| Candidate::built_in(id, *component)).collect(),
         directories: vec![directory.to_owned()],
-        settings: Settings { parameters, ..Settings::default() },
+        settings: settings(judging),
         limits: Limits::default(),
         policy: Policy::default(),
     };
