@@ -128,7 +128,7 @@ fn alone(snapshot: &[u8], component: &[u8]) -> Times {
         let (begun, mut fired) = (Instant::now(), 0);
         let each = rules.judge_each(0..all, &snapshot, |report, _| {
             fired += usize::from(report.status == RuleStatus::Fired);
-            if report.status == RuleStatus::Failed { Err(report) } else { Ok(()) }
+            if report.status == RuleStatus::Failed { Err(report.reason) } else { Ok(()) }
         });
         assert!(each.is_ok() && fired > CUSTOM / 10, "{each:?}");
         begun.elapsed()
