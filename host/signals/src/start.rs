@@ -54,7 +54,7 @@ pub struct GroupStart {
     pub asked_ns: Option<u64>,
     /// It first sent data on a connection that the other side began.
     pub answered_ns: Option<u64>,
-    /// More connections waited than could be looked after: that none was answered is not known.
+    /// More connections waited than could be looked after, or they could not be looked at: that none was answered is not known.
     pub answer_unknown: bool,
     /// Groups that were made below it.
     pub below: u64,

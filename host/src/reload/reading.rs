@@ -164,7 +164,7 @@ fn read(path: &Path, rules: &Rules, known: &[Accepted], names: &mut BTreeSet<Str
         Some(bundle) if !names.insert(bundle.name.clone()) => {
             let reason = format!("the bundle {} is there twice: remove one of the two", bundle.name);
             candidates = vec![Candidate::refused(&bundle.name, path.join(bundle::MANIFEST), reason)];
-            // Nor is what was there before: the other one is the newer.
+            // Nor is what was there before, but in the place of the other one where that does not load.
             return Directory { path: path.to_path_buf(), rules: candidates, refused: None, bundle: None };
         }
         Some(_) => None,

@@ -276,6 +276,18 @@ impl Loads for Fake {
     }
 }
 
+/// The rules of these directories.
+fn rules_of(directories: [&PathBuf; 2]) -> Rules {
+    Rules {
+        program: PathBuf::new(),
+        built_in: Vec::new(),
+        directories: directories.map(PathBuf::clone).to_vec(),
+        settings: Settings::default(),
+        limits: Limits::default(),
+        policy: Policy::default(),
+    }
+}
+
 #[test]
 fn whatever_happens_the_newest_that_loads_or_the_last_that_did_is_in_force() {
     let config = Config { failure_persistence: None, ..Config::default() };
@@ -285,15 +297,7 @@ fn whatever_happens_the_newest_that_loads_or_the_last_that_did_is_in_force() {
     let result = runner.run(&prop::collection::vec(event(), 1..40), |events| {
         let root = tempfile::tempdir().unwrap();
         let mut world = World::new(root.path());
-        let rules = Rules {
-            program: PathBuf::new(),
-            built_in: Vec::new(),
-            directories: vec![world.plain.clone(), world.sets.clone()],
-            settings: Settings::default(),
-            limits: Limits::default(),
-            policy: Policy::default(),
-        };
-        let mut follower = Follower::new(rules);
+        let mut follower = Follower::new(rules_of([&world.plain, &world.sets]));
         let (mut before, mut number, mut set) = (BTreeMap::new(), 0, None);
         for event in events.iter().chain([&Event::Look]) {
             world.happens(event);

@@ -220,15 +220,7 @@ fn whatever_happens_a_bundle_is_in_force_as_a_whole_or_not_at_all() {
     let result = runner.run(&prop::collection::vec(event(), 1..30), |events| {
         let root = tempfile::tempdir().unwrap();
         let mut world = World::new(root.path());
-        let rules = Rules {
-            program: PathBuf::new(),
-            built_in: Vec::new(),
-            directories: vec![world.plain.clone(), world.site.clone()],
-            settings: Settings::default(),
-            limits: Limits::default(),
-            policy: Policy::default(),
-        };
-        let mut follower = Follower::new(rules);
+        let mut follower = Follower::new(rules_of([&world.plain, &world.site]));
         let mut before = BTreeMap::new();
         for event in events.iter().chain([&Event::Look]) {
             world.happens(event);
